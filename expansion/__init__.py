@@ -1,0 +1,1 @@
+"""The expansion search: spec, complexity, axes, selection, network, clips, oracle and tuner."""

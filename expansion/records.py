@@ -1,0 +1,21 @@
+"""The record of one video: a tf.train.Example of JPEG frames with scalars beside them.
+
+Names and meanings only; imports nothing, so that Beam workers can use it before TensorFlow is loaded.
+"""
+
+JPEG = "jpeg"  # bytes list: one JPEG per stored frame, in display order
+LABEL = "label"  # int64: index into the manifest's classes
+LABEL_TEXT = "label_text"  # bytes, UTF-8
+VIDEO_ID = "video_id"  # bytes, UTF-8: unique within the data set
+GROUP = "group"  # bytes, UTF-8: videos of one group never stand in two splits
+FRAMES = "frames"  # int64: number of stored frames
+FPS = "fps"  # float: stored frames per second
+HEIGHT = "height"  # int64: pixels of a stored frame
+WIDTH = "width"  # int64
+SOURCE = "source"  # bytes, UTF-8: path of the video relative to its root
+
+SCALARS = (LABEL, LABEL_TEXT, VIDEO_ID, GROUP, FRAMES, FPS, HEIGHT, WIDTH, SOURCE)
+
+MANIFEST = "manifest.json"  # beside the Split-* folders: classes, counts, settings
+VIDEOS = "videos.jsonl"  # one line per video of the input: accepted or rejected, with the reason
+SPLITS = ("train", "val", "test")

@@ -1,0 +1,38 @@
+"""Packages the search, its TFX components and its pipeline; also what Beam workers install."""
+
+from setuptools import find_packages, setup
+
+CORE = [
+    "tensorflow>=2.16.1",
+    "keras>=3.5",
+    "keras-tuner>=1.4.7",
+    "numpy>=1.24",
+    "pydantic>=2.5",
+    "PyYAML>=6",
+    "rich>=13",
+    "typer>=0.12",
+    "tensorboard",
+    "matplotlib>=3.8",
+    "setuptools<81",  # tensorboard imports pkg_resources, which later versions drop
+]
+VIDEO = ["av>=12", "fsspec>=2023.1"]
+TFX = [
+    # One code base serves both TFX releases; the locks choose by Python and glibc.
+    "tfx>=1.16.0,<1.22",
+    "apache-beam>=2.60,<2.69",  # 2.69 drops dill, which tfx-bsl needs
+    *VIDEO,
+]
+DEMO = ["scikit-learn>=1.3", *VIDEO]
+TEST = ["pytest>=8", "hypothesis>=6.100", "pytest-timeout>=2.3", *DEMO]
+
+setup(
+    name="x3d-search",
+    version="0.1.0",
+    description="An expansion search for video networks: X3D on TFX, Beam, Keras Tuner and Keras",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["expansion*", "components*", "pipeline*"]),
+    install_requires=CORE,
+    extras_require={"tfx": TFX, "video": VIDEO, "demo": DEMO, "test": TEST},
+    entry_points={"console_scripts": ["x3d=pipeline.cli:main"]},
+)
