@@ -1,0 +1,164 @@
+"""The six axes of expansion: what a step may change, and by how much.
+
+X3D (arXiv 2004.04730), section 3.2: in each step one candidate per axis is built at about twice the cost. Which value
+the paper takes on an axis it does not say; the grid and the rule below give every winner of its steps 1 to 11 exactly.
+Plain Python; no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from expansion.complexity import complexity
+from expansion.errors import InputError
+from expansion.spec import Spec
+
+AXES = ("fast", "temporal", "spatial", "depth", "width", "bottleneck")
+GRID = {"size": 8, "depth": 0.2, "width": 0.05, "bottleneck": 0.25}  # width: the paper's 0.1 on a base of 12 channels
+FIELD = {"spatial": "size", "depth": "depth", "width": "width", "bottleneck": "bottleneck"}
+STRIDE_FACTOR = {"fast": 0.5, "temporal": 0.75}
+
+Cost = Callable[[Spec], float]
+
+
+def macs(spec: Spec) -> int:
+    """MACs of one clip with 400 classes: the default cost C(X)."""
+    return complexity(spec).macs
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the data allows.
+
+    Args:
+        span: longest span of a clip in stored frames; None for no limit.
+        size: largest crop in pixels (the short side of the stored frames); None for no limit.
+    """
+
+    span: int | None = None
+    size: int | None = None
+
+    def broken_by(self, spec: Spec) -> str | None:
+        """Why the data does not allow the spec, or None."""
+        if self.span is not None and spec.span > self.span:
+            return f"a clip of {spec.frames}x{spec.stride} spans {spec.span} frames; the videos have {self.span}"
+        if self.size is not None and spec.size > self.size:
+            return f"a crop of {spec.size} pixels is larger than the source's {self.size}"
+        return None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A spec that one axis proposes. `merged` names the axes that propose the very same model."""
+
+    axis: str
+    spec: Spec
+    cost: float
+    merged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Saturated:
+    """An axis that cannot move, and why."""
+
+    axis: str
+    reason: str
+
+
+def _grid_values(field: str, current: float) -> Iterator[float]:
+    """Grid values above the current one, rising."""
+    step = GRID[field]
+    index = math.floor(current / step + 1e-9) + 1
+    while True:
+        yield int(index * step) if field == "size" else round(index * step, 6)
+        index += 1
+
+
+def _nearest(spec: Spec, field: str, cost: Cost, target: float) -> Spec:
+    """The grid value whose cost is nearest to the target in log ratio; of equal ones the smallest."""
+    best, best_distance = None, math.inf
+    for value in _grid_values(field, getattr(spec, field)):
+        candidate = spec.replace(**{field: value})
+        reached = cost(candidate)
+        distance = abs(math.log(reached / target))
+        if distance < best_distance - 1e-12:
+            best, best_distance = candidate, distance
+        if reached >= target or value > 1e4:
+            return best
+
+
+def expand(spec: Spec, axis: str, cost: Cost = macs, factor: float = 2.0) -> Spec:
+    """The spec grown along one axis to about `factor` times its cost.
+
+    Args:
+        spec: the model to grow.
+        axis: one of AXES. "fast" doubles the frames at half the stride (the same span); "temporal" doubles the frames
+            at three quarters of the stride (a longer span). Strides round half up. The others take the value of GRID
+            whose cost is nearest to the target.
+        cost: C(X), any unit.
+        factor: cost to reach over the present one. The temporal axes double the frames whatever the factor is.
+
+    Raises:
+        InputError: the axis is unknown, or cannot move.
+    """
+    if axis not in AXES:
+        raise InputError(f"axis {axis!r} is not known; allowed are {', '.join(AXES)}")
+    if axis in FIELD:
+        return _nearest(spec, FIELD[axis], cost, factor * cost(spec))
+    if axis == "fast" and spec.stride == 1 and spec.frames > 1:
+        raise InputError("the stride is 1 already: no more frames to sample in the same span")
+    stride = max(1, math.floor(spec.stride * STRIDE_FACTOR[axis] + 0.5))
+    return spec.replace(frames=2 * spec.frames, stride=stride)
+
+
+def propose(spec: Spec, axes: tuple[str, ...] = AXES, cost: Cost = macs, factor: float = 2.0,
+            limits: Limits = Limits()) -> tuple[list[Candidate], list[Saturated]]:
+    """One candidate for each axis that can move, and the axes that cannot, with their reasons.
+
+    At one frame the temporal axes give the same network; it is trained once, as "fast", and "temporal" is merged
+    into it. Where fast is not allowed there (its axis is left out, or its clip too long) temporal stands for itself.
+    """
+    candidates: list[Candidate] = []
+    saturated: list[Saturated] = []
+    for axis in axes:
+        try:
+            grown = expand(spec, axis, cost, factor)
+        except InputError as error:
+            saturated.append(Saturated(axis, str(error)))
+            continue
+        broken = limits.broken_by(grown)
+        if broken:
+            saturated.append(Saturated(axis, broken))
+        elif axis == "temporal" and spec.frames == 1 and candidates and candidates[0].axis == "fast":
+            candidates[0] = Candidate("fast", candidates[0].spec, candidates[0].cost, ("temporal",))
+        else:
+            candidates.append(Candidate(axis, grown, cost(grown)))
+    return candidates, saturated
+
+
+def contract(parent: Spec, grown: Spec, axis: str, target: float, cost: Cost = macs) -> Spec | None:
+    """The last expansion reduced until the target cost is met (X3D, section 3.2, "backward contraction").
+
+    Only what the last step changed is reduced. On the temporal axes frames are taken away and the stride is set so that
+    the span of the clip (frames * stride) stays: 16x5 becomes 13x6, the paper's S.
+
+    Returns:
+        The largest model between parent and grown that costs at most the target; None where there is none.
+    """
+    if cost(grown) <= target:
+        return grown
+    if axis in FIELD:
+        field, best = FIELD[axis], None
+        for value in _grid_values(field, getattr(parent, field)):
+            smaller = parent.replace(**{field: value})
+            if value >= getattr(grown, field) or cost(smaller) > target:
+                return best
+            best = smaller
+    for frames in range(grown.frames - 1, parent.frames, -1):
+        stride = max(1, math.floor(grown.frames * grown.stride / frames + 0.5))
+        smaller = grown.replace(frames=frames, stride=stride)
+        if cost(smaller) <= target:
+            return smaller
+    return None
