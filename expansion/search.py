@@ -1,0 +1,259 @@
+"""The search as a state machine: steps of candidates, what is known of each, and what comes next.
+
+Plain Python, no TensorFlow and no Keras Tuner: the Oracle hands it results and asks for the next candidate. Its
+dictionary form is the trace of the search, on disk as trace.json.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Literal
+
+from expansion import axes as axes_module
+from expansion.axes import AXES, Candidate, Limits
+from expansion.complexity import complexity
+from expansion.errors import InputError
+from expansion.selection import Decision, Scored, decide
+from expansion.spec import X2D, Spec
+
+FORMAT_VERSION = 1
+Status = Literal["waiting", "running", "completed", "failed"]
+
+
+class NoCandidate(RuntimeError):
+    """Every candidate of a step failed, so the search cannot go on."""
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What a search looks for and when it ends.
+
+    Args:
+        seed: where it starts.
+        classes: outputs of the networks (they count in the MACs).
+        axes: axes to try, of axes.AXES.
+        factor: cost of a candidate over its parent's.
+        steps: expansions at most.
+        target_gmacs: end when a winner reaches this cost; one above it is contracted to it.
+        target_accuracy: end when a winner reaches this accuracy (share of 1).
+        limits: what the data allows.
+    """
+
+    seed: Spec = X2D
+    classes: int = 400
+    axes: tuple[str, ...] = AXES
+    factor: float = 2.0
+    steps: int = 11
+    target_gmacs: float | None = None
+    target_accuracy: float | None = None
+    limits: Limits = Limits()
+
+    def __post_init__(self):
+        unknown = [axis for axis in self.axes if axis not in AXES]
+        if unknown or not self.axes:
+            raise InputError(f"search: axes {list(self.axes)} are not allowed; allowed are {', '.join(AXES)}")
+        if self.factor <= 1:
+            raise InputError(f"search: factor is {self.factor:g}; a number above 1 is allowed")
+        if self.steps < 1:
+            raise InputError(f"search: steps is {self.steps}; at least 1 is allowed")
+        broken = self.limits.broken_by(self.seed)
+        if broken:
+            raise InputError(f"search: the seed does not fit the data: {broken}")
+
+    def cost(self, spec: Spec) -> int:
+        """C(X): MACs of one clip."""
+        return complexity(spec, self.classes).macs
+
+
+@dataclass
+class CandidateState:
+    """A candidate and what is known of it. accuracy is a share of 1, seconds of wall time, cost in MACs."""
+
+    axis: str
+    spec: Spec
+    macs: int
+    params: int
+    params_without_bn: int
+    merged: tuple[str, ...] = ()
+    status: Status = "waiting"
+    trial_id: str | None = None
+    accuracy: float | None = None
+    gain: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    correct: tuple[bool, ...] = ()
+    message: str | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.status in ("completed", "failed")
+
+
+@dataclass
+class Step:
+    """One step: the parent's place, its candidates, the axes that could not move, and the decision."""
+
+    step: int
+    kind: Literal["seed", "expansion", "contraction"]
+    candidates: list[CandidateState]
+    saturated: list[axes_module.Saturated] = field(default_factory=list)
+    decision: Decision | None = None
+
+    @property
+    def winner(self) -> CandidateState | None:
+        return self.candidates[self.decision.winner] if self.decision else None
+
+
+class Search:
+    """Decides what is trained next, and each step once its candidates are done."""
+
+    def __init__(self, settings: SearchSettings):
+        self.settings = settings
+        self.steps: list[Step] = []
+        self.stopped_by: str | None = None
+        self._begin("seed", [Candidate("seed", settings.seed, settings.cost(settings.seed))])
+
+    # What the Oracle calls
+
+    def next(self) -> tuple[Step, CandidateState] | None:
+        """A candidate that waits to be trained, or None: wait for running ones, or, if `finished`, stop."""
+        if self.finished:
+            return None
+        step = self.steps[-1]
+        return next(((step, candidate) for candidate in step.candidates if candidate.status == "waiting"), None)
+
+    def started(self, candidate: CandidateState, trial_id: str) -> None:
+        candidate.status, candidate.trial_id = "running", trial_id
+
+    def completed(self, trial_id: str, accuracy: float, metrics: dict[str, float] | None = None,
+                  correct: tuple[bool, ...] = ()) -> Step | None:
+        """Records a result. Returns the step if this one decided it."""
+        candidate = self.find(trial_id)
+        candidate.status, candidate.accuracy = "completed", float(accuracy)
+        candidate.metrics, candidate.correct = dict(metrics or {}), tuple(correct)
+        return self._advance()
+
+    def failed(self, trial_id: str, message: str) -> Step | None:
+        """Records a failure, with its reason. Returns the step if this one decided it.
+
+        Raises:
+            NoCandidate: it was the step's last hope.
+        """
+        candidate = self.find(trial_id)
+        candidate.status, candidate.message = "failed", message
+        return self._advance()
+
+    def find(self, trial_id: str) -> CandidateState:
+        return next(c for step in self.steps for c in step.candidates if c.trial_id == trial_id)
+
+    @property
+    def finished(self) -> bool:
+        return self.stopped_by is not None
+
+    @property
+    def path(self) -> list[CandidateState]:
+        """The winners so far, from the seed on."""
+        return [step.winner for step in self.steps if step.winner]
+
+    # How a step is decided and the next one is made
+
+    def _begin(self, kind, candidates: list[Candidate], saturated=()) -> None:
+        states = []
+        for candidate in candidates:
+            cost = complexity(candidate.spec, self.settings.classes)
+            states.append(CandidateState(candidate.axis, candidate.spec, cost.macs, cost.params,
+                                         cost.params_without_bn, candidate.merged))
+        self.steps.append(Step(len(self.steps), kind, states, list(saturated)))
+
+    def _advance(self) -> Step | None:
+        step = self.steps[-1]
+        if step.decision or not all(candidate.done for candidate in step.candidates):
+            return None
+        self._decide(step)
+        self._plan_next()
+        return step
+
+    def _decide(self, step: Step) -> None:
+        places = [i for i, candidate in enumerate(step.candidates) if candidate.status == "completed"]
+        if not places:
+            reasons = "; ".join(f"{c.axis}: {(c.message or 'unknown').strip().splitlines()[-1]}" for c in step.candidates)
+            raise NoCandidate(f"step {step.step}: no candidate completed ({reasons})")
+        if step.kind != "expansion":
+            step.decision = Decision(places[0], (), None, None, None, "unopposed")
+            return
+        parent = self.steps[step.step - 1].winner
+        scored = [Scored(c.axis, c.accuracy, c.macs, c.params, c.correct) for c in (step.candidates[i] for i in places)]
+        decision = decide(parent.accuracy, parent.macs, scored)
+        for place, gain in zip(places, decision.gains):
+            step.candidates[place].gain = gain
+        runner_up = None if decision.runner_up is None else places[decision.runner_up]
+        step.decision = dataclasses.replace(decision, winner=places[decision.winner], runner_up=runner_up)
+
+    def _plan_next(self) -> None:
+        step, settings = self.steps[-1], self.settings
+        winner, target = step.winner, settings.target_gmacs
+        if step.kind == "contraction":
+            self.stopped_by = "target_gmacs"
+        elif settings.target_accuracy is not None and winner.accuracy >= settings.target_accuracy:
+            self.stopped_by = "target_accuracy"
+        elif target is not None and winner.macs >= target * 1e9:
+            self._contract(winner, step)
+        elif step.step >= settings.steps:
+            self.stopped_by = "steps"
+        else:
+            candidates, saturated = axes_module.propose(
+                winner.spec, settings.axes, settings.cost, settings.factor, settings.limits)
+            if candidates:
+                self._begin("expansion", candidates, saturated)
+            else:
+                self.stopped_by = "no axis can move"
+
+    def _contract(self, winner: CandidateState, step: Step) -> None:
+        target = self.settings.target_gmacs * 1e9
+        smaller = None
+        if step.kind == "expansion" and winner.macs > target:
+            parent = self.steps[step.step - 1].winner
+            smaller = axes_module.contract(parent.spec, winner.spec, winner.axis, target, self.settings.cost)
+        if smaller is None:
+            self.stopped_by = "target_gmacs"
+        else:
+            self._begin("contraction", [Candidate(winner.axis, smaller, self.settings.cost(smaller))])
+
+    # On disk
+
+    def as_dict(self) -> dict:
+        """The trace: settings, steps with all candidates and decisions, and where the path stands."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "settings": dataclasses.asdict(self.settings),
+            "status": "finished" if self.finished else "running",
+            "stopped_by": self.stopped_by,
+            "steps": [dataclasses.asdict(step) for step in self.steps],
+            "path": [{"axis": c.axis, "spec": c.spec.as_dict(), "macs": c.macs, "accuracy": c.accuracy}
+                     for c in self.path],
+        }
+
+    @classmethod
+    def from_dict(cls, trace: dict) -> Search:
+        """A search as it was when as_dict was called.
+
+        Raises:
+            InputError: the trace is of another format.
+        """
+        if trace.get("format_version") != FORMAT_VERSION:
+            raise InputError(f"trace: format {trace.get('format_version')!r} is not known; {FORMAT_VERSION} is allowed")
+        stored = trace["settings"]
+        search = cls(SearchSettings(**stored | {
+            "seed": Spec(**stored["seed"]), "axes": tuple(stored["axes"]), "limits": Limits(**stored["limits"])}))
+        search.stopped_by = trace["stopped_by"]
+        search.steps = [
+            Step(
+                step["step"], step["kind"],
+                [CandidateState(**c | {"spec": Spec(**c["spec"]), "merged": tuple(c["merged"]),
+                                       "correct": tuple(c["correct"])}) for c in step["candidates"]],
+                [axes_module.Saturated(**s) for s in step["saturated"]],
+                Decision(**step["decision"] | {"gains": tuple(step["decision"]["gains"])}) if step["decision"] else None,
+            )
+            for step in trace["steps"]
+        ]
+        return search

@@ -1,0 +1,117 @@
+"""Trains one network on one data set by Keras' fit, with the recipe."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from expansion.clips import ClipSettings, training_clips
+from expansion.dataset import VideoDataset
+from expansion.layers import register
+from expansion.model import X3D, build_model
+from expansion.recipe import Recipe, optimizer
+from expansion.spec import Spec
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a number."""
+
+
+def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> X3D:
+    """A network for a data set, initialised from the seed."""
+    keras.utils.set_random_seed(seed)
+    keras.mixed_precision.set_dtype_policy("mixed_float16" if recipe.mixed_precision else "float32")
+    return build_model(spec, len(data.classes), dropout=recipe.dropout, drop_connect=recipe.drop_connect,
+                       class_names=data.classes)
+
+
+@register
+class SmoothedCrossEntropy(keras.losses.Loss):
+    """Cross-entropy from logits (batch, classes) and labels (batch,), with label smoothing."""
+
+    def __init__(self, classes: int, smoothing: float = 0.0, name="cross_entropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.classes, self.smoothing = classes, smoothing
+
+    def call(self, labels, logits):
+        target = tf.one_hot(tf.cast(tf.reshape(labels, [-1]), tf.int32), self.classes)
+        target = target * (1 - self.smoothing) + self.smoothing / self.classes
+        return tf.nn.softmax_cross_entropy_with_logits(target, logits)
+
+    def get_config(self):
+        return super().get_config() | {"classes": self.classes, "smoothing": self.smoothing}
+
+
+def _loss(recipe: Recipe, classes: int) -> keras.losses.Loss:
+    if recipe.label_smoothing:
+        return SmoothedCrossEntropy(classes, recipe.label_smoothing)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
+    """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes."""
+    model.compile(
+        optimizer(recipe, videos),
+        _loss(recipe, model.classes),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        jit_compile=False,
+    )
+    return model
+
+
+class _Watch(keras.callbacks.Callback):
+    """Adds learning rate and throughput to the logs of an epoch and stops at a loss that is no number."""
+
+    def __init__(self, batch: int):
+        super().__init__()
+        self.batch, self._began, self._steps = batch, 0.0, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._began, self._steps = time.perf_counter(), 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is None:
+            return
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise Diverged(f"the loss is {logs['loss']} after epoch {epoch + 1}")
+        seconds = time.perf_counter() - self._began
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs["clips_per_second"] = self._steps * self.batch / seconds
+
+
+def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, *, seed: int = 0,
+          callbacks: Sequence[keras.callbacks.Callback] = (),
+          on_epoch: Callable[[int, int, dict], None] | None = None) -> dict[str, list[float]]:
+    """Trains a network for all of the recipe's epochs.
+
+    Args:
+        model: from new_model.
+        seed: settles the clips and their order.
+        callbacks: Keras callbacks, after the project's own.
+        on_epoch: called with (epoch from 1, epochs, logs).
+
+    Returns:
+        One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second.
+
+    Raises:
+        Diverged: the loss became NaN or infinite.
+    """
+    videos = data.videos("train")
+    per_epoch, total = recipe.steps(videos)
+    epochs = math.ceil(total / per_epoch)
+    compile_model(model, recipe, videos)
+    clips = training_clips(data, model.spec, settings, recipe.batch, seed)
+    watch: list[keras.callbacks.Callback] = [_Watch(recipe.batch)]
+    if on_epoch:
+        watch.append(keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, epochs, dict(logs or {}))))
+    history = model.fit(clips, epochs=epochs, steps_per_epoch=per_epoch, verbose=0, shuffle=False,
+                        callbacks=[*watch, *callbacks])
+    return {name: [float(value) for value in values] for name, values in history.history.items()}
