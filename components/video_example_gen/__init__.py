@@ -1,0 +1,1 @@
+"""Labelled videos to TFRecords of JPEG frames. `component` holds the TFX side; everything else works without TFX."""

@@ -1,0 +1,259 @@
+"""Decodes one video as a player would show it: order, timing, rotation, pixel shape. One frame in memory at a time."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from components.video_example_gen.settings import IngestSettings
+
+# Containers that hold their own video. Playlists, which make the library open other files, are not among them.
+DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,mpegvideo,flv,asf,ogg,m4v,h264,hevc,dv,mxf"
+MAX_CODED_PIXELS = 1 << 26  # a larger coded frame is not decoded at all
+SHORTFALL = 0.1  # share of the declared duration that may be absent before a video counts as truncated
+BT709_HEIGHT = 720  # a player takes untagged video of at least this height for BT.709, below for BT.601
+BT709, BT601 = 1, 5
+KNOWN_COLORSPACES = (1, 4, 5, 6, 7, 9)  # of libav, without "unspecified" and those that a conversion cannot take
+
+
+class Rejected(Exception):
+    """A video that cannot be used: a short stable code and what was found."""
+
+    def __init__(self, code: str, detail: str):
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded frame on its way.
+
+    Attributes:
+        frame: the library's frame, stored orientation.
+        time: seconds at which it comes on screen.
+        until: seconds at which it leaves the screen.
+        aspect: width over height of one pixel; None where the video does not say.
+    """
+
+    frame: av.VideoFrame
+    time: float
+    until: float
+    aspect: Fraction | None
+
+
+class Deadline:
+    """Raises Rejected("timeout") once the seconds are over."""
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def check(self) -> None:
+        if time.monotonic() > self._end:
+            raise Rejected("timeout", f"not decoded within {self._seconds:g} s")
+
+
+def open_video(path: str):
+    """An open container with a video stream, its other streams discarded.
+
+    Raises:
+        Rejected: missing, unreadable, empty, or no_video.
+    """
+    try:
+        size = os.stat(path).st_size
+        with open(path, "rb"):
+            pass
+    except FileNotFoundError:
+        raise Rejected("missing", "no such file") from None
+    except (OSError, ValueError) as error:
+        raise Rejected("unreadable", getattr(error, "strerror", None) or str(error)) from None
+    if not size:
+        raise Rejected("empty", "0 bytes")
+    options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
+    try:
+        container = av.open("file:" + os.path.abspath(path), options=options, metadata_errors="replace")
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise Rejected("unreadable", f"not a video: {_first_line(error)}") from None
+    if not container.streams.video:
+        container.close()
+        raise Rejected("no_video", "no video stream")
+    return container
+
+
+def pictures(path: str, settings: IngestSettings, start: float | None = None, end: float | None = None) -> Iterator[Picture]:
+    """The frames on screen between start and end, in display order; times count from the video's first frame.
+
+    Raises:
+        Rejected: what `open_video` raises, and no_frames, decode_error, truncated, too_big, timeout.
+    """
+    deadline = Deadline(settings.timeout)
+    with open_video(path) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        if context is None:
+            raise Rejected("no_video", "no decoder for the video stream")
+        if context.width * context.height > MAX_CODED_PIXELS or max(context.width, context.height) > settings.max_side:
+            raise Rejected("too_big", f"{context.width}x{context.height} pixels, at most {settings.max_side} a side")
+        context.thread_count = 1  # the workers are parallel already; frames before an error are then always the same
+        rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+        usual = float(1 / rate) if rate and 1 <= rate <= 1000 else 1 / 25
+        count, first, waiting = 0, None, None
+        try:
+            if start:
+                _seek(container, stream, start)
+                first = float((stream.start_time or 0) * stream.time_base)
+            for frame, moment in _timed(container, stream, usual, deadline):
+                count += 1
+                first = moment if first is None else first
+                at = moment - first
+                if waiting is not None:
+                    picture = Picture(waiting[0], waiting[1], at, stream.sample_aspect_ratio)
+                    if end is not None and picture.time >= end:
+                        waiting = None
+                        return
+                    if start is None or picture.until > start:
+                        yield picture
+                waiting = (frame, at)
+            if waiting is not None and (end is None or waiting[1] < end):
+                frame, at = waiting
+                length = float(frame.duration * stream.time_base) if getattr(frame, "duration", 0) else usual
+                if start is None or at + length > start:
+                    yield Picture(frame, at, at + length, stream.sample_aspect_ratio)
+        except (av.FFmpegError, ValueError, OSError, MemoryError) as error:
+            raise Rejected("decode_error", f"after {count} frames: {_first_line(error)}") from None
+        if not count:
+            raise Rejected("no_frames", "the video stream holds no frame that can be decoded")
+        declared = _declared(stream)
+        shown = waiting[1] + usual if waiting else 0.0
+        if declared is not None and start is None and end is None and declared - shown > max(SHORTFALL * declared, 2 * usual):
+            raise Rejected("truncated", f"{count} frames, {shown:.2f} s of the {declared:.2f} s it declares")
+
+
+def _first_line(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0][:200]
+
+
+def _seek(container, stream, start: float) -> None:
+    """To the keyframe at or before the start; a file that cannot seek is decoded from its beginning."""
+    try:
+        container.seek(int((stream.start_time or 0) + start / stream.time_base), stream=stream, backward=True)
+    except av.FFmpegError:
+        pass
+
+
+def _declared(stream) -> float | None:
+    """Seconds that the stream itself declares; None where only the container, with its sound, does."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    tag = stream.metadata.get("DURATION", "")
+    try:
+        hours, minutes, seconds = tag.strip("\0 ").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None
+
+
+def _timed(container, stream, usual: float, deadline: Deadline) -> Iterator[tuple[av.VideoFrame, float]]:
+    """Frames in the decoder's order, which is the display order, with strictly rising seconds.
+
+    Presentation timestamps are taken where they rise. Old AVI files state them wrongly (packed B-frames); such a frame
+    follows the one before it at the usual distance.
+    """
+    before = None
+    for packet in container.demux(stream):
+        deadline.check()
+        if packet.is_corrupt:
+            raise Rejected("truncated", "a packet is cut off")
+        for frame in packet.decode():
+            deadline.check()
+            if frame.is_corrupt:
+                raise Rejected("decode_error", "a frame is damaged")
+            pts = frame.pts if frame.pts is not None else frame.dts
+            moment = None if pts is None else float(pts * (frame.time_base or stream.time_base))
+            if moment is None or (before is not None and moment <= before):
+                moment = 0.0 if before is None else before + usual
+            before = moment
+            yield frame, moment
+
+
+def sampled(shown: Iterator[Picture], fps: float | None, start: float | None, end: float | None) -> Iterator[tuple[Picture, int]]:
+    """(picture, times it is stored): at each instant k / fps from the start, the frame that is on screen.
+
+    Without a rate each picture is stored once.
+    """
+    step = None if fps is None else 1 / Fraction(fps).limit_denominator(1_000_000)
+    origin, index = start, 0
+    for picture in shown:
+        if step is None:
+            yield picture, 1
+            continue
+        origin = picture.time if origin is None else origin
+        stop = picture.until if end is None else min(picture.until, end)
+        first = index
+        # A hair of tolerance: timestamps are rounded to the container's clock, often a millisecond.
+        while float(index * step) + origin < stop - 5e-4:
+            index += 1
+        if index > first:
+            yield picture, index - first
+
+
+def display_turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+    """(swap axes, flip horizontally, flip vertically), in this order, from the frame's display matrix."""
+    for data in frame.side_data.keys() if hasattr(frame.side_data, "keys") else frame.side_data:
+        if getattr(getattr(data, "type", None), "name", "") == "DISPLAYMATRIX":
+            a, b, _, c, d = struct.unpack("=9i", bytes(data)[:36])[:5]
+            if abs(b) + abs(c) > abs(a) + abs(d):
+                return True, c < 0, b < 0
+            return False, a < 0, d < 0
+    return False, False, False
+
+
+def stored_size(width: int, height: int, aspect: Fraction | None, settings: IngestSettings) -> tuple[int, int]:
+    """(width, height) at which a frame of that coded size and pixel aspect ratio is stored, before any turn.
+
+    Raises:
+        Rejected: too_small or too_big.
+    """
+    aspect = aspect if aspect and Fraction(1, 10) <= aspect <= 10 else Fraction(1)
+    shown_width = width * aspect if aspect >= 1 else Fraction(width)
+    shown_height = Fraction(height) if aspect >= 1 else height / aspect
+    short = min(shown_width, shown_height)
+    if min(width, height) < settings.min_side:
+        raise Rejected("too_small", f"{width}x{height} pixels, at least {settings.min_side} a side")
+    if max(width, height) > settings.max_side:
+        raise Rejected("too_big", f"{width}x{height} pixels, at most {settings.max_side} a side")
+    scale = Fraction(settings.short_side) / short
+    if scale > 1 and not settings.upscale:
+        scale = Fraction(1)
+    size = (max(1, round(shown_width * scale)), max(1, round(shown_height * scale)))
+    if max(size) > settings.max_side:
+        raise Rejected("too_big", f"{size[0]}x{size[1]} pixels once its shape is applied, at most {settings.max_side} a side")
+    return size
+
+
+def to_rgb(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
+    """The frame at (width, height), turned upright: (height, width, 3) uint8 RGB, contiguous."""
+    space = frame.colorspace if frame.colorspace in KNOWN_COLORSPACES else None
+    if space is None:
+        space = BT709 if min(frame.width, frame.height) >= BT709_HEIGHT else BT601
+    pixels = frame.reformat(*size, format="rgb24", src_colorspace=int(space), interpolation="BICUBIC").to_ndarray()
+    swap, flip_x, flip_y = display_turn(frame)
+    if swap:
+        pixels = pixels.transpose(1, 0, 2)
+    if flip_x:
+        pixels = pixels[:, ::-1]
+    if flip_y:
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)

@@ -1,0 +1,142 @@
+"""One video to one serialised record: sampled frames as JPEG, the scalars beside them."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import av
+from PIL import Image
+
+from components.video_example_gen.decode import Picture, Rejected, pictures, sampled, stored_size, to_rgb
+from components.video_example_gen.example import example
+from components.video_example_gen.settings import IngestSettings
+from components.video_example_gen.sources import Entry
+from expansion import records
+
+HALF_CHROMA = 2  # Pillow's word for 4:2:0
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What one video became: its JPEG frames in display order, frames per second, and pixels."""
+
+    jpegs: list[bytes]
+    fps: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class VideoRow:
+    """One line of videos.jsonl: a video of the input and what became of it."""
+
+    source: str
+    video_id: str
+    label: str | None
+    split: str | None
+    group: str | None
+    accepted: bool
+    reason: str | None = None
+    detail: str | None = None
+    frames: int = 0
+    fps: float = 0.0
+    width: int = 0
+    height: int = 0
+    bytes: int = 0
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+
+def rejected_row(entry: Entry, reason: str, detail: str) -> VideoRow:
+    """The line of a labelled video that was not taken."""
+    return VideoRow(entry.source, entry.video_id, entry.label_text, entry.split, entry.group, False, reason, detail)
+
+
+def stored_frames(
+    path: str, settings: IngestSettings, start: float | None = None, end: float | None = None
+) -> Iterator[tuple[bytes, int, Picture, tuple[int, int]]]:
+    """(JPEG, times it is stored, picture, (width, height)) one by one; all frames have the first one's size."""
+    size = coded = None
+    for picture, times in sampled(pictures(path, settings, start, end), settings.fps, start, end):
+        frame = picture.frame
+        if size is None or coded != (frame.width, frame.height):
+            found = stored_size(frame.width, frame.height, picture.aspect, settings)
+            size, coded = size or found, (frame.width, frame.height)
+        try:
+            pixels = to_rgb(frame, size)
+        except (av.FFmpegError, ValueError, MemoryError) as error:
+            raise Rejected("decode_error", f"frame cannot be converted: {error}") from None
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, "JPEG", quality=settings.quality, subsampling=HALF_CHROMA)
+        yield out.getvalue(), times, picture, (pixels.shape[1], pixels.shape[0])
+
+
+def store(path: str, settings: IngestSettings, start: float | None = None, end: float | None = None) -> Stored:
+    """Decodes, samples, resizes and compresses one video. Memory: its JPEGs and one frame.
+
+    Raises:
+        Rejected: the reasons of `decode`, too_short, too_small and too_long.
+    """
+    jpegs: list[bytes] = []
+    limit, total = settings.max_record_mb << 20, 0
+    first = last = shape = None
+    for jpeg, times, picture, size in stored_frames(path, settings, start, end):
+        if settings.max_frames is not None:
+            times = min(times, settings.max_frames - len(jpegs))
+        total += times * len(jpeg)
+        if total > limit:
+            raise Rejected(
+                "too_long", f"more than {settings.max_record_mb} MiB of frames: set fps, max_frames, or start and end"
+            )
+        jpegs.extend([jpeg] * times)
+        first, last, shape = first or picture, picture, shape or size
+        if len(jpegs) == settings.max_frames:
+            break
+    if len(jpegs) < max(1, settings.min_frames):
+        raise Rejected("too_short", f"{len(jpegs)} frames, at least {settings.min_frames}")
+    fps = settings.fps
+    if fps is None:
+        span = last.time - first.time
+        fps = (len(jpegs) - 1) / span if span > 0 else 1 / max(last.until - last.time, 1e-3)
+    return Stored(jpegs, float(fps), *shape)
+
+
+def encode(entry: Entry, label: int, settings: IngestSettings) -> tuple[bytes | None, VideoRow]:
+    """The record of one video, or None where it is rejected, and its line for videos.jsonl.
+
+    Never raises for what a file holds; an error of the machine (no memory, no disk) is passed on.
+    """
+    if entry.missing:
+        return None, rejected_row(entry, "missing", "no such file")
+    try:
+        stored = store(entry.path, settings, entry.start, entry.end)
+    except Rejected as reason:
+        return None, rejected_row(entry, reason.code, reason.detail)
+    record = example(
+        {
+            records.JPEG: stored.jpegs,
+            records.LABEL: label,
+            records.LABEL_TEXT: _bytes(entry.label_text),
+            records.VIDEO_ID: _bytes(entry.video_id),
+            records.GROUP: _bytes(entry.group or entry.video_id),
+            records.FRAMES: len(stored.jpegs),
+            records.FPS: stored.fps,
+            records.HEIGHT: stored.height,
+            records.WIDTH: stored.width,
+            records.SOURCE: _bytes(entry.source),
+        }
+    )
+    row = VideoRow(
+        entry.source, entry.video_id, entry.label_text, entry.split, entry.group, True,
+        frames=len(stored.jpegs), fps=round(stored.fps, 6), width=stored.width, height=stored.height, bytes=len(record),
+    )  # fmt: skip
+    return record, row
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; bytes of a file name that are not UTF-8 become the replacement mark."""
+    return os.fsencode(text).decode("utf-8", "replace").encode("utf-8")

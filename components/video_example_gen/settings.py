@@ -1,0 +1,113 @@
+"""What an ingestion is asked to do: one frozen, validated object."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from expansion.errors import InputError
+from expansion.records import SPLITS
+
+RECORD_VERSION = 1  # raise it when the same input and settings would give other records
+
+# What can change without changing one stored record.
+_NOT_IN_RECORDS = {"videos", "labels", "timeout", "max_reject_share", "missing"}
+
+
+class IngestSettings(BaseModel):
+    """The settings of one ingestion.
+
+    Attributes:
+        videos: folder of the videos; paths in label files are relative to it and cannot leave it.
+        labels: label file, or one per split, {"train": path, "val": path}. None reads class folders.
+        format: form of the labels; "auto" tells from the folder or from the label file's first line.
+        short_side: pixels of a stored frame's shorter side. Smaller videos keep their size unless `upscale`.
+        fps: stored frames per second, the frame on screen at each instant. None keeps the video's own frames.
+        quality: JPEG quality, 1 to 100. Chroma is stored at half size (4:2:0).
+        max_frames: stored frames per video at most, from its start; None for all.
+        min_frames: a video that would store fewer is rejected (too_short).
+        min_side: pixels; a video whose shorter side is less is rejected (too_small).
+        max_side: pixels; a video whose longer side is more is rejected (too_big).
+        max_record_mb: MiB of JPEG in one record at most; more is rejected (too_long). Bounds a worker's memory.
+        timeout: seconds of decoding per video, checked at every packet and frame; more is rejected (timeout).
+        ratios: shares of train, val and test where no split is given.
+        seed: of the hash splits and of the order of the records.
+        max_reject_share: more rejects than this share of the labelled videos stop the ingestion.
+        missing: what to do with a label whose video is not there: "error", or "reject" (listed, not in the share).
+        shard_mb: MiB of a shard, about.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    videos: str
+    labels: str | dict[str, str] | None = None
+    format: Literal["auto", "folders", "csv", "text", "kinetics"] = "auto"
+    short_side: int = Field(160, ge=16, le=4096)
+    upscale: bool = False
+    fps: float | None = Field(None, gt=0, le=1000, allow_inf_nan=False)
+    quality: int = Field(90, ge=1, le=100)
+    max_frames: int | None = Field(None, ge=1)
+    min_frames: int = Field(1, ge=1)
+    min_side: int = Field(16, ge=1)
+    max_side: int = Field(8192, ge=16)
+    max_record_mb: int = Field(256, ge=1, le=1900)
+    timeout: float = Field(300.0, gt=0)
+    ratios: tuple[float, float, float] = (8.0, 1.0, 1.0)
+    seed: int = 0
+    max_reject_share: float = Field(0.1, ge=0, le=1)
+    missing: Literal["error", "reject"] = "error"
+    shard_mb: int = Field(128, ge=1)
+
+    @field_validator("ratios")
+    @classmethod
+    def _ratios_are_shares(cls, ratios):
+        if any(not 0 <= ratio < float("inf") for ratio in ratios) or ratios[0] <= 0:
+            raise ValueError("must be three shares of at least 0, the first (train) above 0")
+        return ratios
+
+    @model_validator(mode="after")
+    def _frames_agree(self):
+        if self.max_frames is not None and self.max_frames < self.min_frames:
+            raise ValueError(f"max_frames ({self.max_frames}) is below min_frames ({self.min_frames})")
+        if self.labels is None and self.format not in ("auto", "folders"):
+            raise ValueError(f"format {self.format!r} needs labels, a label file")
+        if self.labels is not None and self.format == "folders":
+            raise ValueError("format 'folders' takes the labels from the folders: leave out labels")
+        if isinstance(self.labels, dict) and (not self.labels or set(self.labels) - set(SPLITS)):
+            raise ValueError(f"labels by split takes the keys {', '.join(SPLITS)}, got {', '.join(self.labels) or 'none'}")
+        return self
+
+    def ratio(self) -> dict[str, float]:
+        """Share of each split; they sum to 1."""
+        return {split: ratio / sum(self.ratios) for split, ratio in zip(SPLITS, self.ratios)}
+
+    def of_records(self) -> dict:
+        """The settings that decide the records, for the manifest and the fingerprint."""
+        return self.model_dump(mode="json", exclude=_NOT_IN_RECORDS)
+
+
+def load_settings(values: dict | str) -> IngestSettings:
+    """Settings from a mapping or its JSON.
+
+    Raises:
+        InputError: names the first key that is unknown or impossible, its value and what is allowed.
+    """
+    try:
+        return IngestSettings(**(json.loads(values) if isinstance(values, str) else values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"] if part not in ("str",)) or "settings"
+        if first["type"] == "extra_forbidden":
+            allowed = ", ".join(IngestSettings.model_fields)
+            raise InputError(f"unknown ingest setting {key!r}; allowed are {allowed}") from None
+        got = "" if first["type"] == "missing" or not first["loc"] else f", got {first['input']!r}"
+        raise InputError(f"ingest setting {key}: {first['msg'].removeprefix('Value error, ')}{got}") from None
+
+
+def digest(*parts) -> str:
+    """Hex SHA-256 of the parts' canonical JSON."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
