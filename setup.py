@@ -6,6 +6,7 @@ CORE = [
     "tensorflow>=2.16.1",
     "keras>=3.5",
     "keras-tuner>=1.4.7",
+    "fsspec>=2023.1",
     "numpy>=1.24",
     "pydantic>=2.5",
     "PyYAML>=6",
@@ -15,7 +16,7 @@ CORE = [
     "matplotlib>=3.8",
     "setuptools<81",  # tensorboard imports pkg_resources, which later versions drop
 ]
-VIDEO = ["av>=12", "fsspec>=2023.1"]
+VIDEO = ["av>=12"]
 TFX = [
     # One code base serves both TFX releases; the locks choose by Python and glibc.
     "tfx>=1.16.0,<1.22",

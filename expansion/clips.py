@@ -9,32 +9,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import tensorflow as tf
-from pydantic import BaseModel, ConfigDict, Field
 
 from expansion import records
 from expansion.dataset import VideoDataset
+from expansion.recipe import ClipSettings
 from expansion.spec import Spec
 
 SHUFFLE_RECORDS = 1024
-
-
-class ClipSettings(BaseModel):
-    """How clips are cut from videos.
-
-    Args:
-        jitter: in training, the short side is scaled at random between these multiples of the crop
-            (the paper's 182 to 228 for a crop of 160).
-        eval_scale: in evaluation, the short side as a multiple of the crop (the paper's 128 / 112).
-        flip: mirror half of the training clips. Off where labels depend on left and right.
-        views: clips a video in evaluation, spread evenly in time (the paper's 10).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    jitter: tuple[float, float] = (8 / 7, 1.425)
-    eval_scale: float = Field(8 / 7, ge=1.0)
-    flip: bool = True
-    views: int = Field(10, ge=1)
 
 
 class Video(NamedTuple):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 
-import tensorflow as tf
-
+from expansion import files
 from expansion.axes import Limits
 from expansion.errors import InputError
 from expansion.records import MANIFEST, SPLITS
@@ -36,10 +34,12 @@ class VideoDataset:
         """
         path = os.fspath(path)
         name = os.path.join(path, MANIFEST)
-        if not tf.io.gfile.exists(name):
+        if not files.exists(name):
             raise InputError(f"{path}: no {MANIFEST} there; `x3d ingest` makes a data set from videos")
-        with tf.io.gfile.GFile(name) as file:
-            manifest = json.load(file)
+        try:
+            manifest = files.read_json(name)
+        except ValueError:
+            manifest = None
         if not isinstance(manifest, dict) or not manifest.get("classes") or "splits" not in manifest:
             raise InputError(f"{name}: not a manifest of this project (it names no classes or splits)")
         return cls(path, tuple(manifest["classes"]), manifest)
@@ -58,7 +58,7 @@ class VideoDataset:
         Raises:
             InputError: the split has no shards.
         """
-        found = sorted(tf.io.gfile.glob(os.path.join(self.path, f"Split-{split}", "*")))
+        found = files.matching(os.path.join(self.path, f"Split-{split}", "*"))
         if not found:
             raise InputError(f"{self.path}: split {split!r} has no records; there are {', '.join(self.splits)}")
         return found

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from expansion.clips import ClipSettings, evaluation_views, labels_and_ids
+from expansion.clips import evaluation_views, labels_and_ids
 from expansion.dataset import VideoDataset
 from expansion.model import X3D
+from expansion.recipe import ClipSettings
 
 
 @dataclass(frozen=True)

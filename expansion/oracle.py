@@ -8,9 +8,10 @@ from collections.abc import Callable
 import keras_tuner
 from keras_tuner.engine import trial as trial_module
 
+from expansion import files
 from expansion.search import Search, SearchSettings, Step
 from expansion.spec import Spec
-from expansion.trace import TRACE, read_json, write_json
+from expansion.trace import write_trace
 
 OBJECTIVE = "val_accuracy"
 OUTCOME = "outcome.json"  # in a trial's folder, from the tuner: which validation videos it got right
@@ -90,7 +91,7 @@ class ExpansionOracle(keras_tuner.Oracle):
         metrics = {name: trial.metrics.get_best_value(name) for name in trial.metrics.metrics}
         metrics.pop(OBJECTIVE, None)
         path = os.path.join(self._get_trial_dir(trial.trial_id), OUTCOME)
-        correct = read_json(path)["correct"] if os.path.exists(path) else ()
+        correct = files.read_json(path)["correct"] if files.exists(path) else ()
         return metrics, tuple(correct)
 
     def get_best_trials(self, num_trials=1):
@@ -101,7 +102,7 @@ class ExpansionOracle(keras_tuner.Oracle):
 
     def save(self):
         super().save()
-        write_json(os.path.join(self._project_dir, TRACE), self.search.as_dict())
+        write_trace(self._project_dir, self.search)
 
     def get_state(self):
         return super().get_state() | {"search": self.search.as_dict()}

@@ -1,20 +1,19 @@
-"""The training recipe: SGD with Nesterov momentum, half-cosine per step, linear warm-up, no weight decay on BN.
+"""How a network is trained and how clips are cut: the settings, without TensorFlow.
 
 X3D (arXiv 2004.04730), section 4: the paper trains at batch 1024 with a rate of 1.6, momentum 0.9, weight decay 5e-5,
-dropout 0.5. The rate scales linearly with the batch.
+dropout 0.5, a half-cosine schedule per step after a linear warm-up. The rate scales linearly with the batch.
 """
 
 from __future__ import annotations
 
 import math
 
-import keras
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from expansion.layers import register
+from expansion.settings import Settings
 
 
-class Recipe(BaseModel):
+class Recipe(Settings):
     """How one network is trained.
 
     Args:
@@ -31,8 +30,6 @@ class Recipe(BaseModel):
         mixed_precision: float16 activations with float32 weights, on devices that gain from it.
         by_step: from a search step on, other values: {8: {"batch": 512}} halves a batch of 1024 at step 8.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: float = Field(128, gt=0)
     batch: int = Field(64, ge=1)
@@ -69,51 +66,18 @@ class Recipe(BaseModel):
         return per_epoch, max(1, math.ceil(per_epoch * self.epochs))
 
 
-@register
-class HalfCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Rate at a step: linear from a hundredth over the warm-up, then rate * (1 + cos(pi * step / total)) / 2."""
+class ClipSettings(Settings):
+    """How clips are cut from videos.
 
-    def __init__(self, rate: float, total_steps: int, warmup_steps: int = 0):
-        self.rate, self.total_steps, self.warmup_steps = rate, total_steps, warmup_steps
-
-    def _cosine(self, step):
-        share = keras.ops.minimum(step / max(1, self.total_steps), 1.0)
-        return 0.5 * self.rate * (1.0 + keras.ops.cos(math.pi * share))
-
-    def __call__(self, step):
-        step = keras.ops.cast(step, "float32")
-        if not self.warmup_steps:
-            return self._cosine(step)
-        first, last = 0.01 * self.rate, self._cosine(float(self.warmup_steps))
-        warm = first + (last - first) * step / self.warmup_steps
-        return keras.ops.where(step < self.warmup_steps, warm, self._cosine(step))
-
-    def get_config(self):
-        return {"rate": self.rate, "total_steps": self.total_steps, "warmup_steps": self.warmup_steps}
-
-
-@register
-class L2SGD(keras.optimizers.SGD):
-    """SGD whose weight decay joins the gradient before momentum, as in PyTorch and the paper.
-
-    Keras' own `weight_decay` is decoupled from the momentum: with momentum 0.9 it decays a tenth as much.
+    Args:
+        jitter: in training, the short side is scaled at random between these multiples of the crop
+            (the paper's 182 to 228 for a crop of 160).
+        eval_scale: in evaluation, the short side as a multiple of the crop (the paper's 128 / 112).
+        flip: mirror half of the training clips. Off where labels depend on left and right.
+        views: clips a video in evaluation, spread evenly in time (the paper's 10).
     """
 
-    def __init__(self, *args, l2: float = 0.0, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.l2 = l2
-
-    def update_step(self, gradient, variable, learning_rate):
-        if self.l2 and variable.name not in ("gamma", "beta"):
-            gradient = gradient + self.l2 * keras.ops.cast(variable, gradient.dtype)
-        super().update_step(gradient, variable, learning_rate)
-
-    def get_config(self):
-        return super().get_config() | {"l2": self.l2}
-
-
-def optimizer(recipe: Recipe, videos: int) -> L2SGD:
-    """The recipe's optimiser for a number of training videos."""
-    per_epoch, total = recipe.steps(videos)
-    schedule = HalfCosine(recipe.scaled_rate, total, round(min(recipe.warmup_epochs * per_epoch, total / 2)))
-    return L2SGD(schedule, momentum=recipe.momentum, nesterov=True, l2=recipe.weight_decay)
+    jitter: tuple[float, float] = (8 / 7, 1.425)
+    eval_scale: float = Field(8 / 7, ge=1.0)
+    flip: bool = True
+    views: int = Field(10, ge=1)

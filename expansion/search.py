@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
 
 from expansion import axes as axes_module
 from expansion.axes import AXES, Candidate, Limits
 from expansion.complexity import complexity
 from expansion.errors import InputError
 from expansion.selection import Decision, Scored, decide
-from expansion.spec import X2D, Spec
+from expansion.settings import Settings
+from expansion.spec import X2D, Spec, parse_spec
 
 FORMAT_VERSION = 1
 Status = Literal["waiting", "running", "completed", "failed"]
@@ -25,12 +28,22 @@ class NoCandidate(RuntimeError):
     """Every candidate of a step failed, so the search cannot go on."""
 
 
-@dataclass(frozen=True)
-class SearchSettings:
+def _to_spec(value):
+    if isinstance(value, str):
+        return parse_spec(value)
+    if isinstance(value, dict):
+        unknown = [key for key in value if key not in X2D.as_dict()]
+        if unknown:
+            raise InputError(f"spec: unknown key {unknown[0]!r}; allowed are {', '.join(X2D.as_dict())}")
+        return Spec(**value)
+    return value
+
+
+class SearchSettings(Settings):
     """What a search looks for and when it ends.
 
     Args:
-        seed: where it starts.
+        seed: where it starts: a spec, its settings, or a name.
         classes: outputs of the networks (they count in the MACs).
         axes: axes to try, of axes.AXES.
         factor: cost of a candidate over its parent's.
@@ -38,28 +51,19 @@ class SearchSettings:
         target_gmacs: end when a winner reaches this cost; one above it is contracted to it.
         target_accuracy: end when a winner reaches this accuracy (share of 1).
         limits: what the data allows.
+
+    Raises:
+        pydantic.ValidationError: a key is unknown or a value is not allowed.
     """
 
-    seed: Spec = X2D
-    classes: int = 400
-    axes: tuple[str, ...] = AXES
-    factor: float = 2.0
-    steps: int = 11
-    target_gmacs: float | None = None
-    target_accuracy: float | None = None
+    seed: Annotated[Spec, BeforeValidator(_to_spec)] = X2D
+    classes: int = Field(400, ge=2)
+    axes: tuple[Literal["fast", "temporal", "spatial", "depth", "width", "bottleneck"], ...] = Field(AXES, min_length=1)
+    factor: float = Field(2.0, gt=1)
+    steps: int = Field(11, ge=1)
+    target_gmacs: float | None = Field(None, gt=0)
+    target_accuracy: float | None = Field(None, gt=0, le=1)
     limits: Limits = Limits()
-
-    def __post_init__(self):
-        unknown = [axis for axis in self.axes if axis not in AXES]
-        if unknown or not self.axes:
-            raise InputError(f"search: axes {list(self.axes)} are not allowed; allowed are {', '.join(AXES)}")
-        if self.factor <= 1:
-            raise InputError(f"search: factor is {self.factor:g}; a number above 1 is allowed")
-        if self.steps < 1:
-            raise InputError(f"search: steps is {self.steps}; at least 1 is allowed")
-        broken = self.limits.broken_by(self.seed)
-        if broken:
-            raise InputError(f"search: the seed does not fit the data: {broken}")
 
     def cost(self, spec: Spec) -> int:
         """C(X): MACs of one clip."""
@@ -108,6 +112,9 @@ class Search:
     """Decides what is trained next, and each step once its candidates are done."""
 
     def __init__(self, settings: SearchSettings):
+        broken = settings.limits.broken_by(settings.seed)
+        if broken:
+            raise InputError(f"search: the seed does not fit the data: {broken}")
         self.settings = settings
         self.steps: list[Step] = []
         self.stopped_by: str | None = None
@@ -225,7 +232,7 @@ class Search:
         """The trace: settings, steps with all candidates and decisions, and where the path stands."""
         return {
             "format_version": FORMAT_VERSION,
-            "settings": dataclasses.asdict(self.settings),
+            "settings": self.settings.model_dump(mode="json"),
             "status": "finished" if self.finished else "running",
             "stopped_by": self.stopped_by,
             "steps": [dataclasses.asdict(step) for step in self.steps],
@@ -242,9 +249,7 @@ class Search:
         """
         if trace.get("format_version") != FORMAT_VERSION:
             raise InputError(f"trace: format {trace.get('format_version')!r} is not known; {FORMAT_VERSION} is allowed")
-        stored = trace["settings"]
-        search = cls(SearchSettings(**stored | {
-            "seed": Spec(**stored["seed"]), "axes": tuple(stored["axes"]), "limits": Limits(**stored["limits"])}))
+        search = cls(SearchSettings.model_validate(trace["settings"]))
         search.stopped_by = trace["stopped_by"]
         search.steps = [
             Step(

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 
-import tensorflow as tf
-
+from expansion import files
 from expansion.errors import InputError
 from expansion.search import Search
 
 TRACE = "trace.json"
 
 
-def write_json(path: str, content) -> None:
-    """Writes beside the target and renames, so that a reader never sees half a file."""
-    partial = f"{path}.partial"
-    with tf.io.gfile.GFile(partial, "w") as file:
-        json.dump(content, file, indent=1)
-    tf.io.gfile.rename(partial, path, overwrite=True)
-
-
-def read_json(path: str):
-    with tf.io.gfile.GFile(path) as file:
-        return json.load(file)
+def write_trace(folder: str, search: Search) -> None:
+    files.write_json(os.path.join(folder, TRACE), search.as_dict())
 
 
 def read_trace(folder: str) -> Search:
@@ -33,6 +22,6 @@ def read_trace(folder: str) -> Search:
         InputError: there is none.
     """
     path = os.path.join(folder, TRACE)
-    if not tf.io.gfile.exists(path):
+    if not files.exists(path):
         raise InputError(f"{folder}: no {TRACE} there, so no search to read")
-    return Search.from_dict(read_json(path))
+    return Search.from_dict(files.read_json(path))

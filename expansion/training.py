@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from expansion.clips import ClipSettings, training_clips
+from expansion.clips import training_clips
 from expansion.dataset import VideoDataset
 from expansion.layers import register
 from expansion.model import X3D, build_model
-from expansion.recipe import Recipe, optimizer
+from expansion.optimizer import optimizer
+from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
 
 

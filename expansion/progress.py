@@ -1,0 +1,60 @@
+"""What a running search shows: bars in a terminal, one line a trial elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from expansion.search import CandidateState, Step
+from expansion.tables import clip_text, cost, percent, step_table
+
+
+class SearchProgress:
+    """Shows a search. All methods are called by the tuner.
+
+    Args:
+        console: where to; standard error by default.
+        quiet: show nothing.
+    """
+
+    def __init__(self, console: Console | None = None, quiet: bool = False):
+        # The stream is kept as it is now: TFX and the tuner may redirect sys.stderr while they run.
+        self.console = console or Console(file=sys.stderr)
+        self.quiet = quiet
+        self._bars: Progress | None = None
+        self._task = None
+
+    def _say(self, what) -> None:
+        if not self.quiet:
+            self.console.print(what)
+
+    def trial_began(self, step: int, place: str, candidate: CandidateState, epochs: int) -> None:
+        """`place` is like "2/5": which candidate of the step this is."""
+        spec = candidate.spec
+        text = (f"step {step} {place} {candidate.axis}: {clip_text(spec)} {spec.size}px w{spec.width:g} d{spec.depth:g} "
+                f"b{spec.bottleneck:g} {cost(candidate.macs)}MACs")
+        if self.quiet or not self.console.is_terminal:
+            self._label = text
+            return
+        self._bars = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
+                              TextColumn("{task.fields[state]}"), TimeElapsedColumn(), TextColumn("left"),
+                              TimeRemainingColumn(), console=self.console, transient=True)
+        self._bars.start()
+        self._label = text
+        self._task = self._bars.add_task(text, total=epochs, state="compiling")
+
+    def epoch_ended(self, epoch: int, epochs: int, logs: dict) -> None:
+        if self._bars:
+            state = f"loss {logs['loss']:.3f} accuracy {percent(logs['accuracy'])}"
+            self._bars.update(self._task, completed=epoch, total=epochs, state=state)
+
+    def trial_ended(self, result: str) -> None:
+        if self._bars:
+            self._bars.stop()
+            self._bars = None
+        self._say(f"{self._label}  {result}")
+
+    def step_decided(self, step: Step) -> None:
+        self._say(step_table(step))

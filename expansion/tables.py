@@ -1,0 +1,91 @@
+"""The search's tables for a terminal: one a step, and the path at the end."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from expansion.search import CandidateState, Search, Step
+
+
+def percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def cost(macs: int) -> str:
+    """MACs with three digits, in the unit that suits: 20.7 M, 1.96 G."""
+    for unit, size in (("G", 1e9), ("M", 1e6)):
+        if macs >= size:
+            return f"{macs / size:.3g} {unit}"
+    return f"{macs / 1e3:.3g} k"
+
+
+def points(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:+.1f}"
+
+
+def clip_text(spec) -> str:
+    """Frames x stride; a single frame has no stride."""
+    return f"{spec.frames}x{spec.stride}" if spec.frames > 1 else "1"
+
+
+def _spec_cells(spec) -> list[str]:
+    return [clip_text(spec), str(spec.size), f"{spec.width:g}", f"{spec.depth:g}", f"{spec.bottleneck:g}"]
+
+
+def _columns(table: Table, first: str) -> None:
+    table.add_column(first)
+    for name in ("clip", "size", "width", "depth", "bottleneck", "MACs", "params", "accuracy"):
+        table.add_column(name, justify="right")
+
+
+def _result(candidate: CandidateState) -> str:
+    return "failed" if candidate.status == "failed" else percent(candidate.accuracy)
+
+
+def verdict(step: Step) -> str:
+    """One line: what was chosen, by how much, and whether the margin could be chance."""
+    decision = step.decision
+    if decision is None:
+        return "not decided yet"
+    if decision.margin is None:
+        return f"{step.winner.axis}: {decision.verdict}"
+    against = step.candidates[decision.runner_up].axis
+    chance = "" if decision.p_value is None else f", p = {decision.p_value:.2g}"
+    return f"{step.winner.axis} wins by {points(decision.margin)} points over {against} ({decision.verdict}{chance})"
+
+
+def step_table(step: Step) -> Table:
+    """All candidates of a step; the winner is marked, axes that could not move are named below."""
+    table = Table(title=f"step {step.step}", title_justify="left")
+    _columns(table, "axis")
+    for name in ("gain", "seconds"):
+        table.add_column(name, justify="right")
+    for candidate in step.candidates:
+        axis = " = ".join((candidate.axis, *candidate.merged))
+        chosen = candidate is step.winner
+        seconds = candidate.metrics.get("seconds")
+        table.add_row(
+            f"{axis} *" if chosen else axis, *_spec_cells(candidate.spec), cost(candidate.macs),
+            f"{candidate.params / 1e6:.2f} M", _result(candidate), points(candidate.gain),
+            "-" if seconds is None else f"{seconds:.0f}", style="bold" if chosen else None,
+        )
+    notes = [verdict(step)] if step.kind == "expansion" else []
+    notes += [f"{saturated.axis} cannot move: {saturated.reason}" for saturated in step.saturated]
+    if notes:
+        table.caption, table.caption_justify = "\n".join(notes), "left"
+    return table
+
+
+def path_table(search: Search) -> Table:
+    """The winners from the seed to the end."""
+    table = Table(title="path", title_justify="left")
+    _columns(table, "step")
+    table.add_column("margin", justify="right")
+    for step in search.steps:
+        winner = step.winner
+        if winner is None:
+            continue
+        name = f"{step.step} {winner.axis}" + (" (contracted)" if step.kind == "contraction" else "")
+        table.add_row(name, *_spec_cells(winner.spec), cost(winner.macs), f"{winner.params / 1e6:.2f} M",
+                      percent(winner.accuracy), points(step.decision.margin))
+    return table
