@@ -168,10 +168,13 @@ def _declared(stream) -> float | None:
 def _timed(container, stream, usual: float, deadline: Deadline) -> Iterator[tuple[av.VideoFrame, float]]:
     """Frames in the decoder's order, which is the display order, with strictly rising seconds.
 
-    Presentation timestamps are taken where they rise. Old AVI files state them wrongly (packed B-frames); such a frame
-    follows the one before it at the usual distance.
+    Presentation timestamps are taken as long as they fall behind no more often than decoding timestamps do: old AVI
+    files (packed B-frames) state them in the wrong order, and there the decoding timestamps rise. A time that does not
+    rise after all is put half a frame after the last one, a whole frame if it is not the first such.
     """
-    before = None
+    before, stuck = None, False
+    last = {"pts": None, "dts": None}
+    faults = {"pts": 0, "dts": 0}
     for packet in container.demux(stream):
         deadline.check()
         if packet.is_corrupt:
@@ -180,10 +183,18 @@ def _timed(container, stream, usual: float, deadline: Deadline) -> Iterator[tupl
             deadline.check()
             if frame.is_corrupt:
                 raise Rejected("decode_error", "a frame is damaged")
-            pts = frame.pts if frame.pts is not None else frame.dts
-            moment = None if pts is None else float(pts * (frame.time_base or stream.time_base))
-            if moment is None or (before is not None and moment <= before):
-                moment = 0.0 if before is None else before + usual
+            stamps = {"pts": frame.pts, "dts": frame.dts}
+            for kind, stamp in stamps.items():
+                if stamp is not None:
+                    faults[kind] += last[kind] is not None and stamp <= last[kind]
+                    last[kind] = stamp
+            better, other = ("pts", "dts") if faults["pts"] <= faults["dts"] else ("dts", "pts")
+            stamp = stamps[other] if stamps[better] is None else stamps[better]
+            moment = None if stamp is None else float(stamp * (frame.time_base or stream.time_base))
+            if before is not None and (moment is None or moment <= before):
+                moment, stuck = before + usual / (1 if stuck or moment is None else 2), True
+            else:
+                moment, stuck = moment or 0.0, False
             before = moment
             yield frame, moment
 

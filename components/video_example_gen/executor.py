@@ -1,0 +1,36 @@
+"""The executor of VideoExampleGen: the plain ingestion, with TFX's Beam pipeline, into TFX's artifact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfx import types
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils
+
+from components.video_example_gen.ingest import ingest
+from components.video_example_gen.settings import load_settings
+from expansion.records import SPLITS
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Fills the Examples artifact; its splits are those that hold videos."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Ingests as the `settings` execution property says.
+
+        Raises:
+            InputError: an error of use, or too much was rejected.
+        """
+        settings = load_settings(exec_properties["settings"])
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        manifest = ingest(settings, examples.uri, self._make_beam_pipeline, exec_properties.get("work_dir") or None)
+        examples.split_names = artifact_utils.encode_split_names([split for split in SPLITS if split in manifest.splits])
+        examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)

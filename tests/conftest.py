@@ -1,0 +1,31 @@
+"""Shared by all tests: the `slow` marker, and where the developers' own data lies, if it is there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes long or imports TFX; left out unless asked for with --slow")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the slow tests as well")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow") or "slow" in (config.getoption("-m") or ""):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of the developers' data: $X3D_SHARED, else shared/ beside the repository."""
+    folder = Path(os.environ.get("X3D_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+    if not (folder / "data").is_dir():
+        pytest.skip("the developers' data is not on this machine (X3D_SHARED)")
+    return folder
