@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from expansion.search import CandidateState, Step
+from expansion.spec import Spec
 from expansion.tables import clip_text, cost, percent, step_table
 
 
@@ -25,25 +27,29 @@ class SearchProgress:
         self.quiet = quiet
         self._bars: Progress | None = None
         self._task = None
+        self._label = ""
 
     def _say(self, what) -> None:
         if not self.quiet:
             self.console.print(what)
 
-    def trial_began(self, step: int, place: str, candidate: CandidateState, epochs: int) -> None:
+    def trial_began(self, step: int, place: str, candidate: CandidateState, epochs: float) -> None:
         """`place` is like "2/5": which candidate of the step this is."""
-        spec = candidate.spec
-        text = (f"step {step} {place} {candidate.axis}: {clip_text(spec)} {spec.size}px w{spec.width:g} d{spec.depth:g} "
-                f"b{spec.bottleneck:g} {cost(candidate.macs)}MACs")
+        self._began(f"step {step} {place} {candidate.axis}: {_short(candidate.spec)} {cost(candidate.macs)}MACs", epochs)
+
+    def training_began(self, spec: Spec, epochs: float) -> None:
+        """The final training of the chosen spec."""
+        self._began(f"training {_short(spec)}", epochs)
+
+    def _began(self, label: str, epochs: float) -> None:
+        self._label = label
         if self.quiet or not self.console.is_terminal:
-            self._label = text
             return
         self._bars = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
                               TextColumn("{task.fields[state]}"), TimeElapsedColumn(), TextColumn("left"),
                               TimeRemainingColumn(), console=self.console, transient=True)
         self._bars.start()
-        self._label = text
-        self._task = self._bars.add_task(text, total=epochs, state="compiling")
+        self._task = self._bars.add_task(label, total=math.ceil(epochs), state="compiling")
 
     def epoch_ended(self, epoch: int, epochs: int, logs: dict) -> None:
         if self._bars:
@@ -58,3 +64,7 @@ class SearchProgress:
 
     def step_decided(self, step: Step) -> None:
         self._say(step_table(step))
+
+
+def _short(spec: Spec) -> str:
+    return f"{clip_text(spec)} {spec.size}px w{spec.width:g} d{spec.depth:g} b{spec.bottleneck:g}"

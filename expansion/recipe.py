@@ -52,6 +52,10 @@ class Recipe(Settings):
                 values |= self.by_step[start]
         return Recipe(**values)
 
+    def final(self, step: int, changes: dict[str, float | int | bool]) -> Recipe:
+        """The recipe of the last training of a network that a search step found: that step's, with changes."""
+        return Recipe(**self.at(step).model_dump(exclude={"by_step"}) | changes)
+
     def model_post_init(self, _):
         for changes in self.by_step.values():
             Recipe(**(self.model_dump(exclude={"by_step"}) | changes))

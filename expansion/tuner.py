@@ -65,7 +65,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
         step, candidate = self._candidate(trial.trial_id)
         recipe = self.recipe.at(step.step)
         place = f"{step.candidates.index(candidate) + 1}/{len(step.candidates)}"
-        self.progress.trial_began(step.step, place, candidate, round(recipe.epochs))
+        self.progress.trial_began(step.step, place, candidate, recipe.epochs)
         keras.backend.clear_session()
         gc.collect()
         try:

@@ -1,0 +1,1 @@
+"""The expansion search as a TFX component."""

@@ -1,0 +1,55 @@
+"""The TFX component ExpansionSearch: examples in; the winner's hyperparameters, its model and the trace out."""
+
+from __future__ import annotations
+
+import json
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import channel, component_spec, standard_artifacts
+
+from components.expansion_search.artifacts import ExpansionTrace
+from components.expansion_search.executor import Executor
+
+CODE_VERSION = 1  # part of the cache key: raise it when the same inputs would give another search
+
+
+class ExpansionSearchSpec(component_spec.ComponentSpec):
+    """Inputs, outputs and parameters of ExpansionSearch."""
+
+    INPUTS = {"examples": component_spec.ChannelParameter(type=standard_artifacts.Examples)}
+    OUTPUTS = {
+        "best_hyperparameters": component_spec.ChannelParameter(type=standard_artifacts.HyperParameters),
+        "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "trace": component_spec.ChannelParameter(type=ExpansionTrace),
+    }
+    PARAMETERS = {
+        "settings": component_spec.ExecutionParameter(type=str),
+        "search_root": component_spec.ExecutionParameter(type=str),
+        "code_version": component_spec.ExecutionParameter(type=int),
+    }
+
+
+class ExpansionSearch(base_component.BaseComponent):
+    """Grows a network on the examples.
+
+    Args:
+        examples: from VideoExampleGen.
+        settings: {"search", "recipe", "clips", "seed", "retries"}: those of SearchSettings, Recipe and ClipSettings.
+        search_root: folder under which searches keep their state, each in a folder named by a hash of its data and
+            settings; it outlives a run of the pipeline, so that a stopped search goes on.
+    """
+
+    SPEC_CLASS = ExpansionSearchSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(self, examples: types.BaseChannel, settings: dict, search_root: str):
+        super().__init__(ExpansionSearchSpec(
+            examples=examples,
+            settings=json.dumps(settings, sort_keys=True),
+            search_root=search_root,
+            code_version=CODE_VERSION,
+            best_hyperparameters=channel.Channel(type=standard_artifacts.HyperParameters),
+            model=channel.Channel(type=standard_artifacts.Model),
+            trace=channel.Channel(type=ExpansionTrace),
+        ))

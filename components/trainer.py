@@ -1,0 +1,42 @@
+"""TFX Trainer's run_fn: the chosen spec, trained with the full schedule and exported for serving."""
+
+from __future__ import annotations
+
+import os
+
+import keras_tuner
+
+from expansion import summaries
+from expansion.dataset import VideoDataset
+from expansion.export import export_saved_model
+from expansion.oracle import spec_of
+from expansion.progress import SearchProgress
+from expansion.recipe import ClipSettings, Recipe
+from expansion.training import new_model, train
+
+RUN_FN = f"{__name__}.run_fn"
+KERAS_MODEL = "model.keras"
+
+
+def run_fn(fn_args) -> None:
+    """Trains the network that the hyperparameters name.
+
+    Args:
+        fn_args: TFX FnArgs. custom_config holds "recipe", "final", "clips" and "seed"; hyperparameters those of the search.
+    """
+    config = fn_args.custom_config
+    clips, seed = ClipSettings(**config["clips"]), config["seed"]
+    # A file pattern is <examples>/Split-train/*.
+    data = VideoDataset.open(os.path.dirname(os.path.dirname(fn_args.train_files[0])))
+    chosen = keras_tuner.HyperParameters.from_config(fn_args.hyperparameters)
+    spec = spec_of(chosen)
+    recipe = Recipe(**config["recipe"]).final(chosen.get("step"), config["final"])
+    progress = SearchProgress()
+    progress.training_began(spec, recipe.epochs)
+    model = new_model(spec, data, recipe, seed)
+    train(model, data, recipe, clips, seed=seed, on_epoch=progress.epoch_ended,
+          callbacks=[summaries.Curves(os.path.join(fn_args.model_run_dir, "train"))])
+    progress.trial_ended("trained")
+    export_saved_model(model, fn_args.serving_model_dir, clips)
+    # serving_model_dir is <model>/Format-Serving.
+    model.save(os.path.join(os.path.dirname(fn_args.serving_model_dir), KERAS_MODEL))

@@ -1,0 +1,105 @@
+"""The configuration file: read safely, validated as a whole, frozen. Imports neither TensorFlow nor TFX."""
+
+from __future__ import annotations
+
+import os
+
+import yaml
+from pydantic import Field
+
+from components.video_example_gen.settings import IngestSettings
+from expansion.errors import InputError
+from expansion.recipe import ClipSettings, Recipe
+from expansion.search import SearchSettings
+from expansion.settings import Settings, parse_settings
+
+
+class Thresholds(Settings):
+    """What the trained network has to reach on the test split before it is pushed.
+
+    Args:
+        accuracy: top-1, share of 1.
+        regression: how much worse than the last blessed model it may be, share of 1.
+    """
+
+    accuracy: float = Field(0.0, ge=0, le=1)
+    regression: float = Field(0.0, ge=0, le=1)
+
+
+class Config(Settings):
+    """All that a run is made from.
+
+    Args:
+        name: of the run; its folder is runs/<name>.
+        ingest: videos, labels and how frames are stored.
+        search: where the search starts and when it ends.
+        recipe: how candidates are trained.
+        final: recipe values that differ for the last training of the chosen spec, e.g. {"epochs": 256}.
+        clips: how clips are cut.
+        thresholds: what the last training has to reach.
+        retries: how often a failed candidate is tried again.
+        seed: settles weights and clips.
+    """
+
+    name: str = Field("search", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    ingest: IngestSettings
+    search: SearchSettings = SearchSettings()
+    recipe: Recipe = Recipe()
+    final: dict[str, float | int | bool] = Field(default_factory=dict)
+    clips: ClipSettings = ClipSettings()
+    thresholds: Thresholds = Thresholds()
+    retries: int = Field(1, ge=0)
+    seed: int = Field(0, ge=0)
+
+    def model_post_init(self, _):
+        self.recipe.final(0, self.final)
+
+    def search_settings(self) -> dict:
+        """What components.expansion_search takes."""
+        dump = {"mode": "json", "exclude_none": True}
+        return {
+            # Classes and limits come from the data.
+            "search": self.search.model_dump(**dump, exclude={"classes", "limits"}),
+            "recipe": self.recipe.model_dump(**dump),
+            "clips": self.clips.model_dump(**dump),
+            "seed": self.seed,
+            "retries": self.retries,
+        }
+
+
+def load_config(path: str | None, **overrides) -> Config:
+    """The configuration in a YAML file; overrides are {"section.key": value}, None is left out.
+
+    Raises:
+        InputError: no such file, not YAML, an unknown key or a value that is not allowed.
+    """
+    values: dict = {}
+    if path is not None:
+        if not os.path.exists(path):
+            raise InputError(f"config {path}: no such file")
+        with open(path, encoding="utf-8") as file:
+            try:
+                values = yaml.safe_load(file) or {}
+            except yaml.YAMLError as error:
+                mark = getattr(error, "problem_mark", None)
+                line = f" (line {mark.line + 1})" if mark else ""
+                raise InputError(f"config {path}: not valid YAML{line}: {getattr(error, 'problem', error)}") from None
+        if not isinstance(values, dict):
+            raise InputError(f"config {path}: sections are expected, like `search:`; got {type(values).__name__}")
+    for key, value in overrides.items():
+        if value is not None:
+            _put(values, key.split("."), value)
+    return parse_settings(Config, values, f"config {path}" if path else "settings")
+
+
+def _put(values: dict, keys: list[str], value) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {})
+    values[keys[-1]] = value
+
+
+def save_config(config: Config, path: str) -> None:
+    """Writes what a run used, every default spelled out."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        yaml.safe_dump(config.model_dump(mode="json"), file, sort_keys=False)

@@ -1,0 +1,98 @@
+"""The TFX pipeline, a pure function of its arguments: videos in, a pushed network out."""
+
+from __future__ import annotations
+
+import tensorflow_model_analysis as tfma
+from tfx import v1 as tfx
+from tfx.dsl.components.base.base_component import BaseComponent
+
+from components.expansion_search.component import ExpansionSearch
+from components.trainer import RUN_FN
+from components.video_example_gen.component import VideoExampleGen
+from expansion.export import PROBABILITIES
+from expansion.records import LABEL, LABEL_TEXT
+from pipeline.config import Config, Thresholds
+from pipeline.schema import scalar_statistics
+
+
+def evaluation_config(thresholds: Thresholds) -> tfma.EvalConfig:
+    """Top-1, top-5 and counts, over all and per class, with the thresholds on top-1."""
+    threshold = tfma.MetricThreshold(
+        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": thresholds.accuracy}),
+        # Without a blessed model yet, TFMA passes over this one. A tie is no regression.
+        change_threshold=tfma.GenericChangeThreshold(
+            direction=tfma.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -thresholds.regression - 1e-6}),
+    )
+    return tfma.EvalConfig(
+        model_specs=[tfma.ModelSpec(signature_name="serving_default", label_key=LABEL, prediction_key=PROBABILITIES)],
+        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[LABEL_TEXT])],
+        metrics_specs=[tfma.MetricsSpec(metrics=[
+            tfma.MetricConfig(class_name="ExampleCount"),
+            tfma.MetricConfig(class_name="SparseCategoricalAccuracy", threshold=threshold),
+            tfma.MetricConfig(class_name="SparseTopKCategoricalAccuracy", config='{"k": 5, "name": "top5"}'),
+        ])],
+    )
+
+
+def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, search_root: str, serving_root: str,
+                    evaluate_on: str = "test", ingest_work: str | None = None, metadata_connection_config=None, enable_cache: bool = True,
+                    beam_args: tuple[str, ...] = ()) -> tfx.dsl.Pipeline:
+    """Ingestion, statistics, schema, validation, search, training, evaluation, push.
+
+    Args:
+        config: what to run.
+        pipeline_name, pipeline_root: TFX's name for it, and where its artifacts go.
+        search_root: where searches keep their state between runs.
+        serving_root: where a blessed model is pushed.
+        evaluate_on: split of the last evaluation.
+        ingest_work: where unfinished ingestion is kept between runs.
+        metadata_connection_config: ML Metadata store of the runner; None where the runner brings its own.
+        enable_cache: reuse what an earlier run made from the same inputs and settings.
+        beam_args: passed to Beam.
+    """
+    videos = VideoExampleGen(config.ingest, work_dir=ingest_work)
+    examples = videos.outputs["examples"]
+    statistics = tfx.components.StatisticsGen(examples=examples, stats_options=scalar_statistics())
+    schema = tfx.components.SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=False)
+    validator = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
+    search = ExpansionSearch(examples, config.search_settings(), search_root)
+    search.add_upstream_node(validator)
+    settings = config.search_settings()
+    trainer = tfx.components.Trainer(
+        run_fn=RUN_FN,
+        examples=examples,
+        hyperparameters=search.outputs["best_hyperparameters"],
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["val"]),
+        custom_config={"recipe": settings["recipe"], "final": config.final, "clips": settings["clips"],
+                       "seed": config.seed},
+    )
+    blessed = tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id("latest_blessed_model")
+    evaluator = tfx.components.Evaluator(
+        examples=examples,
+        example_splits=[evaluate_on],
+        model=trainer.outputs["model"],
+        baseline_model=blessed.outputs["model"],
+        eval_config=evaluation_config(config.thresholds),
+    )
+    pusher = tfx.components.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=serving_root)),
+    )
+    components: list[BaseComponent] = [
+        videos, statistics, schema, validator, search, trainer, blessed, evaluator, pusher]
+    return tfx.dsl.Pipeline(
+        pipeline_name=pipeline_name,
+        pipeline_root=pipeline_root,
+        components=components,
+        enable_cache=enable_cache,
+        metadata_connection_config=metadata_connection_config,
+        beam_pipeline_args=list(beam_args),
+    )
