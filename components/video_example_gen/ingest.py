@@ -67,7 +67,7 @@ def make_plan(settings: IngestSettings) -> Plan:
         )
     refused = [rejected_row(entry, "missing", "no such file") for entry in missing]
     entries, repeats = without_repeats(tuple(entry for entry in listing.entries if not entry.missing))
-    entries, copies = same_content(entries)
+    entries, copies = same_content(entries, settings.copies == "keep")
     refused += [rejected_row(entry, "duplicate", detail) for entry, detail in repeats + copies]
     refused += [VideoRow(name, name, None, None, None, False, "no_label", "no label names it") for name in listing.unlabelled]
     if not entries:

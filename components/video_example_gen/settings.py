@@ -14,7 +14,7 @@ from expansion.records import SPLITS
 RECORD_VERSION = 1  # raise it when the same input and settings would give other records
 
 # What can change without changing one stored record.
-_NOT_IN_RECORDS = {"videos", "labels", "timeout", "max_reject_share", "missing"}
+_NOT_IN_RECORDS = {"videos", "labels", "timeout", "max_reject_share", "missing", "copies"}
 
 
 class IngestSettings(BaseModel):
@@ -37,6 +37,8 @@ class IngestSettings(BaseModel):
         seed: of the hash splits and of the order of the records.
         max_reject_share: more rejects than this share of the labelled videos stop the ingestion.
         missing: what to do with a label whose video is not there: "error", or "reject" (listed, not in the share).
+        copies: what to do with files of the same bytes in two splits or under two labels: "error", or "keep" them.
+            Copies in one split and class are always stored once.
         shard_mb: MiB of a shard, about.
     """
 
@@ -59,6 +61,7 @@ class IngestSettings(BaseModel):
     seed: int = 0
     max_reject_share: float = Field(0.1, ge=0, le=1)
     missing: Literal["error", "reject"] = "error"
+    copies: Literal["error", "keep"] = "error"
     shard_mb: int = Field(128, ge=1)
 
     @field_validator("ratios")

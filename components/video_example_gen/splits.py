@@ -55,11 +55,11 @@ def without_repeats(entries: tuple[Entry, ...]) -> tuple[list[Entry], list[tuple
     return kept, repeats
 
 
-def same_content(entries: list[Entry]) -> tuple[list[Entry], list[tuple[Entry, str]]]:
+def same_content(entries: list[Entry], keep: bool = False) -> tuple[list[Entry], list[tuple[Entry, str]]]:
     """Entries without byte-for-byte copies of other files, and the copies.
 
     Raises:
-        InputError: a copy stands in another given split, or under another label, than its original.
+        InputError: a copy stands in another given split, or under another label, than its original, and not `keep`.
     """
     sizes = defaultdict(set)
     for entry in entries:
@@ -76,15 +76,14 @@ def same_content(entries: list[Entry]) -> tuple[list[Entry], list[tuple[Entry, s
         if entry.source not in hashes:
             hashes[entry.source] = _hash(entry.path) or entry.source
         known = originals.setdefault((hashes[entry.source], entry.start, entry.end), entry)
-        if known is entry:
+        other_split, other_label = known.split != entry.split, known.label_text != entry.label_text
+        if known is entry or (keep and (other_split or other_label)):
             kept.append(entry)
-        elif known.split != entry.split:
+        elif other_split or other_label:
+            said = "stands in two splits" if other_split else "has two labels"
+            one, two = (getattr(e, "split" if other_split else "label_text") for e in (known, entry))
             raise InputError(
-                f"the same video stands in two splits: {known.source!r} ({known.split}) and {entry.source!r} ({entry.split})"
-            )
-        elif known.label_text != entry.label_text:
-            raise InputError(
-                f"the same video has two labels: {known.source!r} ({known.label_text}) and {entry.source!r} ({entry.label_text})"
+                f"the same video {said}: {known.source!r} ({one}) and {entry.source!r} ({two}); copies='keep' allows it"
             )
         else:
             copies.append((entry, f"same bytes as {known.source}"))
@@ -115,8 +114,8 @@ def assign(entries: list[Entry], settings: IngestSettings) -> list[Entry]:
     Given splits are kept, and a group's videos without one follow the group. The rest is split by a hash of the
     group, else of the video, with `settings.ratios`. Where splits are given but none is val, val is taken from train
     by the same hash: a search cannot do without one. Hash splits of small classes are then repaired: a class with
-    nothing in train gets its unit of lowest hash there; a class with at least two units in train and nothing in val
-    gives its unit of highest hash to val, if no class loses its last training unit by that.
+    nothing in train gets its unit of lowest hash there; a class with nothing in val gives its training unit of highest
+    hash, if no class loses its last training unit by that, else a test unit.
 
     Raises:
         InputError: a group in two splits, a class with one video, or a class without training videos.
@@ -190,7 +189,8 @@ def _repair(chosen: dict[str, str], classes: dict[str, set[str]], free: set[str]
     for name in sorted(classes):
         if any(chosen[key] == "val" for key in classes[name]):
             continue
-        for key in reversed(order(classes[name] & free)):
-            if chosen[key] == "train" and all(len(in_train(other)) > 1 for other in of_unit[key]):
-                chosen[key] = "val"
-                break
+        keys = order(classes[name] & free)
+        spare = [key for key in keys if chosen[key] == "train" and all(len(in_train(other)) > 1 for other in of_unit[key])]
+        tested = [key for key in keys if chosen[key] == "test"]
+        if spare or tested:
+            chosen[(spare or tested)[-1]] = "val"
