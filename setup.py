@@ -6,7 +6,6 @@ CORE = [
     "tensorflow>=2.16.1",
     "keras>=3.5",
     "keras-tuner>=1.4.7",
-    "fsspec>=2023.1",
     "numpy>=1.24",
     "pydantic>=2.5",
     "PyYAML>=6",
@@ -16,11 +15,13 @@ CORE = [
     "matplotlib>=3.8",
     "setuptools<81",  # tensorboard imports pkg_resources, which later versions drop
 ]
-VIDEO = ["av>=12"]
+VIDEO = ["av>=12", "fsspec>=2023.1"]
+# The two TFX profiles (docs/install.md). tfx 1.16's metadata stops at Python 3.10 though its compiled
+# parts ship 3.11 wheels: pip refuses it on 3.11, uv, which takes upper bounds as advice, installs it.
 TFX = [
-    # One code base serves both TFX releases; the locks choose by Python and glibc.
-    "tfx>=1.16.0,<1.22",
-    "apache-beam>=2.60,<2.69",  # 2.69 drops dill, which tfx-bsl needs
+    'tfx>=1.16,<1.17; python_version < "3.12"',
+    'apache-beam>=2.60,<2.69; python_version < "3.12"',  # 2.69 drops dill, which tfx-bsl 1.16 needs
+    'tfx>=1.21,<1.22; python_version >= "3.12"',
     *VIDEO,
 ]
 DEMO = ["scikit-learn>=1.3", *VIDEO]

@@ -1,0 +1,39 @@
+# Set-up, tests and the demo. `make help` lists what there is.
+PYTHON ?= python3
+PYTEST = .venv/bin/python -m pytest
+UV = .venv-tools/bin/uv
+export PROFILE
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test fast lock clean
+
+help:  ## list these targets
+	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | awk -F: '{printf "  make %-9s%s\n", $$1, $$2}'
+	@echo "  PROFILE=py311|py312|py313 picks the lock, ARGS='...' is passed on to x3d demo and pytest"
+
+install:  ## make .venv from the lock that fits this machine (nothing to do: instant)
+	@$(PYTHON) scripts/install.py
+
+demo: install  ## make the demo's videos, search, and print what was found
+	.venv/bin/x3d demo $(ARGS)
+
+test: install  ## all tests, the end-to-end run too
+	$(PYTEST) -m "slow or not slow" $(ARGS)
+
+fast: install  ## the fast tests only
+	$(PYTEST) $(ARGS)
+
+# Pins stay where they still fit; remove a lock to have it resolved anew.
+COMPILE = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+EXTRAS = setup.py --extra tfx --extra demo --extra test --overrides locks/overrides.in
+lock:  ## resolve locks/ anew after a change of setup.py
+	@$(PYTHON) -c "import sys; sys.path.insert(0, 'scripts'); import get_uv; get_uv.get_uv()"
+	$(COMPILE) $(EXTRAS) --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o locks/py311.txt
+	$(COMPILE) $(EXTRAS) --python-version 3.12 --python-platform x86_64-manylinux_2_39 -o locks/py312.txt
+	$(COMPILE) $(EXTRAS) --python-version 3.13 --python-platform x86_64-manylinux_2_39 -o locks/py313.txt
+	$(COMPILE) locks/build.in --universal --python-version 3.10 -o locks/build.txt
+	$(COMPILE) locks/uv.in --universal --python-version 3.8 -o locks/uv.txt
+
+clean:  ## remove what install made (runs/ stays)
+	rm -rf .venv .venv-tools build *.egg-info .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
