@@ -1,0 +1,249 @@
+"""The demo's videos: handwritten digits that move over photographs, eight classes told apart by motion alone."""
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+# Name of a class: the coordinate that moves and its sign. y points down and angles turn clockwise, as on a screen.
+MOTIONS = {
+    "clockwise": ("angle", 1),
+    "counterclockwise": ("angle", -1),
+    "down": ("y", 1),
+    "growing": ("size", 1),
+    "left": ("x", -1),
+    "right": ("x", 1),
+    "shrinking": ("size", -1),
+    "up": ("y", -1),
+}
+SPLITS = ("train", "val", "test")
+LABELS = "labels.csv"
+MARKER = "demo.json"  # written last: the settings that made the folder
+RECIPE = 1  # raise it when the same settings would give other videos
+
+COORDINATES = ("x", "y", "angle", "size")  # a state: four phases in [0, 1), each on a circle
+TRAVEL = (0.55, 0.95)  # periods per clip; below one, so half a clip stays below half a period
+SIZES = (0.30, 0.66)  # side of the digit's box over the side of the frame, smallest and largest
+DIGITS = (2, 3, 4, 5, 6, 7, 9)  # 0, 1 and 8 look nearly the same after half a turn
+CONTRAST = (0.65, 1.0)  # opacity of the digit
+SHARES = {"train": (0.0, 0.6), "val": (0.6, 0.8), "test": (0.8, 1.0)}  # of the digits and of each photograph's width
+CRF = 16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides every byte of the videos."""
+
+    train: int
+    val: int
+    test: int
+    frames: int
+    size: int
+    fps: int
+    seed: int
+    recipe: int = RECIPE
+
+    def __post_init__(self):
+        for name, least in (("train", 1), ("val", 0), ("test", 0), ("frames", 2), ("size", 16), ("fps", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        if self.size % 2:
+            raise ValueError(f"size must be even (H.264 halves the colour planes), got {self.size}")
+
+
+def make_demo_videos(
+    folder: str | os.PathLike,
+    *,
+    train: int = 80,
+    val: int = 25,
+    test: int = 30,
+    frames: int = 16,
+    size: int = 48,
+    fps: int = 12,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Makes the demo's data set as H.264 MP4 files and returns the path of its labels.csv.
+
+    Args:
+        folder: where the videos go, as folder/<class>/<split>_<n>.mp4. A folder that already holds the videos
+            of these settings is left as it is; one made with other settings is replaced as a whole.
+        train, val, test: int, clips per class in each split.
+        frames: int, frames of a clip.
+        size: int, height and width of a frame in pixels, even.
+        fps: int, frames per second.
+        seed: int. The same settings give the same bytes with the same libraries.
+        progress: called with (clips made, clips in all) after each clip.
+
+    Raises:
+        ValueError: a setting is out of range.
+        FileExistsError: the folder holds something that this function did not make.
+    """
+    settings = Settings(train, val, test, frames, size, fps, seed)
+    folder = Path(folder)
+    if _is_whole(folder, settings):
+        return folder / LABELS
+    if folder.exists() and not (folder / MARKER).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and holds something other than the demo's videos")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        _write_all(partial, settings, progress or (lambda done, total: None))
+        partial.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return folder / LABELS
+
+
+def _is_whole(folder: Path, settings: Settings) -> bool:
+    try:
+        if json.loads((folder / MARKER).read_text(encoding="utf-8")) != asdict(settings):
+            return False
+        with open(folder / LABELS, encoding="utf-8", newline="") as file:
+            return all((folder / row["path"]).is_file() for row in csv.DictReader(file))
+    except (OSError, ValueError):
+        return False
+
+
+def _write_all(folder: Path, settings: Settings, progress) -> None:
+    source = Source.load(settings.seed)
+    rows = []
+    for split in SPLITS:
+        for n in range(getattr(settings, split)):
+            for label in MOTIONS:
+                rows.append((f"{label}/{split}_{n:03d}.mp4", label, split, f"{split}_{n:03d}"))
+    for label in MOTIONS:
+        (folder / label).mkdir()
+
+    def write(row):
+        path, label, split, group = row
+        clip = render(source, label, split, int(group.split("_")[1]), settings)
+        encode(folder / path, clip, settings.fps)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the codec and the sampling release the lock
+        for done, _ in enumerate(pool.map(write, rows), start=1):
+            progress(done, len(rows))
+    with open(folder / LABELS, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("path", "label", "split", "group"))
+        writer.writerows(rows)
+    (folder / MARKER).write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the scenes are made of: per split, digits (n, 8, 8) in [0, 1] with their ids, and pieces of photographs."""
+
+    digits: dict[str, np.ndarray]
+    ids: dict[str, np.ndarray]
+    photos: dict[str, list[np.ndarray]]
+
+    @classmethod
+    def load(cls, seed: int) -> "Source":
+        from sklearn.datasets import load_digits, load_sample_images
+
+        data = load_digits()
+        chosen = np.flatnonzero(np.isin(data.target, DIGITS))
+        chosen = np.random.default_rng([seed, 0]).permutation(chosen)
+        images = load_sample_images().images
+        digits, ids, photos = {}, {}, {}
+        for split, (low, high) in SHARES.items():
+            ids[split] = chosen[round(low * len(chosen)) : round(high * len(chosen))]
+            digits[split] = data.images[ids[split]] / 16.0
+            photos[split] = [i[:, round(low * i.shape[1]) : round(high * i.shape[1])] / 255.0 for i in images]
+        return cls(digits, ids, photos)
+
+
+def states(rng: np.random.Generator, label: str, frames: int) -> np.ndarray:
+    """The phases of x, y, angle and size in every frame, (frames, 4), in [0, 1).
+
+    The start is uniform on the torus of the four phases and a class adds a constant speed on one of them. A shift
+    maps the uniform distribution on a circle to itself, so the state of any single frame has the same distribution
+    in every class.
+    """
+    name, sign = MOTIONS[label]
+    start = rng.uniform(size=len(COORDINATES))
+    speed = np.zeros(len(COORDINATES))
+    speed[COORDINATES.index(name)] = sign * rng.uniform(*TRAVEL) / frames
+    return (start + np.arange(frames)[:, None] * speed) % 1.0
+
+
+def render(source: Source, label: str, split: str, n: int, settings: Settings) -> np.ndarray:
+    """The clip n of a class, (frames, height, width, 3), uint8."""
+    scene = np.random.default_rng([settings.seed, 1, SPLITS.index(split), n])
+    motion = np.random.default_rng([settings.seed, 2, SPLITS.index(split), n, list(MOTIONS).index(label)])
+    digit = source.digits[split][n % len(source.digits[split])]
+    background = _background(scene, source.photos[split], settings.size)
+    light = background.mean() < scene.uniform(0.35, 0.55)
+    colour = scene.uniform(0.75, 1.0, 3) if light else scene.uniform(0.0, 0.25, 3)
+    opacity = scene.uniform(*CONTRAST)
+    mask = opacity * _masks(digit, states(motion, label, settings.frames), settings.size)[..., None]
+    clip = background * (1 - mask) + colour * mask
+    return np.rint(255 * clip).astype(np.uint8)
+
+
+def _background(rng: np.random.Generator, photos: list[np.ndarray], size: int) -> np.ndarray:
+    """A random square of a random photograph, turned and mirrored at random, (size, size, 3) in [0, 1]."""
+    from PIL import Image
+
+    photo = photos[rng.integers(len(photos))]
+    side = int(rng.integers(size, min(photo.shape[:2]) + 1)) if size < min(photo.shape[:2]) else min(photo.shape[:2])
+    top, left = (int(rng.integers(extent - side + 1)) for extent in photo.shape[:2])
+    crop = np.rot90(photo[top : top + side, left : left + side], rng.integers(4))
+    crop = crop[:, :: rng.choice((-1, 1))]
+    crop = np.asarray(Image.fromarray(np.rint(255 * crop).astype(np.uint8)).resize((size, size), Image.BICUBIC))
+    return crop / 255.0
+
+
+def _masks(digit: np.ndarray, phases: np.ndarray, size: int) -> np.ndarray:
+    """The digit's coverage in every frame, (frames, size, size) in [0, 1].
+
+    Every frame samples the same cubic spline of the digit at the place, angle and size of its own state, still or
+    not, so sharpness does not tell which coordinate moves. The frame is a torus: what leaves on one side enters on
+    the other.
+    """
+    from scipy.ndimage import map_coordinates, spline_filter
+
+    margin = 2
+    spline = spline_filter(np.pad(digit, margin), order=3)
+    x, y, angle, scale = phases.T[:, :, None, None]
+    side = size * SIZES[0] * (SIZES[1] / SIZES[0]) ** scale
+    pixel = (np.arange(size) + 0.5) / size
+    dx = size * ((pixel[None, None, :] - x + 0.5) % 1.0 - 0.5)
+    dy = size * ((pixel[None, :, None] - y + 0.5) % 1.0 - 0.5)
+    cos, sin = np.cos(2 * np.pi * angle), np.sin(2 * np.pi * angle)
+    cells, centre = digit.shape[0] / side, (spline.shape[0] - 1) / 2
+    column = (cos * dx + sin * dy) * cells + centre
+    row = (cos * dy - sin * dx) * cells + centre
+    mask = map_coordinates(spline, np.stack([row, column]), order=3, mode="constant", prefilter=False)
+    mask = np.clip((mask - 0.2) / 0.4, 0.0, 1.0)
+    return mask * mask * (3 - 2 * mask)
+
+
+def encode(path: Path, clip: np.ndarray, fps: int) -> None:
+    """Writes a clip, (frames, height, width, 3) uint8, as an H.264 MP4 file."""
+    import av
+
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.height, stream.width = clip.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = Fraction(1, fps)
+        stream.thread_count = 1  # more would not pay on so few pixels, and one gives the same bytes everywhere
+        stream.options = {"crf": str(CRF), "preset": "veryfast", "g": "8"}
+        for image in clip:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
