@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from components.video_example_gen.settings import IngestSettings
 
@@ -254,12 +255,17 @@ def stored_size(width: int, height: int, aspect: Fraction | None, settings: Inge
     return size
 
 
-def to_rgb(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
-    """The frame at (width, height), turned upright: (height, width, 3) uint8 RGB, contiguous."""
+def to_rgb(frame: av.VideoFrame, size: tuple[int, int], reformatter: VideoReformatter) -> np.ndarray:
+    """The frame at (width, height), turned upright: (height, width, 3) uint8 RGB, contiguous.
+
+    A reformatter kept for the whole video keeps its scaling tables.
+    """
     space = frame.colorspace if frame.colorspace in KNOWN_COLORSPACES else None
     if space is None:
         space = BT709 if min(frame.width, frame.height) >= BT709_HEIGHT else BT601
-    pixels = frame.reformat(*size, format="rgb24", src_colorspace=int(space), interpolation="BICUBIC").to_ndarray()
+    pixels = reformatter.reformat(
+        frame, *size, format="rgb24", src_colorspace=int(space), interpolation="BICUBIC"
+    ).to_ndarray()
     swap, flip_x, flip_y = display_turn(frame)
     if swap:
         pixels = pixels.transpose(1, 0, 2)

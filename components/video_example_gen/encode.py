@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import av
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from components.video_example_gen.decode import Picture, Rejected, pictures, sampled, stored_size, to_rgb
@@ -61,13 +62,14 @@ def stored_frames(
 ) -> Iterator[tuple[bytes, int, Picture, tuple[int, int]]]:
     """(JPEG, times it is stored, picture, (width, height)) one by one; all frames have the first one's size."""
     size = coded = None
+    reformatter = VideoReformatter()
     for picture, times in sampled(pictures(path, settings, start, end), settings.fps, start, end):
         frame = picture.frame
         if size is None or coded != (frame.width, frame.height):
             found = stored_size(frame.width, frame.height, picture.aspect, settings)
             size, coded = size or found, (frame.width, frame.height)
         try:
-            pixels = to_rgb(frame, size)
+            pixels = to_rgb(frame, size, reformatter)
         except (av.FFmpegError, ValueError, MemoryError) as error:
             raise Rejected("decode_error", f"frame cannot be converted: {error}") from None
         out = io.BytesIO()
