@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from expansion.console import make_console
 from expansion.search import CandidateState, Step
 from expansion.spec import Spec
 from expansion.tables import clip_text, cost, percent, step_table
@@ -22,8 +22,7 @@ class SearchProgress:
     """
 
     def __init__(self, console: Console | None = None, quiet: bool = False):
-        # The stream is kept as it is now: TFX and the tuner may redirect sys.stderr while they run.
-        self.console = console or Console(file=sys.stderr)
+        self.console = console or make_console(stderr=True)
         self.quiet = quiet
         self._bars: Progress | None = None
         self._task = None

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from rich.table import Table
 
+from expansion.console import make_table
 from expansion.search import CandidateState, Search, Step
+
+
+SPEC_COLUMNS = ("clip", "size", "width", "depth", "bneck")
 
 
 def percent(share: float | None) -> str:
@@ -28,14 +32,8 @@ def clip_text(spec) -> str:
     return f"{spec.frames}x{spec.stride}" if spec.frames > 1 else "1"
 
 
-def _spec_cells(spec) -> list[str]:
+def spec_cells(spec) -> list[str]:
     return [clip_text(spec), str(spec.size), f"{spec.width:g}", f"{spec.depth:g}", f"{spec.bottleneck:g}"]
-
-
-def _columns(table: Table, first: str) -> None:
-    table.add_column(first)
-    for name in ("clip", "size", "width", "depth", "bottleneck", "MACs", "params", "accuracy"):
-        table.add_column(name, justify="right")
 
 
 def _result(candidate: CandidateState) -> str:
@@ -56,36 +54,31 @@ def verdict(step: Step) -> str:
 
 def step_table(step: Step) -> Table:
     """All candidates of a step; the winner is marked, axes that could not move are named below."""
-    table = Table(title=f"step {step.step}", title_justify="left")
-    _columns(table, "axis")
-    for name in ("gain", "seconds"):
-        table.add_column(name, justify="right")
+    table = make_table(f"step {step.step}", "axis", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "seconds")
     for candidate in step.candidates:
         axis = " = ".join((candidate.axis, *candidate.merged))
         chosen = candidate is step.winner
         seconds = candidate.metrics.get("seconds")
         table.add_row(
-            f"{axis} *" if chosen else axis, *_spec_cells(candidate.spec), cost(candidate.macs),
+            f"{axis} *" if chosen else axis, *spec_cells(candidate.spec), cost(candidate.macs),
             f"{candidate.params / 1e6:.2f} M", _result(candidate), points(candidate.gain),
             "-" if seconds is None else f"{seconds:.0f}", style="bold" if chosen else None,
         )
     notes = [verdict(step)] if step.kind == "expansion" else []
     notes += [f"{saturated.axis} cannot move: {saturated.reason}" for saturated in step.saturated]
     if notes:
-        table.caption, table.caption_justify = "\n".join(notes), "left"
+        table.caption = "\n".join(notes)
     return table
 
 
 def path_table(search: Search) -> Table:
     """The winners from the seed to the end."""
-    table = Table(title="path", title_justify="left")
-    _columns(table, "step")
-    table.add_column("margin", justify="right")
+    table = make_table("path", "step", *SPEC_COLUMNS, "MACs", "params", "accuracy", "margin")
     for step in search.steps:
         winner = step.winner
         if winner is None:
             continue
         name = f"{step.step} {winner.axis}" + (" (contracted)" if step.kind == "contraction" else "")
-        table.add_row(name, *_spec_cells(winner.spec), cost(winner.macs), f"{winner.params / 1e6:.2f} M",
+        table.add_row(name, *spec_cells(winner.spec), cost(winner.macs), f"{winner.params / 1e6:.2f} M",
                       percent(winner.accuracy), points(step.decision.margin))
     return table

@@ -17,7 +17,7 @@ from expansion.oracle import OBJECTIVE, OUTCOME, ExpansionOracle, spec_of
 from expansion.progress import SearchProgress
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search import Search, SearchSettings, Step
-from expansion.training import new_model, train
+from expansion.training import load_model, new_model, train
 
 MODEL = "model.keras"
 
@@ -124,7 +124,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
 
     def load_model(self, trial) -> X3D:
         """The trained model of a trial."""
-        return keras.models.load_model(os.path.join(self.get_trial_dir(trial.trial_id), MODEL), safe_mode=True)
+        return load_model(os.path.join(self.get_trial_dir(trial.trial_id), MODEL))
 
     def save_model(self, trial_id, model, step=0):
         model.save(os.path.join(self.get_trial_dir(trial_id), MODEL))

@@ -76,15 +76,15 @@ def read_result(folder: RunFolder) -> Result:
 
 
 def _newest_artifacts(folder: RunFolder) -> dict[str, list[str]]:
-    """Live artifacts' paths by type, oldest first. Of models, those of the Trainer."""
+    """Paths of the newest run's artifacts by type, cached ones included, oldest first. Of models, the Trainer's."""
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(folder.metadata)
-    with tfx.orchestration.metadata.Metadata(connection) as store:
-        types = {kind.id: kind.name for kind in store.store.get_artifact_types()}
+    with tfx.orchestration.metadata.Metadata(connection) as metadata:
+        store = metadata.store
+        run = max(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id)
+        types = {kind.id: kind.name for kind in store.get_artifact_types()}
         found: dict[str, list[str]] = {}
-        for artifact in sorted(store.store.get_artifacts(), key=lambda artifact: artifact.id):
-            if types[artifact.type_id] == "Model" and f"{os.sep}Trainer{os.sep}" not in artifact.uri:
-                continue
-            if os.path.isdir(artifact.uri) and os.listdir(artifact.uri):
+        for artifact in sorted(store.get_artifacts_by_context(run.id), key=lambda artifact: artifact.id):
+            if types[artifact.type_id] != "Model" or f"{os.sep}Trainer{os.sep}" in artifact.uri:
                 found.setdefault(types[artifact.type_id], []).append(artifact.uri)
     return found
 

@@ -1,0 +1,66 @@
+"""The screen: where tables and progress go, and how libraries' noise is kept off it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+PLAIN_WIDTH = 110  # columns of a table that goes to a file or a pipe
+
+_screen = None  # a copy of standard error while the real one goes to a log
+
+
+def make_console(stderr: bool = False) -> Console:
+    """A console as wide as the terminal; elsewhere wide enough that no figure is cut."""
+    where = {"file": _screen} if _screen is not None else {"stderr": stderr}
+    console = Console(highlight=False, **where)
+    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH, **where)
+
+
+def make_table(title: str, *columns: str) -> Table:
+    """A table with one text column, then right-aligned ones."""
+    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD,
+                  padding=(0, 1, 0, 0), show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="left" if column == columns[0] else "right", no_wrap=True)
+    return table
+
+
+@contextlib.contextmanager
+def noise_to(path: str) -> Iterator[Console]:
+    """Sends all that this process and its libraries print to a log file; consoles made inside still show.
+
+    C++ libraries write to the file descriptors themselves, so these are what is redirected.
+    """
+    global _screen
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    saved = os.dup(1), os.dup(2)
+    root = logging.getLogger()
+    level = root.level
+    with open(path, "a", buffering=1, encoding="utf-8") as log, os.fdopen(os.dup(2), "w", encoding="utf-8") as _screen:
+        handler = logging.StreamHandler(log)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        root.addHandler(handler)
+        root.setLevel(logging.INFO)
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield make_console()
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            for number, copy in zip((1, 2), saved):
+                os.dup2(copy, number)
+                os.close(copy)
+            root.removeHandler(handler)
+            root.setLevel(level)
+            _screen = None

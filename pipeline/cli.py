@@ -1,0 +1,111 @@
+"""The command line, `x3d`. Commands import what they need when they run, so that --help and plan answer at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+
+from expansion.errors import InputError
+
+app = typer.Typer(name="x3d", help="Grows video networks: the X3D expansion search.", no_args_is_help=True,
+                  add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
+
+Videos = Annotated[Optional[str], typer.Option(help="Folder of the videos.")]
+Labels = Annotated[Optional[str], typer.Option(
+    help="Label file: CSV path,label[,split][,group]; `path label` text; Kinetics CSV. Without it, class folders.")]
+ConfigFile = Annotated[Optional[str], typer.Option("--config", help="YAML file; the options here go over it.")]
+Name = Annotated[Optional[str], typer.Option(help="Name of the run; its folder is RUNS/NAME.")]
+Runs = Annotated[str, typer.Option(help="Folder of all runs.")]
+
+
+@app.command()
+def search(videos: Videos = None, labels: Labels = None, config: ConfigFile = None, name: Name = None,
+           steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None,
+           target_gmacs: Annotated[Optional[float], typer.Option(help="Stop at this cost, contracted to it.")] = None,
+           epochs: Annotated[Optional[float], typer.Option(help="Epochs of each candidate.")] = None,
+           runs: Runs = "runs") -> None:
+    """Search for a network on your videos: ingest, expand step by step, train the result, evaluate, push."""
+    from pipeline import commands
+
+    commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs), runs)
+
+
+@app.command()
+def demo(runs: Runs = "runs",
+         steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None) -> None:
+    """The whole search on videos made on the spot, in minutes."""
+    from pipeline import commands
+
+    commands.demo(runs, steps)
+
+
+@app.command()
+def ingest(output: Annotated[str, typer.Argument(help="Folder for the records.")],
+           videos: Videos = None, labels: Labels = None, config: ConfigFile = None,
+           short_side: Annotated[Optional[int], typer.Option(help="Pixels of a stored frame's short side.")] = None,
+           fps: Annotated[Optional[float], typer.Option(help="Stored frames a second; default: the video's own.")] = None,
+           max_reject_share: Annotated[Optional[float], typer.Option(help="More rejects than this stop it.")] = None) -> None:
+    """Turn videos into TFRecords, with a manifest of what was accepted and rejected."""
+    from pipeline import commands
+    from pipeline.config import load_config
+
+    commands.ingest(load_config(config, **{
+        "ingest.videos": videos, "ingest.labels": labels, "ingest.short_side": short_side, "ingest.fps": fps,
+        "ingest.max_reject_share": max_reject_share}).ingest, output)
+
+
+@app.command()
+def plan(config: ConfigFile = None, videos: Videos = None, labels: Labels = None, name: Name = None,
+         steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None,
+         target_gmacs: Annotated[Optional[float], typer.Option(help="Stop at this cost, contracted to it.")] = None,
+         epochs: Annotated[Optional[float], typer.Option(help="Epochs of each candidate.")] = None,
+         gmacs_per_second: Annotated[Optional[float], typer.Option(
+             help="Training speed to reckon with; default: as measured in the run, else 20 for 2 CPU cores.")] = None,
+         runs: Runs = "runs") -> None:
+    """The next step's candidates with MACs, parameters, memory and time, before anything trains."""
+    from pipeline import planning
+
+    settings = _config(config, name, videos or ".", labels, steps, target_gmacs, epochs)
+    planning.show(settings, runs, gmacs_per_second)
+
+
+@app.command()
+def describe(spec: Annotated[list[str], typer.Argument(help="Names (X2D, XS, S, M, L, XL, XXL) or frames=4,size=160,...")],
+             classes: Annotated[int, typer.Option(help="Outputs of the network.")] = 400) -> None:
+    """MACs, parameters and memory of networks, in closed form."""
+    from pipeline import planning
+
+    planning.describe(spec, classes)
+
+
+@app.command()
+def tensorboard(run: Annotated[Optional[str], typer.Argument(help="Name or folder of a run; default: all.")] = None,
+                port: int = 6006, host: str = "localhost", runs: Runs = "runs") -> None:
+    """Open TensorBoard on a run's search."""
+    from pipeline import commands
+
+    commands.tensorboard(run, runs, host, port)
+
+
+def _config(config, name, videos, labels, steps, target_gmacs, epochs):
+    from pipeline.config import load_config
+
+    return load_config(config, **{
+        "name": name, "ingest.videos": videos, "ingest.labels": labels, "search.steps": steps,
+        "search.target_gmacs": target_gmacs, "recipe.epochs": epochs})
+
+
+def main() -> None:
+    """Runs the command line. An error of use is one line and exit code 2."""
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"x3d: {error}", markup=False)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What the commands that do long work do: search, demo, ingest, tensorboard."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import traceback
+from importlib import resources
+
+from rich.progress import Progress
+
+from expansion.console import make_console, make_table, noise_to
+from expansion.errors import InputError
+from expansion.search import NoCandidate, Search
+from expansion.tables import path_table, percent
+from pipeline.config import Config, load_config, save_config
+from pipeline.runs import RunFolder, find_run
+
+DEMO_CONFIG = "demo.yaml"
+
+
+def search(config: Config, runs: str) -> None:
+    """Runs the whole pipeline for a configuration and prints what it made.
+
+    Raises:
+        InputError: an error of use.
+    """
+    folder = RunFolder(os.path.join(runs, config.name))
+    save_config(config, folder.config)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    with noise_to(folder.log) as console:
+        try:
+            result, seed_accuracy = _run(config, folder, console)
+        except InputError:
+            raise
+        except NoCandidate as error:
+            raise InputError(f"{error}; the log is {folder.log}") from error
+        except Exception as error:
+            traceback.print_exc()
+            raise SystemExit(_failure(console, error, folder.log)) from error
+    show_result(result, seed_accuracy, folder)
+
+
+def _failure(console, error: Exception, log: str) -> int:
+    first = (str(error) or type(error).__name__).strip().splitlines()[0]
+    console.print(f"x3d: failed: {first}\nThe log is {log}", markup=False)
+    return 1
+
+
+def _run(config: Config, folder: RunFolder, console):
+    with console.status("reading the labels"):
+        from components.video_example_gen.ingest import make_plan
+
+        plan = make_plan(config.ingest)
+    evaluate_on = "test" if any(entry.split == "test" for entry in plan.entries) else "val"
+    with console.status("starting TFX (about half a minute)"):
+        from pipeline.local import run_pipeline
+    result = run_pipeline(config, folder, evaluate_on=evaluate_on)
+    with console.status("evaluating the seed on the held-out videos"):
+        from expansion.dataset import VideoDataset
+        from expansion.evaluation import evaluate
+        from expansion.training import load_model
+
+        seed = load_model(os.path.join(result.search_folder, f"trial_{result.search.path[0].trial_id}", "model.keras"))
+        seed_accuracy = evaluate(seed, VideoDataset.open(result.examples), evaluate_on, config.clips).accuracy
+    return result, seed_accuracy
+
+
+def show_result(result, seed_accuracy: float, folder: RunFolder) -> None:
+    """The path, the accuracy on held-out videos beside the seed's, and where everything is."""
+    console = make_console()
+    console.print(path_table(result.search))
+    console.print(f"\nended by: {result.search.stopped_by}\n")
+    table = make_table("held-out videos", "network", "top-1", "top-5")
+    table.add_row("seed (step 0)", percent(seed_accuracy), "-")
+    table.add_row("chosen network, full schedule", percent(result.metrics.get("sparse_categorical_accuracy")),
+                  percent(result.metrics.get("top5")))
+    for name, metrics in sorted(result.per_class.items()):
+        table.add_row(f"  {name}", percent(metrics.get("sparse_categorical_accuracy")), percent(metrics.get("top5")))
+    console.print(table)
+    console.print()
+    for what, path in {
+        "records": result.examples, "search": result.search_folder,
+        "trace": os.path.join(result.search_folder, "trace.json"),
+        "figure": os.path.join(result.search_folder, "path.png"),
+        "network (Keras)": result.keras_model,
+        "pushed (SavedModel)": result.pushed or "not blessed, so not pushed", "log": folder.log,
+    }.items():
+        console.print(f"{what:20} {os.path.relpath(path) if os.path.exists(path) else path}", soft_wrap=True)
+    console.print(f"\nx3d tensorboard {folder.path}   shows the curves, tables and figures.", soft_wrap=True)
+
+
+def demo(runs: str, steps: int | None) -> None:
+    """Makes the demo's videos and searches on them."""
+    from pipeline.demo_data import make_demo_videos
+
+    console = make_console(stderr=True)
+    folder = os.path.join(runs, "demo-videos")
+    with resources.as_file(resources.files("configs") / DEMO_CONFIG) as path:
+        config = load_config(str(path), **{
+            "search.steps": steps, "ingest.videos": folder, "ingest.labels": os.path.join(folder, "labels.csv")})
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("making videos", total=None)
+        make_demo_videos(folder, progress=lambda done, total: progress.update(task, completed=done, total=total))
+    search(config, runs)
+
+
+def ingest(settings, output: str) -> None:
+    """Ingests without TFX and prints what was accepted and rejected."""
+    log = os.path.join(output, "log.txt")
+    with noise_to(log) as console, Progress(console=console, transient=True) as progress:
+        from components.video_example_gen.ingest import ingest_folder
+
+        task = progress.add_task("ingesting", total=None)
+        manifest = ingest_folder(
+            settings, output, progress=lambda done, total: progress.update(task, completed=done, total=total))
+    console = make_console()
+    table = make_table(output, "split", "videos", "frames", "MiB", *manifest.classes)
+    for split, counts in manifest.splits.items():
+        table.add_row(split, str(counts.videos), str(counts.frames), f"{counts.bytes / 2**20:.1f}",
+                      *(str(counts.per_class.get(name, 0)) for name in manifest.classes))
+    console.print(table)
+    console.print(f"accepted {manifest.accepted}, rejected {manifest.rejected}"
+                  + "".join(f"\n  {reason}: {count}" for reason, count in manifest.reject_reasons.items()))
+    console.print(f"every video and its fate: {os.path.join(output, 'videos.jsonl')}", soft_wrap=True)
+
+
+def tensorboard(run: str | None, runs: str, host: str, port: int) -> None:
+    """Starts TensorBoard on a run's searches, or on all runs, until interrupted."""
+    logs = find_run(run, runs).searches if run else runs
+    if not os.path.isdir(logs):
+        raise InputError(f"no runs under {logs}/; `x3d search` or `x3d demo` makes one")
+    try:
+        subprocess.run([sys.executable, "-m", "tensorboard.main", "--logdir", logs, "--host", host, "--port", str(port)])
+    except KeyboardInterrupt:
+        pass
