@@ -244,9 +244,9 @@ def _reporting(plan: Plan, work: str, progress: Progress | None, every: float = 
 def default_beam_args() -> tuple[str, ...]:
     """Beam's own runner with a thread a core: decoding, scaling and JPEG release Python's lock, and threads start at once.
 
-    Measured on two cores with 300 clips of 160 pixels: 12.4 s against 13.7 s on one thread; processes took 19.2 s,
-    of which about 11 s went into starting them. They pay where decoding takes minutes:
-    --direct_running_mode=multi_processing --direct_num_workers=0.
+    Measured on two cores that other work shared (load 1.2 to 2.1), 300 clips of 160 pixels, three runs each: threads 6.6
+    to 7.6 s, one thread 7.7 to 8.0 s, two processes 14.3 to 25.3 s. For small clips threads gain little. Processes,
+    --direct_running_mode=multi_processing --direct_num_workers=0, may pay in long ingestions; that is not measured.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if cores == 1:
