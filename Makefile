@@ -1,7 +1,7 @@
 # Set-up, tests and the demo. `make help` lists what there is.
 PYTHON ?= python3
 PYTEST = .venv/bin/python -m pytest
-UV = .venv-tools/bin/uv
+UV = $(PYTHON) scripts/get_uv.py
 export PROFILE
 
 .DEFAULT_GOAL := help
@@ -11,7 +11,7 @@ help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | awk -F: '{printf "  make %-9s%s\n", $$1, $$2}'
 	@echo "  PROFILE=py311|py312|py313 picks the lock, ARGS='...' is passed on to x3d demo and pytest"
 
-install:  ## make .venv from the lock that fits this machine (nothing to do: instant)
+install:  ## make .venv from the lock that fits this machine
 	@$(PYTHON) scripts/install.py
 
 demo: install  ## make the demo's videos, search, and print what was found
@@ -27,7 +27,6 @@ fast: install  ## the fast tests only
 COMPILE = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 EXTRAS = setup.py --extra tfx --extra demo --extra test --overrides locks/overrides.in
 lock:  ## resolve locks/ anew after a change of setup.py
-	@$(PYTHON) -c "import sys; sys.path.insert(0, 'scripts'); import get_uv; get_uv.get_uv()"
 	$(COMPILE) $(EXTRAS) --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o locks/py311.txt
 	$(COMPILE) $(EXTRAS) --python-version 3.12 --python-platform x86_64-manylinux_2_39 -o locks/py312.txt
 	$(COMPILE) $(EXTRAS) --python-version 3.13 --python-platform x86_64-manylinux_2_39 -o locks/py313.txt

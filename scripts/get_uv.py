@@ -1,4 +1,7 @@
-"""Gets the pinned uv into .venv-tools with nothing but the standard library, and tells it how pip is set up here."""
+"""Gets the pinned uv into .venv-tools with nothing but the standard library, and tells it how pip is set up here.
+
+As a script it runs that uv: `python3 scripts/get_uv.py pip list --python .venv`.
+"""
 
 import ast
 import os
@@ -127,3 +130,15 @@ def _pip_settings():
     lines = [line.partition("=") for line in listed.stdout.splitlines() if "=" in line]
     lines.sort(key=lambda line: line[0].startswith(":env:"))
     return {name.rpartition(".")[2]: str(ast.literal_eval(value)) for name, _, value in lines}
+
+
+def main():
+    try:
+        return subprocess.run([str(get_uv()), *sys.argv[1:]], env=environment()).returncode
+    except SetupError as error:
+        say(str(error))
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

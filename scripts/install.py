@@ -101,7 +101,7 @@ def install(wanted):
             say(f"no Python {profile.python} here; uv fetches one")
         run([uv, "venv", "--quiet", "--python", f"cpython{profile.python}", *fetch, VENV], env=settings)
     packages = lock.read_text().count("==")
-    say(f"{packages} packages from locks/{lock.name}: TFX {profile.tfx}, Python {profile.python}; 0.9 GB if not cached")
+    say(f"{packages} packages from locks/{lock.name}: TFX {profile.tfx}, Python {profile.python}; 1.1 GB if not cached")
     pip = [uv, "pip", "install", "--quiet", "--python", python]
     # The lock is complete, hence --no-deps (it also has a newer pyfarmhash than TFDV asks for, see overrides.in).
     # Six packages have no wheel: they are built with the setuptools of build.txt, none needs a compiler.
@@ -112,7 +112,10 @@ def install(wanted):
 
 
 def _runs(python, version):
-    """Whether this virtual environment works and is of this Python version."""
+    """Whether this virtual environment works, is of this Python version, and was made where it stands."""
+    activate = VENV / "bin" / "activate"
+    if not activate.exists() or str(VENV) not in activate.read_text():
+        return False
     code = f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{version}')"
     return python.exists() and subprocess.run([str(python), "-c", code], capture_output=True).returncode == 0
 
