@@ -44,8 +44,13 @@ class L2SGD(keras.optimizers.SGD):
         super().__init__(*args, **kwargs)
         self.l2 = l2
 
+    def build(self, variables):
+        super().build(variables)
+        # update_step sees TensorFlow's variables, whose names are not Keras'.
+        self._decays = [variable.name not in ("gamma", "beta") for variable in variables]
+
     def update_step(self, gradient, variable, learning_rate):
-        if self.l2 and variable.name not in ("gamma", "beta"):
+        if self.l2 and self._decays[self._get_variable_index(variable)]:
             gradient = gradient + self.l2 * keras.ops.cast(variable, gradient.dtype)
         super().update_step(gradient, variable, learning_rate)
 

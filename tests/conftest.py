@@ -29,3 +29,6 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("the developers' data is not on this machine (X3D_SHARED)")
     return folder
+
+
+pytest_plugins = ["tests.data"]
