@@ -53,7 +53,7 @@ def _run(config: Config, folder: RunFolder, console):
         from components.video_example_gen.ingest import make_plan
 
         plan = make_plan(config.ingest)
-    evaluate_on = "test" if any(entry.split == "test" for entry in plan.entries) else "val"
+    evaluate_on = "test" if any(entry.split == "test" for part in plan.parts for entry in part.entries) else "val"
     with console.status("starting TFX (about half a minute)"):
         from pipeline.local import run_pipeline
     result = run_pipeline(config, folder, evaluate_on=evaluate_on)

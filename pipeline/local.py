@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
+from tfx.orchestration import metadata as tfx_metadata
 
 from expansion.records import LABEL_TEXT
 from expansion.search import Search
@@ -78,7 +79,7 @@ def read_result(folder: RunFolder) -> Result:
 def _newest_artifacts(folder: RunFolder) -> dict[str, list[str]]:
     """Paths of the newest run's artifacts by type, cached ones included, oldest first. Of models, the Trainer's."""
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(folder.metadata)
-    with tfx.orchestration.metadata.Metadata(connection) as metadata:
+    with tfx_metadata.Metadata(connection) as metadata:
         store = metadata.store
         run = max(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id)
         types = {kind.id: kind.name for kind in store.get_artifact_types()}
