@@ -105,7 +105,8 @@ def install(wanted):
     pip = [uv, "pip", "install", "--quiet", "--python", python]
     # The lock is complete, hence --no-deps (it also has a newer pyfarmhash than TFDV asks for, see overrides.in).
     # Six packages have no wheel: they are built with the setuptools of build.txt, none needs a compiler.
-    run([*pip, "--no-deps", "--require-hashes", "--build-constraints", ROOT / "locks/build.txt", "-r", lock], env=settings)
+    builders = ROOT / "locks" / "build.txt"
+    run([*pip, "--no-deps", "--require-hashes", "--build-constraints", builders, "-r", lock], env=settings)
     run([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT], env=settings)
     STAMP.write_text(digest(profile.name))
     say(f"installed into .venv in {time.monotonic() - began:.0f} s")
