@@ -1,1 +1,33 @@
-"""The expansion search: spec, complexity, axes, selection, network, clips, oracle and tuner."""
+"""The expansion search: spec, complexity, axes, selection, network, clips, oracle and tuner.
+
+Names are loaded when they are first used, so that what needs no TensorFlow does not wait for it.
+"""
+
+from importlib import import_module
+
+_HOME = {
+    "Spec": "spec", "NAMED": "spec", "parse_spec": "spec",
+    "Limits": "axes", "expand": "axes", "propose": "axes", "contract": "axes",
+    "decide": "selection", "marginal_gain": "selection",
+    "Recipe": "recipe", "ClipSettings": "recipe",
+    "SearchSettings": "search", "Search": "search", "read_trace": "trace",
+    "VideoDataset": "dataset", "InputError": "errors",
+    "X3D": "model", "build_model": "model",
+    "new_model": "training", "train": "training", "load_model": "training",
+    "evaluate": "evaluation", "Evaluation": "evaluation",
+    "export_saved_model": "export",
+    "ExpansionOracle": "oracle", "ExpansionTuner": "tuner",
+    "search_figure": "figure", "save_figure": "figure",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'expansion' has no attribute {name!r}")
+    return getattr(import_module(f"expansion.{_HOME[name]}"), name)
+
+
+def __dir__():
+    return __all__

@@ -56,7 +56,7 @@ def _head(tensor, spec: Spec, classes: int, dropout: float):
     tensor = _pointwise(tensor, spec.head_inner, "head_conv")
     tensor = _relu(BatchNorm(name="head_bn")(tensor), "head_relu")
     tensor = ClipPool(spec.frames, name="head_pool")(tensor)
-    tensor = keras.layers.Dense(HEAD_CHANNELS, "relu", use_bias=False, name="head_linear", **_LINEAR)(tensor)
+    tensor = keras.layers.Dense(HEAD_CHANNELS, "relu", use_bias=False, name="head_linear", **_MSRA)(tensor)
     if dropout:
         tensor = keras.layers.Dropout(dropout, name="head_dropout")(tensor)
     return keras.layers.Dense(classes, dtype="float32", name="logits", **_LINEAR)(tensor)

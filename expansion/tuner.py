@@ -12,6 +12,7 @@ from keras_tuner.engine import base_tuner
 from expansion import files, summaries
 from expansion.dataset import VideoDataset
 from expansion.evaluation import Evaluation, evaluate
+from expansion.figure import save_figure
 from expansion.model import X3D
 from expansion.oracle import OBJECTIVE, OUTCOME, ExpansionOracle, spec_of
 from expansion.progress import SearchProgress
@@ -20,6 +21,7 @@ from expansion.search import Search, SearchSettings, Step
 from expansion.training import load_model, new_model, train
 
 MODEL = "model.keras"
+FIGURE = "path.png"
 
 
 class ExpansionTuner(base_tuner.BaseTuner):
@@ -121,6 +123,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
     def _decided(self, step: Step) -> None:
         self.progress.step_decided(step)
         summaries.write_search(self.logs, self.trace)
+        save_figure(self.trace, os.path.join(self.project_dir, FIGURE))
 
     def load_model(self, trial) -> X3D:
         """The trained model of a trial."""

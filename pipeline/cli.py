@@ -16,7 +16,8 @@ app = typer.Typer(name="x3d", help="Grows video networks: the X3D expansion sear
 Videos = Annotated[Optional[str], typer.Option(help="Folder of the videos.")]
 Labels = Annotated[Optional[str], typer.Option(
     help="Label file: CSV path,label[,split][,group]; `path label` text; Kinetics CSV. Without it, class folders.")]
-ConfigFile = Annotated[Optional[str], typer.Option("--config", help="YAML file; the options here go over it.")]
+ConfigFile = Annotated[Optional[str], typer.Option(
+    "--config", help="YAML file; the options here go over it. Default: configs/small.yaml.")]
 Name = Annotated[Optional[str], typer.Option(help="Name of the run; its folder is RUNS/NAME.")]
 Runs = Annotated[str, typer.Option(help="Folder of all runs.")]
 
@@ -91,9 +92,9 @@ def tensorboard(run: Annotated[Optional[str], typer.Argument(help="Name or folde
 
 
 def _config(config, name, videos, labels, steps, target_gmacs, epochs):
-    from pipeline.config import load_config
+    from pipeline.config import load_config, shipped
 
-    return load_config(config, **{
+    return load_config(config or shipped("small.yaml"), **{
         "name": name, "ingest.videos": videos, "ingest.labels": labels, "search.steps": steps,
         "search.target_gmacs": target_gmacs, "recipe.epochs": epochs})
 

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import traceback
-from importlib import resources
 
 from rich.progress import Progress
 
@@ -14,10 +13,8 @@ from expansion.console import make_console, make_table, noise_to
 from expansion.errors import InputError
 from expansion.search import NoCandidate, Search
 from expansion.tables import path_table, percent
-from pipeline.config import Config, load_config, save_config
+from pipeline.config import Config, load_config, save_config, shipped
 from pipeline.runs import RunFolder, find_run
-
-DEMO_CONFIG = "demo.yaml"
 
 
 def search(config: Config, runs: str) -> None:
@@ -97,9 +94,8 @@ def demo(runs: str, steps: int | None) -> None:
 
     console = make_console(stderr=True)
     folder = os.path.join(runs, "demo-videos")
-    with resources.as_file(resources.files("configs") / DEMO_CONFIG) as path:
-        config = load_config(str(path), **{
-            "search.steps": steps, "ingest.videos": folder, "ingest.labels": os.path.join(folder, "labels.csv")})
+    config = load_config(shipped("demo.yaml"), **{
+        "search.steps": steps, "ingest.videos": folder, "ingest.labels": os.path.join(folder, "labels.csv")})
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("making videos", total=None)
         make_demo_videos(folder, progress=lambda done, total: progress.update(task, completed=done, total=total))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import resources
 
 import yaml
 from pydantic import Field
@@ -65,6 +66,11 @@ class Config(Settings):
             "seed": self.seed,
             "retries": self.retries,
         }
+
+
+def shipped(name: str) -> str:
+    """Path of a configuration that comes with the project."""
+    return str(resources.files("configs") / name)
 
 
 def load_config(path: str | None, **overrides) -> Config:
