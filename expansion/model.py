@@ -4,62 +4,28 @@ from __future__ import annotations
 
 import keras
 
-from expansion.layers import BatchNorm, ChannelwiseConv3D, ClipGate, ClipPool, DropConnect, FoldTime, register
-from expansion.spec import HEAD_CHANNELS, STEM_KERNEL_FRAMES, Block, Spec
-
-_MSRA = dict(kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"))
-_LINEAR = dict(kernel_initializer=keras.initializers.RandomNormal(stddev=0.01))
-
-
-def _pointwise(tensor, channels: int, name: str, stride: int = 1):
-    return keras.layers.Conv2D(channels, 1, stride, use_bias=False, name=name, **_MSRA)(tensor)
-
-
-def _relu(tensor, name: str):
-    return keras.layers.Activation("relu", name=name)(tensor)
+from expansion.blocks import Bottleneck, msra, pointwise
+from expansion.layers import BatchNorm, ChannelwiseConv3D, ClipPool, FoldTime, register
+from expansion.spec import HEAD_CHANNELS, STEM_KERNEL_FRAMES, Spec
 
 
 def _stem(tensor, spec: Spec):
     tensor = keras.layers.ZeroPadding2D(1, name="stem_pad")(tensor)
-    tensor = keras.layers.Conv2D(spec.stem_channels, 3, 2, use_bias=False, name="stem_space", **_MSRA)(tensor)
+    tensor = keras.layers.Conv2D(
+        spec.stem_channels, 3, 2, use_bias=False, kernel_initializer=msra(), name="stem_space")(tensor)
     tensor = ChannelwiseConv3D(spec.frames, STEM_KERNEL_FRAMES, 1, name="stem_time")(tensor)
-    return _relu(BatchNorm(name="stem_bn")(tensor), "stem_relu")
-
-
-def _squeeze_excite(tensor, block: Block, frames: int):
-    gate = ClipPool(frames, name=f"{block.name}_se_pool")(tensor)
-    gate = keras.layers.Dense(block.squeeze, "relu", name=f"{block.name}_se_squeeze", **_MSRA)(gate)
-    gate = keras.layers.Dense(block.inner, "sigmoid", name=f"{block.name}_se_excite", **_MSRA)(gate)
-    return ClipGate(frames, name=f"{block.name}_se_scale")([tensor, gate])
-
-
-def _bottleneck(tensor, block: Block, frames: int, drop_connect: float):
-    name, shortcut = block.name, tensor
-    tensor = _pointwise(tensor, block.inner, f"{name}_a")
-    tensor = _relu(BatchNorm(name=f"{name}_a_bn")(tensor), f"{name}_a_relu")
-    tensor = ChannelwiseConv3D(frames, stride=block.spatial_stride, name=f"{name}_b")(tensor)
-    tensor = BatchNorm(name=f"{name}_b_bn")(tensor)
-    if block.squeeze:
-        tensor = _squeeze_excite(tensor, block, frames)
-    tensor = keras.layers.Activation("silu", name=f"{name}_b_swish")(tensor)
-    tensor = _pointwise(tensor, block.outputs, f"{name}_c")
-    tensor = BatchNorm(zero=True, name=f"{name}_c_bn")(tensor)
-    if drop_connect:
-        tensor = DropConnect(frames, drop_connect, name=f"{name}_drop")(tensor)
-    if block.project:
-        shortcut = _pointwise(shortcut, block.outputs, f"{name}_shortcut", block.spatial_stride)
-        shortcut = BatchNorm(name=f"{name}_shortcut_bn")(shortcut)
-    return _relu(keras.layers.Add(name=f"{name}_add")([tensor, shortcut]), f"{name}_relu")
+    return keras.layers.Activation("relu", name="stem_relu")(BatchNorm(name="stem_bn")(tensor))
 
 
 def _head(tensor, spec: Spec, classes: int, dropout: float):
-    tensor = _pointwise(tensor, spec.head_inner, "head_conv")
-    tensor = _relu(BatchNorm(name="head_bn")(tensor), "head_relu")
-    tensor = ClipPool(spec.frames, name="head_pool")(tensor)
-    tensor = keras.layers.Dense(HEAD_CHANNELS, "relu", use_bias=False, name="head_linear", **_MSRA)(tensor)
+    tensor = BatchNorm(name="head_bn")(pointwise(spec.head_inner, "head_conv")(tensor))
+    tensor = ClipPool(spec.frames, name="head_pool")(keras.layers.Activation("relu", name="head_relu")(tensor))
+    tensor = keras.layers.Dense(
+        HEAD_CHANNELS, "relu", use_bias=False, kernel_initializer=msra(), name="head_linear")(tensor)
     if dropout:
         tensor = keras.layers.Dropout(dropout, name="head_dropout")(tensor)
-    return keras.layers.Dense(classes, dtype="float32", name="logits", **_LINEAR)(tensor)
+    small = keras.initializers.RandomNormal(stddev=0.01)
+    return keras.layers.Dense(classes, dtype="float32", kernel_initializer=small, name="logits")(tensor)
 
 
 @register
@@ -84,7 +50,7 @@ class X3D(keras.Model):
         tensor = _stem(FoldTime(name="fold")(inputs), spec)
         for position, block in enumerate(blocks):
             rate = drop_connect * position / max(1, len(blocks) - 1)
-            tensor = _bottleneck(tensor, block, spec.frames, rate)
+            tensor = Bottleneck(block, spec.frames, rate, name=block.name)(tensor)
         super().__init__(inputs, _head(tensor, spec, classes, dropout), **kwargs)
         self.spec, self.classes, self.class_names = spec, classes, tuple(class_names)
         self._settings = {"dropout": dropout, "drop_connect": drop_connect, "size": size}

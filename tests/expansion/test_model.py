@@ -79,3 +79,9 @@ def test_it_learns_one_batch():
     data = tf.data.Dataset.from_tensors((clips(spec, 8), np.arange(8) % 4)).repeat(60)
     model.fit(data, verbose=0, shuffle=False)
     assert model.evaluate(data.take(1), verbose=0) < 0.5  # by the running statistics, so these are right as well
+
+
+def test_the_deepest_named_network_is_built_and_runs():
+    spec = NAMED["XXL"].replace(frames=1, size=32, width=0.25, bottleneck=1.0)
+    assert len(spec.blocks()) == 114
+    assert np.isfinite(build_model(spec, 4)(clips(spec, 1))).all()

@@ -1,0 +1,92 @@
+"""The command line as a person meets it: costs at once, errors in one line, exit code 2."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from expansion.errors import InputError
+from pipeline.config import load_config, save_config, shipped
+from tests.expansion.paper import SPECS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def x3d(*args, cwd=ROOT):
+    return subprocess.run([sys.executable, "-m", "pipeline.cli", *args], capture_output=True, text=True, cwd=cwd,
+                          env={"PYTHONPATH": str(ROOT), "PATH": ""}, timeout=300)
+
+
+def test_describe_prints_the_papers_figures_to_the_digit():
+    names = ["X2D", "XS", "S", "M", "L", "XL", "XXL"]
+    lines = {line.split()[0]: line for line in x3d("describe", *names).stdout.splitlines() if line.split()}
+    for name in names:
+        golden = SPECS[name]
+        for key in ("macs", "params", "params_without_bn"):
+            assert f"{golden[key]:,}" in lines[name].split()
+
+
+@pytest.mark.parametrize("args", [["--help"], ["plan"], ["describe", "M"]])
+def test_what_needs_no_tensorflow_does_not_load_it(args):
+    code = ("import sys; sys.argv = ['x3d', *sys.argv[1:]]\nfrom pipeline.cli import main\n"
+            "try:\n    main()\nexcept SystemExit as e:\n    assert not e.code, e.code\n"
+            "heavy = {'tensorflow', 'keras', 'tfx', 'apache_beam', 'matplotlib'} & set(sys.modules)\n"
+            "assert not heavy, heavy")
+    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_plan_names_candidates_and_saturated_axes(tmp_path):
+    done = x3d("plan", "--runs", str(tmp_path))
+    assert "fast = temporal" in done.stdout and "2x16" in done.stdout and done.returncode == 0
+
+
+@pytest.mark.parametrize("config, complaint", [
+    ("search: {stepz: 3}", "unknown key 'search.stepz'; allowed are seed, classes, axes"),
+    ("serch: {}", "unknown key 'serch'; allowed are name, ingest, search"),
+    ("search: {axes: [time]}", "search.axes.0 is 'time': input should be 'fast', 'temporal'"),
+    ("search: {seed: XQ}", "'XQ' is not known; allowed are X2D, XS"),
+    ("recipe: {epochs: 0}", "recipe.epochs is 0: input should be greater than 0"),
+    ("- a list", "sections are expected"),
+    ("search: {", "not valid YAML"),
+    ("!!python/object/apply:os.system [exit]", "not valid YAML"),
+])
+def test_configuration_errors_are_one_line(tmp_path, config, complaint):
+    (tmp_path / "c.yaml").write_text(config)
+    done = x3d("plan", "--config", str(tmp_path / "c.yaml"))
+    assert done.returncode == 2 and done.stdout == ""
+    assert complaint in done.stderr and done.stderr.count("\n") == 1 and done.stderr.startswith("x3d: ")
+
+
+@pytest.mark.parametrize("args, complaint", [
+    (["search", "--videos", "nowhere"], "nowhere"),
+    (["search"], "ingest.videos is missing"),
+    (["plan", "--config", "nowhere.yaml"], "no such file"),
+    (["tensorboard", "nowhere"], "no run 'nowhere'"),
+    (["describe", "M", "--classes", "1"], "at least 2"),
+])
+def test_errors_of_use_are_one_line(tmp_path, args, complaint):
+    done = x3d(*args, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert complaint in done.stderr and done.stderr.count("\n") == 1 and done.stderr.startswith("x3d: ")
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "small.yaml", "kinetics400_search.yaml"])
+def test_shipped_configurations_are_valid_and_say_what_they_are_for(name, tmp_path):
+    text = Path(shipped(name)).read_text()
+    head = text[:text.index("\nname:")]
+    for word in ("Hardware:", "Time:", "Expected:", "Command:"):
+        assert word in head
+    config = load_config(shipped(name), **{"ingest.videos": "videos"})
+    save_config(config, str(tmp_path / "a" / "c.yaml"))
+    assert load_config(str(tmp_path / "a" / "c.yaml")) == config
+    assert yaml.safe_load((tmp_path / "a" / "c.yaml").read_text())["recipe"]["momentum"] == 0.9
+
+
+def test_options_go_over_the_file():
+    config = load_config(shipped("small.yaml"), **{"ingest.videos": "v", "search.steps": 7, "recipe.epochs": None})
+    assert config.search.steps == 7 and config.recipe.epochs == 30
+    with pytest.raises(InputError, match="steps is 0"):
+        load_config(shipped("small.yaml"), **{"ingest.videos": "v", "search.steps": 0})
