@@ -30,10 +30,13 @@ MARKER = "demo.json"  # written last: the settings that made the folder
 RECIPE = 1  # raise it when the same settings would give other videos
 
 COORDINATES = ("x", "y", "angle", "size")  # a state: four phases in [0, 1), each on a circle
-TRAVEL = (0.55, 0.95)  # periods per clip; below one, so half a clip stays below half a period
-SIZES = (0.30, 0.66)  # side of the digit's box over the side of the frame, smallest and largest
+# Periods travelled in a clip, slowest and fastest; half a clip stays below half a period.
+TRAVEL = {"x": (0.25, 0.5), "y": (0.25, 0.5), "angle": (0.4, 0.7), "size": (0.5, 0.9)}
+SIZES = (0.25, 0.55)  # side of a digit's box over the side of the frame, smallest and largest
 DIGITS = (2, 3, 4, 5, 6, 7, 9)  # 0, 1 and 8 look nearly the same after half a turn
-CONTRAST = (0.65, 1.0)  # opacity of the digit
+OPACITY = (0.85, 1.0)  # of the digit
+COUNT = 5  # digits in a frame, all moving the same way
+DIMMED = (0.3, 0.6)  # brightness left to the photograph
 SHARES = {"train": (0.0, 0.6), "val": (0.6, 0.8), "test": (0.8, 1.0)}  # of the digits and of each photograph's width
 CRF = 16
 
@@ -92,7 +95,7 @@ def make_demo_videos(
     folder = Path(folder)
     if _is_whole(folder, settings):
         return folder / LABELS
-    if folder.exists() and not (folder / MARKER).exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if not _is_ours(folder):
         raise FileExistsError(f"{folder} exists and holds something other than the demo's videos")
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -106,6 +109,16 @@ def make_demo_videos(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return folder / LABELS
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether the folder may be replaced: it is missing, empty, or holds nothing but what this module writes."""
+    if not folder.exists():
+        return True
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    return not names or (MARKER in names and names <= {MARKER, LABELS, *MOTIONS})
 
 
 def _is_whole(folder: Path, settings: Settings) -> bool:
@@ -133,7 +146,7 @@ def _write_all(folder: Path, settings: Settings, progress) -> None:
         clip = render(source, label, split, int(group.split("_")[1]), settings)
         encode(folder / path, clip, settings.fps)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the codec and the sampling release the lock
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done, _ in enumerate(pool.map(write, rows), start=1):
             progress(done, len(rows))
     with open(folder / LABELS, "w", encoding="utf-8", newline="") as file:
@@ -167,7 +180,7 @@ class Source:
         return cls(digits, ids, photos)
 
 
-def states(rng: np.random.Generator, label: str, frames: int) -> np.ndarray:
+def states(rng: np.random.Generator, label: str, frames: int, pace: float) -> np.ndarray:
     """The phases of x, y, angle and size in every frame, (frames, 4), in [0, 1).
 
     The start is uniform on the torus of the four phases and a class adds a constant speed on one of them. A shift
@@ -177,7 +190,7 @@ def states(rng: np.random.Generator, label: str, frames: int) -> np.ndarray:
     name, sign = MOTIONS[label]
     start = rng.uniform(size=len(COORDINATES))
     speed = np.zeros(len(COORDINATES))
-    speed[COORDINATES.index(name)] = sign * rng.uniform(*TRAVEL) / frames
+    speed[COORDINATES.index(name)] = sign * np.interp(pace, (0, 1), TRAVEL[name]) / frames
     return (start + np.arange(frames)[:, None] * speed) % 1.0
 
 
@@ -185,13 +198,16 @@ def render(source: Source, label: str, split: str, n: int, settings: Settings) -
     """The clip n of a class, (frames, height, width, 3), uint8."""
     scene = np.random.default_rng([settings.seed, 1, SPLITS.index(split), n])
     motion = np.random.default_rng([settings.seed, 2, SPLITS.index(split), n, list(MOTIONS).index(label)])
-    digit = source.digits[split][n % len(source.digits[split])]
+    pool = source.digits[split]
     background = _background(scene, source.photos[split], settings.size)
-    light = background.mean() < scene.uniform(0.35, 0.55)
-    colour = scene.uniform(0.75, 1.0, 3) if light else scene.uniform(0.0, 0.25, 3)
-    opacity = scene.uniform(*CONTRAST)
-    mask = opacity * _masks(digit, states(motion, label, settings.frames), settings.size)[..., None]
-    clip = background * (1 - mask) + colour * mask
+    background *= scene.uniform(*DIMMED)
+    clip = background
+    pace = motion.uniform()
+    for index in range(COUNT * n, COUNT * (n + 1)):
+        colour, opacity = scene.uniform(0.8, 1.0, 3), scene.uniform(*OPACITY)
+        phases = states(motion, label, settings.frames, pace)
+        mask = opacity * _masks(pool[index % len(pool)], phases, settings.size)[..., None]
+        clip = clip * (1 - mask) + colour * mask
     return np.rint(255 * clip).astype(np.uint8)
 
 
@@ -243,7 +259,8 @@ def encode(path: Path, clip: np.ndarray, fps: int) -> None:
         stream.pix_fmt = "yuv420p"
         stream.time_base = Fraction(1, fps)
         stream.thread_count = 1  # more would not pay on so few pixels, and one gives the same bytes everywhere
-        stream.options = {"crf": str(CRF), "preset": "veryfast", "g": "8"}
+        # With its macroblock tree x264 gave other bytes in one of a hundred files from run to run.
+        stream.options = {"crf": str(CRF), "preset": "veryfast", "g": "8", "x264-params": "mbtree=0"}
         for image in clip:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
