@@ -6,6 +6,7 @@ import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
 
+from components.blessing import BLESSING, CANDIDATE, MODEL, LastBlessedOtherModel
 from components.expansion_search.component import ExpansionSearch
 from components.trainer import RUN_FN
 from components.video_example_gen.component import VideoExampleGen
@@ -69,15 +70,18 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
                        "seed": config.seed},
     )
     blessed = tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-    ).with_id("latest_blessed_model")
+        strategy_class=LastBlessedOtherModel,
+        **{
+            MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+            BLESSING: tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+            CANDIDATE: trainer.outputs["model"],
+        },
+    ).with_id("last_blessed_model")
     evaluator = tfx.components.Evaluator(
         examples=examples,
         example_splits=[evaluate_on],
         model=trainer.outputs["model"],
-        baseline_model=blessed.outputs["model"],
+        baseline_model=blessed.outputs[MODEL],
         eval_config=evaluation_config(config.thresholds),
     )
     pusher = tfx.components.Pusher(

@@ -22,7 +22,7 @@ def config(demo_labels):
     return parse_settings(Config, {
         "name": "tiny",
         "ingest": {"videos": str(demo_labels.parent), "labels": str(demo_labels), "short_side": 32},
-        "search": {"seed": {"stride": 8, "size": 24, "width": 0.5}, "steps": 2, "axes": ["fast", "depth"]},
+        "search": {"seed": {"stride": 8, "size": 24, "width": 0.5}, "steps": 2, "axes": ["fast", "bottleneck"]},
         "recipe": {"epochs": 1, "batch": 8, "rate": 0.05, "rate_batch": 8, "warmup_epochs": 0},
         "final": {"epochs": 2},
         "clips": {"flip": False, "views": 2},
@@ -70,7 +70,7 @@ def test_the_trace_tells_every_candidate_and_decision(finished):
     trace = read_trace(result.search_folder)
     assert trace.as_dict() == result.search.as_dict() == again.search.as_dict()
     assert [step.kind for step in trace.steps] == ["seed", "expansion", "expansion"] and trace.stopped_by == "steps"
-    assert {c.axis for c in trace.steps[1].candidates} == {"fast", "depth"}
+    assert {c.axis for c in trace.steps[1].candidates} == {"fast", "bottleneck"}
     for step in trace.steps:
         assert all(c.status == "completed" and 0 <= c.accuracy <= 1 and len(c.correct) == 24 for c in step.candidates)
         assert step.kind == "seed" or step.winner.gain == max(c.gain for c in step.candidates)
