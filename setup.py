@@ -33,7 +33,7 @@ setup(
     description="An expansion search for video networks: X3D on TFX, Beam, Keras Tuner and Keras",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
-    packages=[*find_packages(include=["expansion*", "components*", "pipeline*"]), "configs"],
+    packages=find_packages(include=["expansion*", "components*", "pipeline*", "configs"]),
     package_data={"configs": ["*.yaml"]},
     install_requires=CORE,
     extras_require={"tfx": TFX, "video": VIDEO, "demo": DEMO, "test": TEST},
