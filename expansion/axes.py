@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from expansion.complexity import complexity
 from expansion.errors import InputError
@@ -117,8 +117,9 @@ def propose(spec: Spec, axes: tuple[str, ...] = AXES, cost: Cost = macs, factor:
             limits: Limits = Limits()) -> tuple[list[Candidate], list[Saturated]]:
     """One candidate for each axis that can move, and the axes that cannot, with their reasons.
 
-    At one frame the temporal axes give the same network; it is trained once, as "fast", and "temporal" is merged
-    into it. Where fast is not allowed there (its axis is left out, or its clip too long) temporal stands for itself.
+    Where two axes propose the same model it is trained once, under the first one's name, and the other is merged into
+    it. At one frame "fast" and "temporal" count as the same (the paper trains one for both): the stride only says how
+    far apart the two frames of the clip will be.
     """
     candidates: list[Candidate] = []
     saturated: list[Saturated] = []
@@ -131,11 +132,17 @@ def propose(spec: Spec, axes: tuple[str, ...] = AXES, cost: Cost = macs, factor:
         broken = limits.broken_by(grown)
         if broken:
             saturated.append(Saturated(axis, broken))
-        elif axis == "temporal" and spec.frames == 1 and candidates and candidates[0].axis == "fast":
-            candidates[0] = Candidate("fast", candidates[0].spec, candidates[0].cost, ("temporal",))
-        else:
+            continue
+        twin = next((i for i, other in enumerate(candidates) if _same_model(spec, other, axis, grown)), None)
+        if twin is None:
             candidates.append(Candidate(axis, grown, cost(grown)))
+        else:
+            candidates[twin] = replace(candidates[twin], merged=(*candidates[twin].merged, axis))
     return candidates, saturated
+
+
+def _same_model(parent: Spec, other: Candidate, axis: str, grown: Spec) -> bool:
+    return other.spec == grown or (parent.frames == 1 and {other.axis, axis} == set(STRIDE_FACTOR))
 
 
 def contract(parent: Spec, grown: Spec, axis: str, target: float, cost: Cost = macs) -> Spec | None:

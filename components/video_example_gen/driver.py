@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tfx.components.example_gen import driver, utils
 
 from components.video_example_gen.ingest import make_plan
-from components.video_example_gen.settings import load_settings
+from components.video_example_gen.settings import IngestSettings
+from expansion.settings import parse_settings
 
 
 class VideoDriver(driver.FileBasedDriver):
@@ -23,7 +25,7 @@ class VideoDriver(driver.FileBasedDriver):
         Raises:
             InputError: the input has an error of use; nothing was decoded.
         """
-        plan = make_plan(load_settings(exec_properties["settings"]))
+        plan = make_plan(parse_settings(IngestSettings, json.loads(exec_properties["settings"]), "ingest"))
         exec_properties[utils.SPAN_PROPERTY_NAME] = 0
         exec_properties[utils.VERSION_PROPERTY_NAME] = None
         exec_properties[utils.FINGERPRINT_PROPERTY_NAME] = plan.fingerprint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from tfx import types
@@ -11,8 +12,9 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
 from components.video_example_gen.ingest import ingest
-from components.video_example_gen.settings import load_settings
+from components.video_example_gen.settings import IngestSettings
 from expansion.records import SPLITS
+from expansion.settings import parse_settings
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -29,7 +31,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         Raises:
             InputError: an error of use, or too much was rejected.
         """
-        settings = load_settings(exec_properties["settings"])
+        settings = parse_settings(IngestSettings, json.loads(exec_properties["settings"]), "ingest")
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         manifest = ingest(settings, examples.uri, self._make_beam_pipeline, exec_properties.get("work_dir") or None)
         examples.split_names = artifact_utils.encode_split_names([split for split in SPLITS if split in manifest.splits])

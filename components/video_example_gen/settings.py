@@ -6,10 +6,10 @@ import hashlib
 import json
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from expansion.errors import InputError
 from expansion.records import SPLITS
+from expansion.settings import Settings
 
 RECORD_VERSION = 1  # raise it when the same input and settings would give other records
 
@@ -17,7 +17,7 @@ RECORD_VERSION = 1  # raise it when the same input and settings would give other
 _NOT_IN_RECORDS = {"videos", "labels", "timeout", "max_reject_share", "missing", "copies"}
 
 
-class IngestSettings(BaseModel):
+class IngestSettings(Settings):
     """The settings of one ingestion.
 
     Attributes:
@@ -41,8 +41,6 @@ class IngestSettings(BaseModel):
             Copies in one split and class are always stored once.
         shard_mb: MiB of a shard, about.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
     videos: str
     labels: str | dict[str, str] | None = None
@@ -90,24 +88,6 @@ class IngestSettings(BaseModel):
     def of_records(self) -> dict:
         """The settings that decide the records, for the manifest and the fingerprint."""
         return self.model_dump(mode="json", exclude=_NOT_IN_RECORDS)
-
-
-def load_settings(values: dict | str) -> IngestSettings:
-    """Settings from a mapping or its JSON.
-
-    Raises:
-        InputError: names the first key that is unknown or impossible, its value and what is allowed.
-    """
-    try:
-        return IngestSettings(**(json.loads(values) if isinstance(values, str) else values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if part not in ("str",)) or "settings"
-        if first["type"] == "extra_forbidden":
-            allowed = ", ".join(IngestSettings.model_fields)
-            raise InputError(f"unknown ingest setting {key!r}; allowed are {allowed}") from None
-        got = "" if first["type"] == "missing" or not first["loc"] else f", got {first['input']!r}"
-        raise InputError(f"ingest setting {key}: {first['msg'].removeprefix('Value error, ')}{got}") from None
 
 
 def digest(*parts) -> str:

@@ -75,6 +75,11 @@ def test_at_one_frame_temporal_is_merged_into_fast():
     assert candidates[0].merged == ("temporal",) and candidates[0].spec.stride == 16 and not saturated
 
 
+def test_axes_that_round_to_the_same_stride_are_one_candidate():
+    candidates, _ = propose(Spec(frames=4, stride=3))  # 1.5 and 2.25 both round to 2
+    assert [(c.axis, c.spec.stride, c.merged) for c in candidates][:2] == [("fast", 2, ("temporal",)), ("spatial", 3, ())]
+
+
 def test_where_fast_is_left_out_temporal_stands_for_itself():
     candidates, _ = propose(X2D, ("temporal", "spatial"))
     assert [(c.axis, c.merged) for c in candidates] == [("temporal", ()), ("spatial", ())]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.video_example_gen.settings import IngestSettings, load_settings
+from components.video_example_gen.settings import IngestSettings
 from components.video_example_gen.sources import (
     detect,
     inside,
@@ -19,6 +19,7 @@ from components.video_example_gen.sources import (
     read_sources,
 )
 from expansion.errors import InputError
+from expansion.settings import parse_settings
 
 
 def touch(root, *names):
@@ -139,15 +140,15 @@ def test_labels_by_split(tmp_path):
 
 def test_settings_refuse_what_cannot_be():
     for values, said in [
-        ({"videos": "v", "short_sde": 3}, "unknown ingest setting 'short_sde'; allowed are videos, labels"),
-        ({"videos": "v", "short_side": 3}, "short_side: .*16, got 3"),
+        ({"videos": "v", "short_sde": 3}, "ingest: unknown key 'short_sde'; allowed are videos, labels"),
+        ({"videos": "v", "short_side": 3}, "ingest: short_side is 3: .*16"),
         ({"videos": "v", "format": "csv"}, "needs labels"),
-        ({"videos": "v", "ratios": [0, 1, 1]}, "ratios: must be three shares"),
+        ({"videos": "v", "ratios": [0, 1, 1]}, "ratios is .*: must be three shares"),
         ({"videos": "v", "fps": float("inf")}, "fps"),
         ({}, "videos"),
     ]:
         with pytest.raises(InputError, match=said):
-            load_settings(values)
+            parse_settings(IngestSettings, values, "ingest")
 
 
 names = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Z")), min_size=1, max_size=12)
