@@ -66,6 +66,8 @@ def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=False,
     )
+    # With its slots made before the first step, TensorFlow traces the step once; else it traces it again.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
