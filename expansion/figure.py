@@ -26,23 +26,33 @@ from expansion.search import CandidateState, Search, Step
 
 
 class AxisStyle(NamedTuple):
-    """How an axis looks wherever it is drawn: a colour as #rrggbb, and matplotlib's letter for a marker."""
+    """How an axis looks wherever it is drawn: #rrggbb, matplotlib's letter for a marker, what evens out its size."""
 
     colour: str
     marker: str
+    scale: float = 1.0
+
+    def drawn(self, size: float, filled: bool = True, colour: str | None = None) -> dict:
+        """Arguments of matplotlib's plot for a lone marker of `size` points, in the axis' colour or another."""
+        colour = colour or self.colour
+        face, edge = (colour, PATH_COLOUR if colour == self.colour else colour) if filled else ("white", colour)
+        return {"marker": self.marker, "markersize": size * self.scale, "markerfacecolor": face,
+                "markeredgecolor": edge, "linestyle": "none"}
+
+
+PATH_COLOUR, REFERENCE_COLOUR = "#333333", "#8a8a8a"
 
 
 # Told apart by shape as well as by colour; the colours are Okabe and Ito's, for all kinds of colour vision.
 STYLES = {
-    "seed": AxisStyle("#333333", "*"),
+    "seed": AxisStyle(PATH_COLOUR, "*", 1.6),
     "fast": AxisStyle("#0072B2", "o"),
     "temporal": AxisStyle("#E69F00", "s"),
     "spatial": AxisStyle("#009E73", "^"),
-    "depth": AxisStyle("#D55E00", "D"),
+    "depth": AxisStyle("#D55E00", "D", 0.82),
     "width": AxisStyle("#CC79A7", "v"),
-    "bottleneck": AxisStyle("#56B4E9", "P"),
+    "bottleneck": AxisStyle("#56B4E9", "P", 1.1),
 }
-PATH_COLOUR, REFERENCE_COLOUR = "#333333", "#8a8a8a"
 FORMATS = ("png", "svg")
 _HALO = (patheffects.withStroke(linewidth=2.5, foreground="white"),)
 
@@ -122,8 +132,8 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str] = ()) -> Figure:
     """
     total = len(counts)
     names = list(classes) if len(classes) == total else [str(index) for index in range(total)]
-    side = min(10.0, 3.2 + 0.38 * total)
-    figure = Figure(figsize=(side + 0.7, side), dpi=100, layout="constrained", facecolor="white")
+    side = min(10.0, 2.2 + 0.3 * total)
+    figure = Figure(figsize=(side + 0.7, side), dpi=120, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
@@ -149,9 +159,8 @@ def _draw_candidates(axes: Axes, steps: Sequence[Step]) -> None:
     for step in steps:
         for candidate in _shown(step):
             if candidate is not step.winner:
-                style = STYLES[candidate.axis]
-                axes.plot(candidate.macs / 1e9, 100 * candidate.accuracy, marker=style.marker, markersize=6.5,
-                          markerfacecolor="white", markeredgecolor=style.colour, alpha=0.7, linestyle="none", zorder=3)
+                axes.plot(candidate.macs / 1e9, 100 * candidate.accuracy, alpha=0.75, zorder=3,
+                          **STYLES[candidate.axis].drawn(6, filled=False))
 
 
 def _draw_path(axes: Axes, steps: Sequence[Step]) -> None:
@@ -160,10 +169,9 @@ def _draw_path(axes: Axes, steps: Sequence[Step]) -> None:
         axes.plot([c.macs / 1e9 for c in ends], [100 * c.accuracy for c in ends], color=PATH_COLOUR, linewidth=1.5,
                   linestyle="--" if after.kind == "contraction" else "-", zorder=2)
     for step in steps:
-        winner, style = step.winner, STYLES[step.winner.axis]
+        winner = step.winner
         place = winner.macs / 1e9, 100 * winner.accuracy
-        axes.plot(*place, marker=style.marker, markersize=14 if winner.axis == "seed" else 9, linestyle="none",
-                  markerfacecolor=style.colour, markeredgecolor=PATH_COLOUR, zorder=4)
+        axes.plot(*place, zorder=4, **STYLES[winner.axis].drawn(9))
         # The path rises to the right and losers lie below it: above and to the left there is room.
         axes.annotate(_label(step), place, xytext=(-6, 6), textcoords="offset points", ha="right", fontsize=9,
                       color=PATH_COLOUR, path_effects=_HALO, zorder=5)
@@ -175,14 +183,15 @@ def _label(step: Step) -> str:
 
 
 def _draw_references(axes: Axes, references: Sequence[Reference]) -> None:
+    if not references:
+        return
     path = sorted(point for point in references if point.winner)
     axes.plot([p.gmacs for p in path], [p.top1 for p in path], color=REFERENCE_COLOUR, linewidth=1.2, linestyle=":",
               zorder=1)
     for point in references:
         style = STYLES.get(point.axis, STYLES["seed"])
-        axes.plot(point.gmacs, point.top1, marker=style.marker, markersize=6, linestyle="none", alpha=0.7,
-                  markerfacecolor=REFERENCE_COLOUR if point.winner else "white", markeredgecolor=REFERENCE_COLOUR,
-                  zorder=1)
+        axes.plot(point.gmacs, point.top1, alpha=0.7, zorder=1,
+                  **style.drawn(6, filled=point.winner, colour=REFERENCE_COLOUR))
 
 
 def _scales(axes: Axes) -> None:
@@ -207,12 +216,10 @@ def _legend(axes: Axes, steps: Sequence[Step], references_name: str | None) -> N
     handles = []
     for axis in ("seed", *AXES):
         if axis in seen:
-            style = STYLES[axis]
-            handles.append(Line2D([], [], marker=style.marker, linestyle="none", markerfacecolor=style.colour,
-                                  markeredgecolor=PATH_COLOUR, markersize=11 if axis == "seed" else 8, label=axis))
+            handles.append(Line2D([], [], label=axis, **STYLES[axis].drawn(8)))
     if any(len(_shown(step)) > 1 for step in steps):
-        handles.append(Line2D([], [], marker="o", linestyle="none", markerfacecolor="white", markersize=6.5,
-                              markeredgecolor=REFERENCE_COLOUR, label="not chosen"))
+        handles.append(Line2D([], [], label="not chosen",
+                              **STYLES["fast"].drawn(6, filled=False, colour=REFERENCE_COLOUR)))
     if any(step.decision and step.decision.verdict == "within noise" for step in steps):
         handles.append(Line2D([], [], linestyle="none", label="~  within noise"))
     for other in sorted(set(merged) - seen):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -11,6 +13,15 @@ from expansion.console import make_console
 from expansion.search import CandidateState, Step
 from expansion.spec import Spec
 from expansion.tables import clip_text, cost, percent, step_table
+
+
+@contextlib.contextmanager
+def task_progress(description: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for one task, gone when it is done; the block calls what it is given with (done, total)."""
+    with Progress(TextColumn(description), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+                  TimeRemainingColumn(), console=make_console(stderr=True), transient=True) as bars:
+        task = bars.add_task(description, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 class SearchProgress:

@@ -1,8 +1,8 @@
 """What TensorBoard shows: a run for each candidate, and a summary run of the search.
 
 What belongs to a search step has that step as its x axis and a tag in `search/`, in the candidates' runs and in the
-summary run alike: one chart shows the candidates as points and the path as the line of the run `summary`. Training curves
-are in `training/`, over epochs.
+summary run alike: one chart shows the candidates as points and the path as the line of the run `summary`. Training
+curves are in `training/`, over epochs. TensorBoard sorts by name: the tags of the whole search come first in it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def write_candidate(run_dir: str, step: Step, candidate: CandidateState, metrics
         for name in TIMES:
             run.scalar(f"seconds/{name.removesuffix('_seconds')}", metrics.get(name), step.step)
         _write_cost(run, step, candidate)
-        run.text("candidate", _candidate_text(step, candidate, recipe), step.step)
+        run.text("recipe", _candidate_text(step, candidate, recipe), step.step)
         run.image("confusion", lambda: confusion_figure(evaluation.confusion(), classes), step.step)
         run.raw(metadata.SESSION_END_INFO_TAG, 0, _session_end())
 
@@ -109,9 +109,9 @@ def write_search(logs_dir: str, search: Search) -> None:
 
 def _write_step(run: _Run, search: Search, step: Step) -> None:
     winner, decision, number = step.winner, step.decision, step.step
-    run.text("path", _path_text(search, number), number)
-    run.text(f"candidates/step {number:02d}", _step_text(step), number)
-    run.image("path", lambda: search_figure(search, until=number), number)
+    run.text("path/overview", _path_text(search, number), number)
+    run.text(f"path/step {number:02d}", _step_text(step), number)
+    run.image("accuracy_over_cost", lambda: search_figure(search, until=number), number)
     _write_cost(run, step, winner)
     for name in RESULTS[1:]:
         run.scalar(f"search/{name}", winner.metrics.get(name), number)
@@ -164,7 +164,7 @@ def _layout() -> layout_pb2.Layout:
             layout_pb2.Chart(title=name, multiline=layout_pb2.MultilineChartContent(tag=[tag])) for name, tag in tags])
 
     return layout_pb2.Layout(category=[
-        category("Search, over steps: the path is the run `summary`", [
+        category("Search, over steps (the run summary is the path)", [
             ("accuracy on validation videos", "^search/val_accuracy$"),
             ("gain: accuracy won per doubling of the cost", "^search/gain$"),
             ("margin of the winner over the runner-up", "^search/margin$"),

@@ -94,7 +94,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
             "history": history, "metrics": metrics,
         })
         _, candidate = self._candidate(trial.trial_id)
-        summaries.write_candidate(run, step, candidate, metrics, evaluation, recipe)
+        summaries.write_candidate(run, step, candidate, metrics, evaluation, recipe, self.data.classes)
         self.progress.trial_ended(f"{100 * evaluation.accuracy:.1f} % in {metrics['seconds']:.0f} s")
         return metrics
 

@@ -69,7 +69,7 @@ def plan(config: ConfigFile = None, videos: Videos = None, labels: Labels = None
     """The next step's candidates with MACs, parameters, memory and time, before anything trains."""
     from pipeline import planning
 
-    settings = _config(config, name, videos or ".", labels, steps, target_gmacs, epochs)
+    settings = _config(config, name, videos or ("" if config is None else None), labels, steps, target_gmacs, epochs)
     planning.show(settings, runs, gmacs_per_second)
 
 

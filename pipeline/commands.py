@@ -7,11 +7,10 @@ import subprocess
 import sys
 import traceback
 
-from rich.progress import Progress
-
 from expansion.console import make_console, make_table, noise_to
 from expansion.errors import InputError
-from expansion.search import NoCandidate, Search
+from expansion.progress import task_progress
+from expansion.search import NoCandidate
 from expansion.tables import path_table, percent
 from pipeline.config import Config, load_config, save_config, shipped
 from pipeline.runs import RunFolder, find_run
@@ -92,25 +91,21 @@ def demo(runs: str, steps: int | None) -> None:
     """Makes the demo's videos and searches on them."""
     from pipeline.demo_data import make_demo_videos
 
-    console = make_console(stderr=True)
     folder = os.path.join(runs, "demo-videos")
     config = load_config(shipped("demo.yaml"), **{
         "search.steps": steps, "ingest.videos": folder, "ingest.labels": os.path.join(folder, "labels.csv")})
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("making videos", total=None)
-        make_demo_videos(folder, progress=lambda done, total: progress.update(task, completed=done, total=total))
+    with task_progress("making videos") as progress:
+        make_demo_videos(folder, progress=progress)
     search(config, runs)
 
 
 def ingest(settings, output: str) -> None:
     """Ingests without TFX and prints what was accepted and rejected."""
     log = os.path.join(output, "log.txt")
-    with noise_to(log) as console, Progress(console=console, transient=True) as progress:
+    with noise_to(log), task_progress("ingesting") as progress:
         from components.video_example_gen.ingest import ingest_folder
 
-        task = progress.add_task("ingesting", total=None)
-        manifest = ingest_folder(
-            settings, output, progress=lambda done, total: progress.update(task, completed=done, total=total))
+        manifest = ingest_folder(settings, output, progress=progress)
     console = make_console()
     table = make_table(output, "split", "videos", "frames", "MiB", *manifest.classes)
     for split, counts in manifest.splits.items():

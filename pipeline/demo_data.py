@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from expansion.errors import InputError
+
 # Name of a class: the coordinate that moves and its sign. y points down and angles turn clockwise, as on a screen.
 MOTIONS = {
     "clockwise": ("angle", 1),
@@ -34,8 +36,8 @@ COORDINATES = ("x", "y", "angle", "size")  # a state: four phases in [0, 1), eac
 TRAVEL = {"x": (0.25, 0.5), "y": (0.25, 0.5), "angle": (0.4, 0.7), "size": (0.5, 0.9)}
 SIZES = (0.25, 0.55)  # side of a digit's box over the side of the frame, smallest and largest
 DIGITS = (2, 3, 4, 5, 6, 7, 9)  # 0, 1 and 8 look nearly the same after half a turn
-OPACITY = (0.85, 1.0)  # of the digit
-COUNT = 5  # digits in a frame, all moving the same way
+COUNT = 5  # digits in a clip
+OPACITY = (0.85, 1.0)  # of a digit
 DIMMED = (0.3, 0.6)  # brightness left to the photograph
 SHARES = {"train": (0.0, 0.6), "val": (0.6, 0.8), "test": (0.8, 1.0)}  # of the digits and of each photograph's width
 CRF = 16
@@ -58,9 +60,9 @@ class Settings:
         for name, least in (("train", 1), ("val", 0), ("test", 0), ("frames", 2), ("size", 16), ("fps", 1), ("seed", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+                raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
         if self.size % 2:
-            raise ValueError(f"size must be even (H.264 halves the colour planes), got {self.size}")
+            raise InputError(f"size must be even (H.264 halves the colour planes), got {self.size}")
 
 
 def make_demo_videos(
@@ -75,7 +77,19 @@ def make_demo_videos(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Makes the demo's data set as H.264 MP4 files and returns the path of its labels.csv.
+    """Makes the demo's data set as H.264 MP4 files and returns the path of its labels.csv (path,label,split,group).
+
+    A clip shows several digits over a still photograph, all moving the same way: to a side, turning, growing or
+    shrinking. One frame does not give the class away. Place (on a torus), angle and log-size of every digit are
+    phases on circles; they start uniform and the class adds a constant speed to one of them, so any single frame has
+    exactly the same distribution in every class. All frames are sampled alike, without motion blur. A group is one
+    scene in all eight motions: the same digits, colours and background, which therefore say nothing of the class.
+    No digit and no piece of a photograph stands in two splits.
+
+    Measured with the defaults, decoded from the files, chance 0.125. Test accuracy at 40 pixels, 15 epochs, 10 views:
+    X2D 0.15 (1 frame), and 2 frames (stride 4) 0.44 to 0.63, 4 frames 0.85 to 0.91 (stride 4) and 0.89 (stride 2),
+    8 frames (stride 2) 0.94. A plain 2D network of 1.2 million parameters that fits 0.64 of its training frames
+    reaches 0.13 in the mean of 10 frames. The files take 13 MB and 16 s on 2 cores.
 
     Args:
         folder: where the videos go, as folder/<class>/<split>_<n>.mp4. A folder that already holds the videos
@@ -88,15 +102,14 @@ def make_demo_videos(
         progress: called with (clips made, clips in all) after each clip.
 
     Raises:
-        ValueError: a setting is out of range.
-        FileExistsError: the folder holds something that this function did not make.
+        InputError: a setting is out of range, or the folder holds something that this function did not make.
     """
     settings = Settings(train, val, test, frames, size, fps, seed)
     folder = Path(folder)
     if _is_whole(folder, settings):
         return folder / LABELS
     if not _is_ours(folder):
-        raise FileExistsError(f"{folder} exists and holds something other than the demo's videos")
+        raise InputError(f"{folder} exists and holds something other than the demo's videos")
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -199,9 +212,7 @@ def render(source: Source, label: str, split: str, n: int, settings: Settings) -
     scene = np.random.default_rng([settings.seed, 1, SPLITS.index(split), n])
     motion = np.random.default_rng([settings.seed, 2, SPLITS.index(split), n, list(MOTIONS).index(label)])
     pool = source.digits[split]
-    background = _background(scene, source.photos[split], settings.size)
-    background *= scene.uniform(*DIMMED)
-    clip = background
+    clip = _background(scene, source.photos[split], settings.size) * scene.uniform(*DIMMED)
     pace = motion.uniform()
     for index in range(COUNT * n, COUNT * (n + 1)):
         colour, opacity = scene.uniform(0.8, 1.0, 3), scene.uniform(*OPACITY)
@@ -216,7 +227,8 @@ def _background(rng: np.random.Generator, photos: list[np.ndarray], size: int) -
     from PIL import Image
 
     photo = photos[rng.integers(len(photos))]
-    side = int(rng.integers(size, min(photo.shape[:2]) + 1)) if size < min(photo.shape[:2]) else min(photo.shape[:2])
+    short = min(photo.shape[:2])
+    side = int(rng.integers(min(size, short), short + 1))
     top, left = (int(rng.integers(extent - side + 1)) for extent in photo.shape[:2])
     crop = np.rot90(photo[top : top + side, left : left + side], rng.integers(4))
     crop = crop[:, :: rng.choice((-1, 1))]

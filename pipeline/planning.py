@@ -50,12 +50,12 @@ def show(config: Config, runs: str, gmacs_per_second: float | None) -> None:
     traces = folder.traces()
     search = folder.search() if traces else None
     speed = Speed(gmacs_per_second) if gmacs_per_second else measured_speed(search) or Speed()
-    classes = len(data.classes) if data else 400
+    classes, videos = (len(data.classes), data.videos("train")) if data else _listed(config)
     settings = config.search.model_copy(
         update={"classes": classes} | ({"limits": data.limits} if data else {}))
-    videos = data.videos("train") if data else None
     if data is None:
-        console.print("No records yet: classes are taken as 400, and the videos may limit the axes further.\n")
+        counted = f"{videos} training videos of {classes} classes are listed" if videos else "classes are taken as 400"
+        console.print(f"No records yet: {counted}; the videos' length and size may limit the axes further.\n")
 
     parent, number = (settings.seed, 0) if search is None else _standing(search)
     candidates, saturated = propose(parent, settings.axes, settings.cost, settings.factor, settings.limits)
@@ -84,6 +84,18 @@ def _ingested(folder: RunFolder) -> VideoDataset | None:
     """The newest records of a run."""
     found = [path for path in _manifests(folder)]
     return VideoDataset.open(os.path.dirname(max(found, key=os.path.getmtime))) if found else None
+
+
+def _listed(config: Config) -> tuple[int, int | None]:
+    """Classes and training videos that the labels name; (400, None) where no videos are named."""
+    if not config.ingest.videos:
+        return 400, None
+    from components.video_example_gen.sources import read_sources
+
+    entries = read_sources(config.ingest).entries
+    given = sum(entry.split == "train" for entry in entries)
+    share = config.ingest.ratio()["train"] * sum(entry.split is None for entry in entries)
+    return max(2, len({entry.label_text for entry in entries})), round(given + share)
 
 
 def _manifests(folder: RunFolder) -> list[str]:

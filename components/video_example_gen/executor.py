@@ -13,6 +13,7 @@ from tfx.types import artifact_utils
 
 from components.video_example_gen.ingest import ingest
 from components.video_example_gen.settings import IngestSettings
+from expansion.progress import task_progress
 from expansion.records import SPLITS
 from expansion.settings import parse_settings
 
@@ -33,6 +34,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """
         settings = parse_settings(IngestSettings, json.loads(exec_properties["settings"]), "ingest")
         examples = artifact_utils.get_single_instance(output_dict["examples"])
-        manifest = ingest(settings, examples.uri, self._make_beam_pipeline, exec_properties.get("work_dir") or None)
+        with task_progress("ingesting") as progress:
+            manifest = ingest(settings, examples.uri, self._make_beam_pipeline, exec_properties.get("work_dir") or None,
+                              progress=progress)
         examples.split_names = artifact_utils.encode_split_names([split for split in SPLITS if split in manifest.splits])
         examples_utils.set_payload_format(examples, example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE)

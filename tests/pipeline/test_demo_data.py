@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from expansion.errors import InputError
 from pipeline import demo_data
 from pipeline.demo_data import COORDINATES, MOTIONS, SPLITS, Settings, Source, make_demo_videos, render, states
 
@@ -83,10 +84,10 @@ def test_a_whole_folder_is_left_alone_and_one_of_other_settings_is_replaced(tmp_
 
 def test_a_folder_of_something_else_is_not_touched(tmp_path):
     (tmp_path / "mine.txt").write_text("kept")
-    with pytest.raises(FileExistsError, match="something other than"):
+    with pytest.raises(InputError, match="something other than"):
         make_demo_videos(tmp_path, **FEW)
     (tmp_path / demo_data.MARKER).write_text(json.dumps({"name": "not ours"}))
-    with pytest.raises(FileExistsError, match="something other than"):
+    with pytest.raises(InputError, match="something other than"):
         make_demo_videos(tmp_path, **FEW)
     assert (tmp_path / "mine.txt").read_text() == "kept"
 
@@ -108,7 +109,7 @@ def test_progress_counts_every_clip(tmp_path):
 
 @pytest.mark.parametrize("name, value", [("train", 0), ("val", -1), ("frames", 1), ("size", 33), ("fps", 0), ("seed", "a")])
 def test_an_impossible_setting_is_named(tmp_path, name, value):
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(InputError, match=name):
         make_demo_videos(tmp_path / "demo", **FEW | {name: value})
 
 
