@@ -107,7 +107,8 @@ def test_progress_counts_every_clip(tmp_path):
     assert seen == [(done, 16) for done in range(1, 17)]
 
 
-@pytest.mark.parametrize("name, value", [("train", 0), ("val", -1), ("frames", 1), ("size", 33), ("fps", 0), ("seed", "a")])
+@pytest.mark.parametrize(
+    "name, value", [("train", 0), ("val", -1), ("frames", 1), ("size", 33), ("fps", 0), ("seed", "a")])
 def test_an_impossible_setting_is_named(tmp_path, name, value):
     with pytest.raises(InputError, match=name):
         make_demo_videos(tmp_path / "demo", **FEW | {name: value})
@@ -156,7 +157,8 @@ def test_brightness_of_a_frame_does_not_depend_on_the_class(source):
     """Mean and spread of single frames: classes differ by less than four standard errors."""
     settings = Settings(train=60, val=0, test=0, frames=2, size=32, fps=10, seed=0)
     for measure in (np.mean, np.std):
-        values = np.array([[measure(render(source, label, "train", n, settings)[1]) for n in range(60)] for label in MOTIONS])
+        values = np.array([
+            [measure(render(source, label, "train", n, settings)[1]) for n in range(60)] for label in MOTIONS])
         values -= values.mean(axis=0)  # the scene is shared by the classes
         error = values.std() / np.sqrt(values.shape[1])
         assert np.abs(values.mean(axis=1)).max() < 4 * error
