@@ -100,10 +100,12 @@ def test_the_hparams_of_a_candidate(tmp_path):
     content = multiplexer.SummaryMetadata("run", metadata.SESSION_START_INFO_TAG).plugin_data.content
     info = metadata.parse_session_start_info_plugin_data(content)
     values = {name: value.string_value or value.number_value for name, value in info.hparams.items()}
-    assert info.group_name == "step01/fast"
+    assert info.group_name.startswith("step01/fast ")
     assert values == {"axis": "fast", "step": 1, "frames": 2, "stride": 16, "size": 64, "width": 1, "depth": 1,
                       "bottleneck": 1, "GMACs": pytest.approx(step.winner.macs / 1e9, rel=1e-3),
                       "params": step.winner.params}
+    other = summaries._trial_id(str(tmp_path / "other"), step, step.winner)
+    assert other.startswith("step01/fast ") and other != info.group_name  # another search is another trial
     assert metadata.SESSION_END_INFO_TAG in multiplexer.Runs()["run"]["tensors"]
 
 
