@@ -67,7 +67,8 @@ class Reference(NamedTuple):
 
 
 def search_figure(search: Search, *, until: int | None = None, references: Sequence[Reference] = (),
-                  references_name: str = "reference", title: str | None = None) -> Figure:
+                  references_name: str = "reference", title: str | None = None,
+                  size: tuple[float, float] = (8, 5)) -> Figure:
     """Accuracy over GMACs of all candidates: winners filled, named and joined, the others hollow and faint.
 
     Failed candidates and those not trained yet are not shown.
@@ -78,8 +79,9 @@ def search_figure(search: Search, *, until: int | None = None, references: Seque
         references: points of another search, in grey; its winners are joined.
         references_name: what the legend calls them.
         title: over the picture; None for none.
+        size: width and height in inches; the letters stay the same, so a smaller one reads better as a thumbnail.
     """
-    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained", facecolor="white")
+    figure = Figure(figsize=size, dpi=120, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     steps = [step for step in search.steps if until is None or step.step <= until]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
-from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hp
@@ -22,6 +22,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
 from expansion.axes import AXES
 from expansion.evaluation import Evaluation
+from expansion.events import Run, event_files
 from expansion.figure import confusion_figure, pixels, search_figure
 from expansion.recipe import Recipe
 from expansion.search import CandidateState, Search, Step
@@ -47,12 +48,12 @@ class Curves(keras.callbacks.Callback):
     def __init__(self, run_dir: str):
         super().__init__()
         self.run_dir = run_dir
-        self._run: _Run | None = None
+        self._run: Run | None = None
 
     def on_train_begin(self, logs=None):
-        for path in _event_files(self.run_dir):
+        for path in event_files(self.run_dir):
             tf.io.gfile.remove(path)
-        self._run = _Run(self.run_dir)
+        self._run = Run(self.run_dir)
 
     def on_epoch_end(self, epoch, logs=None):
         for name in CURVES:
@@ -72,9 +73,9 @@ def write_candidate(run_dir: str, step: Step, candidate: CandidateState, metrics
         metrics: as the tuner reports them; times in seconds.
         classes: names for the confusion matrix.
     """
-    with _Run(run_dir) as run:
+    with Run(run_dir) as run:
         run.raw(metadata.SESSION_START_INFO_TAG, 0, hp.hparams_pb(
-            _hyperparameters(step, candidate), trial_id=run_name(step, candidate.axis),
+            _hyperparameters(step, candidate), trial_id=_trial_id(run_dir, step, candidate),
             start_time_secs=time.time() - metrics.get("seconds", 0.0)))
         for name in RESULTS:
             run.scalar(f"search/{name}", metrics.get(name), step.step)
@@ -82,7 +83,7 @@ def write_candidate(run_dir: str, step: Step, candidate: CandidateState, metrics
             run.scalar(f"seconds/{name.removesuffix('_seconds')}", metrics.get(name), step.step)
         _write_cost(run, step, candidate)
         run.text("recipe", _candidate_text(step, candidate, recipe), step.step)
-        run.image("confusion", lambda: confusion_figure(evaluation.confusion(), classes), step.step)
+        run.image("confusion", lambda: pixels(confusion_figure(evaluation.confusion(), classes)), step.step)
         run.raw(metadata.SESSION_END_INFO_TAG, 0, _session_end())
 
 
@@ -92,26 +93,26 @@ def write_search(logs_dir: str, search: Search) -> None:
     May be called at any time and any number of times: nothing is written twice, and what an interrupted process left
     out is made up for.
     """
-    with _Run(logs_dir) as run:
+    with Run(logs_dir) as run:
         run.raw(metadata.EXPERIMENT_TAG, 0, _experiment())
         run.raw("custom_scalars__config__", 0, custom_scalar.pb(_layout()))
     decided = [step for step in search.steps if step.decision]
-    with _Run(os.path.join(logs_dir, SUMMARY)) as summary:
+    with Run(os.path.join(logs_dir, SUMMARY)) as summary:
         for step in decided:
             if summary.has("search/val_accuracy", step.step):
                 continue
             for candidate in step.candidates:
                 if candidate.gain is not None:
-                    with _Run(os.path.join(logs_dir, run_name(step, candidate.axis))) as run:
+                    with Run(os.path.join(logs_dir, run_name(step, candidate.axis))) as run:
                         run.scalar("search/gain", candidate.gain, step.step)
             _write_step(summary, search, step)
 
 
-def _write_step(run: _Run, search: Search, step: Step) -> None:
+def _write_step(run: Run, search: Search, step: Step) -> None:
     winner, decision, number = step.winner, step.decision, step.step
     run.text("path/overview", _path_text(search, number), number)
     run.text(f"path/step {number:02d}", _step_text(step), number)
-    run.image("accuracy_over_cost", lambda: search_figure(search, until=number), number)
+    run.image("accuracy_over_cost", lambda: pixels(search_figure(search, until=number, size=(6.4, 4.4))), number)
     _write_cost(run, step, winner)
     for name in RESULTS[1:]:
         run.scalar(f"search/{name}", winner.metrics.get(name), number)
@@ -123,7 +124,7 @@ def _write_step(run: _Run, search: Search, step: Step) -> None:
     run.scalar("search/val_accuracy", winner.accuracy, number)
 
 
-def _write_cost(run: _Run, step: Step, candidate: CandidateState) -> None:
+def _write_cost(run: Run, step: Step, candidate: CandidateState) -> None:
     run.scalar("search/gmacs", candidate.macs / 1e9, step.step)
     run.scalar("search/params", candidate.params, step.step)
 
@@ -139,6 +140,11 @@ def _hyperparameters(step: Step, candidate: CandidateState) -> dict[str, str | i
         "GMACs": float(f"{candidate.macs / 1e9:.4g}"),
         "params": candidate.params,
     }
+
+
+def _trial_id(run_dir: str, step: Step, candidate: CandidateState) -> str:
+    """The run's name and a sign of its place: TensorBoard takes trials of one id, also of two searches, for repeats."""
+    return f"{run_name(step, candidate.axis)} {zlib.crc32(os.path.abspath(run_dir).encode()):08x}"
 
 
 def _experiment():
@@ -223,72 +229,3 @@ def _path_text(search: Search, until: int) -> str:
     header = ("step", "axis", *SPEC_COLUMNS, "MACs", "parameters", "accuracy", "gain", "margin", "p", "verdict")
     ended = search.finished and until == len(search.steps) - 1
     return _table(header, rows) + (f"\n\nThe search has ended: {search.stopped_by}." if ended else "")
-
-
-# Event files
-
-
-def _event_files(folder: str) -> list[str]:
-    if not tf.io.gfile.isdir(folder):
-        return []
-    return [os.path.join(folder, name) for name in sorted(tf.io.gfile.listdir(folder)) if "tfevents" in name]
-
-
-def _events(path: str) -> Iterator[event_pb2.Event]:
-    try:
-        for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
-            yield event_pb2.Event.FromString(record)
-    except tf.errors.DataLossError:  # the end is torn: its writer was killed
-        return
-
-
-class _Run:
-    """Appends to a run what it does not hold yet. A file is made only if there is something to write."""
-
-    def __init__(self, folder: str):
-        self.folder = folder
-        self._held = {(value.tag, event.step) for path in _event_files(folder) for event in _events(path)
-                      for value in event.summary.value}
-        self._writer = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def has(self, tag: str, step: int) -> bool:
-        return (tag, step) in self._held
-
-    def scalar(self, tag: str, value: float | None, step: int) -> None:
-        if value is not None:
-            self._write(tag, step, lambda: tf.summary.scalar(tag, float(value), step))
-
-    def text(self, tag: str, markdown: str, step: int) -> None:
-        self._write(tag, step, lambda: tf.summary.text(tag, markdown, step))
-
-    def image(self, tag: str, draw, step: int) -> None:
-        """`draw` makes the figure; it is called only if the picture is not there."""
-        self._write(tag, step, lambda: tf.summary.image(tag, pixels(draw())[np.newaxis], step))
-
-    def raw(self, tag: str, step: int, summary) -> None:
-        """A Summary message of a plug-in."""
-        self._write(tag, step, lambda: tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step))
-
-    def flush(self) -> None:
-        if self._writer:
-            self._writer.flush()
-
-    def close(self) -> None:
-        if self._writer:
-            self._writer.close()
-            self._writer = None
-
-    def _write(self, tag: str, step: int, write) -> None:
-        if self.has(tag, step):
-            return
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(self.folder)
-        with self._writer.as_default():
-            write()
-        self._held.add((tag, step))

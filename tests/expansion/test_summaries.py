@@ -125,7 +125,7 @@ def test_the_search(tmp_path):
     assert summary["search/margin"] == [(i, close(decisions[i].margin)) for i in (1, 2)]
     assert summary["search/p_value"] == [(i, close(decisions[i].p_value)) for i in (1, 2)]
     assert summary["seconds/step"] == [(s.step, 10 * len(s.candidates)) for s in search.steps]
-    assert summary["accuracy_over_cost"] == [(i, (600, 960)) for i in range(3)]
+    assert summary["accuracy_over_cost"] == [(i, (528, 768)) for i in range(3)]
     loser = next(c for c in search.steps[2].candidates if c is not search.steps[2].winner)
     assert runs[f"step02/{loser.axis}"]["search/gain"] == [(2, close(loser.gain))]
 
