@@ -119,10 +119,20 @@ def ingest(settings, output: str) -> None:
 
 def tensorboard(run: str | None, runs: str, host: str, port: int) -> None:
     """Starts TensorBoard on a run's searches, or on all runs, until interrupted."""
-    logs = find_run(run, runs).searches if run else runs
+    logs = runs
+    if run:
+        folder = find_run(run, runs)
+        searches = folder.traces()
+        # The newest search alone, so that its runs have short names.
+        logs = os.path.join(searches[-1], "logs") if searches else folder.searches
     if not os.path.isdir(logs):
         raise InputError(f"no runs under {logs}/; `x3d search` or `x3d demo` makes one")
+    # Unsmoothed; above 40 runs TensorBoard selects none, so a long search opens on its summary.
+    view = "runFilter=summary&smoothing=0" if run and len(os.listdir(logs)) > 9 else "smoothing=0"
+    make_console().print(f"open http://{host}:{port}/?{view}#timeseries", soft_wrap=True)
     try:
-        subprocess.run([sys.executable, "-m", "tensorboard.main", "--logdir", logs, "--host", host, "--port", str(port)])
+        # Every step's figure is kept: the default of 10 images a tag drops some.
+        subprocess.run([sys.executable, "-m", "tensorboard.main", "--logdir", logs, "--host", host, "--port", str(port),
+                        "--samples_per_plugin", "images=100,text=100"])
     except KeyboardInterrupt:
         pass
