@@ -9,7 +9,7 @@ import keras_tuner
 from keras_tuner.engine import trial as trial_module
 
 from expansion import files
-from expansion.search import Search, SearchSettings, Step
+from expansion.search import CandidateState, Search, SearchSettings, Step
 from expansion.spec import Spec
 from expansion.trace import write_trace
 
@@ -103,6 +103,31 @@ class ExpansionOracle(keras_tuner.Oracle):
     def save(self):
         super().save()
         write_trace(self._project_dir, self.search)
+
+    def reload(self):
+        """Goes on from disk, wherever the last process was stopped.
+
+        Keras Tuner writes trials and its own state one after the other; a stop in between leaves them at odds: a trial
+        that ended but is not yet in the search is taken in, one that was begun but is not in it is forgotten.
+        """
+        super().reload()
+        known = {c.trial_id: c for step in self.search.steps for c in step.candidates if c.trial_id}
+        self.trials = {trial_id: trial for trial_id, trial in self.trials.items() if trial_id in known}
+        self._retry_queue = [trial_id for trial_id in dict.fromkeys(self._retry_queue) if trial_id in known]
+        for trial_id, candidate in known.items():
+            if not candidate.done:
+                self._take_in(trial_id, candidate)
+
+    def _take_in(self, trial_id: str, candidate: CandidateState) -> None:
+        trial = self.trials.get(trial_id)
+        if trial is None:
+            candidate.status, candidate.trial_id = "waiting", None
+        elif trial.status == trial_module.TrialStatus.COMPLETED:
+            self.search.completed(trial_id, trial.score, *self._outcome(trial))
+        elif trial.status == trial_module.TrialStatus.FAILED:
+            self.search.failed(trial_id, trial.message or "no reason given")
+        elif trial_id not in self._retry_queue:
+            self._retry_queue.append(trial_id)
 
     def get_state(self):
         return super().get_state() | {"search": self.search.as_dict()}

@@ -7,7 +7,7 @@ import pytest
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes long or imports TFX; left out unless asked for with --slow")
+    config.addinivalue_line("markers", "slow: takes long or imports TFX; left out unless asked for with --slow or -m")
 
 
 def pytest_addoption(parser):

@@ -1,8 +1,10 @@
 """The state machine of the search, and the Oracle over it, with recorded and invented accuracies."""
 
 import json
+import os
 
 import pytest
+from keras_tuner.src.engine import oracle as oracle_module
 
 from expansion.axes import Limits
 from expansion.errors import InputError
@@ -68,6 +70,42 @@ def test_a_reloaded_oracle_goes_on_where_it_was(tmp_path):
     run_oracle(again, tmp_path, top1)
     assert again.search.as_dict()["path"] == whole.search.as_dict()["path"]
     assert len(again.trials) == len(whole.trials)
+
+
+@pytest.mark.parametrize("stop_at", ["_save_trial", "save"])
+@pytest.mark.parametrize("calls", range(1, 8))
+def test_a_stop_between_any_two_writes_changes_nothing(tmp_path, monkeypatch, stop_at, calls):
+    """The process ends at the nth write of a trial or of the oracle, before or after it; the next one goes on."""
+    whole = run_oracle(ExpansionOracle(SearchSettings(steps=1)), tmp_path / "whole", top1)
+
+    class Killed(BaseException):
+        pass
+
+    for before in (True, False):
+        folder = tmp_path / f"killed-{before}"
+        oracle, left = ExpansionOracle(SearchSettings(steps=1)), [calls]
+        real = getattr(oracle, stop_at)
+
+        def stop(*args, real=real, left=left, before=before):
+            left[0] -= 1
+            if left[0] > 0:
+                return real(*args)
+            if not before:
+                real(*args)
+            raise Killed
+
+        monkeypatch.setattr(oracle, stop_at, stop)
+        with pytest.raises(Killed):
+            run_oracle(oracle, folder, top1)
+        # A process of its own would find the lock free.
+        oracle_module.LOCKS.clear(), oracle_module.THREADS.clear()
+        again = ExpansionOracle(SearchSettings(steps=1))
+        again._set_project_dir(str(folder), "search")
+        if os.path.exists(folder / "search" / "oracle.json"):
+            again.reload()
+        run_oracle(again, folder, top1)
+        assert again.search.as_dict()["path"] == whole.search.as_dict()["path"]
+        assert [c.accuracy for c in again.search.steps[1].candidates] == [c.accuracy for c in whole.search.steps[1].candidates]
 
 
 def test_others_wait_while_a_step_runs(tmp_path):
