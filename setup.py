@@ -34,7 +34,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["expansion*", "components*", "pipeline*", "configs"]),
-    package_data={"configs": ["*.yaml"]},
+    package_data={"configs": ["*.yaml"], "expansion": ["paper.json"]},
     install_requires=CORE,
     extras_require={"tfx": TFX, "video": VIDEO, "demo": DEMO, "test": TEST},
     entry_points={"console_scripts": ["x3d=pipeline.cli:main"]},

@@ -83,6 +83,16 @@ def describe(spec: Annotated[list[str], typer.Argument(help="Names (X2D, XS, S, 
 
 
 @app.command()
+def reproduce(until: Annotated[str, typer.Option(help="Stop at this model: X2D, XS, S, M, L, XL or XXL.")] = "XXL",
+              output: Annotated[Optional[str], typer.Option(help="Folder for reproduce.json and reproduce.png.")] = None,
+              as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False) -> None:
+    """The paper's path from its recorded accuracies, through the real Oracle and selection; nothing is trained."""
+    from pipeline import reproduce as command
+
+    command.reproduce(until, output, as_json)
+
+
+@app.command()
 def tensorboard(run: Annotated[Optional[str], typer.Argument(help="Name or folder of a run; default: all.")] = None,
                 port: int = 6006, host: str = "localhost", runs: Runs = "runs") -> None:
     """Open TensorBoard on a run's search."""
