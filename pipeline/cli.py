@@ -69,7 +69,7 @@ def plan(config: ConfigFile = None, videos: Videos = None, labels: Labels = None
     """The next step's candidates with MACs, parameters, memory and time, before anything trains."""
     from pipeline import planning
 
-    settings = _config(config, name, videos or ("" if config is None else None), labels, steps, target_gmacs, epochs)
+    settings = _config(config, name, videos, labels, steps, target_gmacs, epochs, need_videos=False)
     planning.show(settings, runs, gmacs_per_second)
 
 
@@ -101,10 +101,10 @@ def tensorboard(run: Annotated[Optional[str], typer.Argument(help="Name or folde
     commands.tensorboard(run, runs, host, port)
 
 
-def _config(config, name, videos, labels, steps, target_gmacs, epochs):
+def _config(config, name, videos, labels, steps, target_gmacs, epochs, need_videos=True):
     from pipeline.config import load_config, shipped
 
-    return load_config(config or shipped("small.yaml"), **{
+    return load_config(config or shipped("small.yaml"), need_videos=need_videos, **{
         "name": name, "ingest.videos": videos, "ingest.labels": labels, "search.steps": steps,
         "search.target_gmacs": target_gmacs, "recipe.epochs": epochs})
 

@@ -73,8 +73,11 @@ def shipped(name: str) -> str:
     return str(resources.files("configs") / name)
 
 
-def load_config(path: str | None, **overrides) -> Config:
+def load_config(path: str | None, *, need_videos: bool = True, **overrides) -> Config:
     """The configuration in a YAML file; overrides are {"section.key": value}, None is left out.
+
+    Args:
+        need_videos: whether it has to name the videos; where not, an empty name stands for none.
 
     Raises:
         InputError: no such file, not YAML, an unknown key or a value that is not allowed.
@@ -95,6 +98,8 @@ def load_config(path: str | None, **overrides) -> Config:
     for key, value in overrides.items():
         if value is not None:
             _put(values, key.split("."), value)
+    if not need_videos and isinstance(values.setdefault("ingest", {}), dict):
+        values["ingest"].setdefault("videos", "")
     return parse_settings(Config, values, f"config {path}" if path else "settings")
 
 
