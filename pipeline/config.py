@@ -98,14 +98,18 @@ def load_config(path: str | None, *, need_videos: bool = True, **overrides) -> C
     for key, value in overrides.items():
         if value is not None:
             _put(values, key.split("."), value)
-    if not need_videos and isinstance(values.setdefault("ingest", {}), dict):
-        values["ingest"].setdefault("videos", "")
+    if not need_videos and not (isinstance(values.get("ingest"), dict) and "videos" in values["ingest"]):
+        _put(values, ["ingest", "videos"], "")
     return parse_settings(Config, values, f"config {path}" if path else "settings")
 
 
 def _put(values: dict, keys: list[str], value) -> None:
     for key in keys[:-1]:
-        values = values.setdefault(key, {})
+        if values.get(key) is None:  # left out, or an empty section
+            values[key] = {}
+        values = values[key]
+        if not isinstance(values, dict):  # the validation will say so
+            return
     values[keys[-1]] = value
 
 

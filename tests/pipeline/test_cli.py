@@ -49,6 +49,7 @@ def test_plan_names_candidates_and_saturated_axes(tmp_path):
     ("search: {axes: [time]}", "search.axes.0 is 'time': input should be 'fast', 'temporal'"),
     ("search: {seed: XQ}", "'XQ' is not known; allowed are X2D, XS"),
     ("recipe: {epochs: 0}", "recipe.epochs is 0: input should be greater than 0"),
+    ("ingest: 3", "ingest is 3: input should be a valid dictionary"),
     ("- a list", "sections are expected"),
     ("search: {", "not valid YAML"),
     ("!!python/object/apply:os.system [exit]", "not valid YAML"),
