@@ -185,7 +185,7 @@ def test_any_text_is_read_or_refused_in_one_line(parser, lines, header):
 @given(st.text(max_size=30))
 def test_no_path_leaves_its_folder(path):
     try:
-        found = inside("/root/videos", path, "l")
+        found = inside("/some/videos", path, "l")
     except InputError:
         return
     assert found and not found.startswith("/") and ".." not in found.split("/")
