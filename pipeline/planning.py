@@ -140,7 +140,7 @@ def _duration(seconds: float | None) -> str:
 
 
 def describe(specs: list[str], classes: int) -> None:
-    """Prints exact MACs and parameters, and the memory of a training step at batch 8.
+    """Prints exact MACs and parameters; of a single network also its stages and the memory of a training step.
 
     Raises:
         InputError: a spec is unknown, or there are fewer than two classes.
@@ -150,13 +150,13 @@ def describe(specs: list[str], classes: int) -> None:
     parsed = [(text, parse_spec(text)) for text in specs]
     if len(parsed) == 1:
         _describe_one(*parsed[0], classes)
-    table = make_table("networks", "name", *SPEC_COLUMNS, "MACs", "params", "without BN", "memory")
+    table = make_table("networks", "name", *SPEC_COLUMNS, "MACs", "params", "without BN")
     for text, spec in parsed:
-        table.add_row(text, *_cells(spec, classes, 8, exact=True))
+        table.add_row(text, *_cells(spec, classes, 8, exact=True)[:-1])  # 80 columns hold no memory as well
     console = make_console()
     console.print(table)
-    console.print(f"{classes} classes; MACs of one clip at the training crop; memory of a training step at batch 8. "
-                  "Width is on X2D's channels: the paper's figure is twice it.")
+    console.print(f"{classes} classes; MACs of one clip at the training crop. Width is on X2D's channels: the paper's "
+                  "figure is twice it.")
 
 
 def _describe_one(text: str, spec: Spec, classes: int) -> None:
@@ -170,4 +170,5 @@ def _describe_one(text: str, spec: Spec, classes: int) -> None:
         table.add_row(f"res{stage}", str(len(inside)), str(inside[0].outputs), str(inside[0].inner),
                       f"{spec.frames}x{size}x{size}")
     table.add_row("head", "", f"{spec.head_inner}, 2048, {classes}", "", "")
+    table.caption = f"memory of a training step at batch 8: {complexity(spec, classes).memory(8) / 2**30:.2f} GiB"
     make_console().print(table)
