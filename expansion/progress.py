@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn)
 
 from expansion.console import make_console
 from expansion.search import CandidateState, Step
@@ -15,11 +16,23 @@ from expansion.spec import Spec
 from expansion.tables import clip_text, cost, percent, step_table
 
 
+# Left to itself, rich sends what libraries print to the screen, past console.noise_to's log.
+_QUIET = {"transient": True, "redirect_stdout": False, "redirect_stderr": False}
+
+
+@contextlib.contextmanager
+def waiting(console: Console, text: str) -> Iterator[None]:
+    """A spinner with a text, for work that cannot be counted."""
+    with Progress(SpinnerColumn(), TextColumn(text), TimeElapsedColumn(), console=console, **_QUIET) as spinner:
+        spinner.add_task(text, total=None)
+        yield
+
+
 @contextlib.contextmanager
 def task_progress(description: str) -> Iterator[Callable[[int, int], None]]:
     """A bar for one task, gone when it is done; the block calls what it is given with (done, total)."""
     with Progress(TextColumn(description), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
-                  TimeRemainingColumn(), console=make_console(stderr=True), transient=True) as bars:
+                  TimeRemainingColumn(), console=make_console(stderr=True), **_QUIET) as bars:
         task = bars.add_task(description, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
@@ -57,7 +70,7 @@ class SearchProgress:
             return
         self._bars = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
                               TextColumn("{task.fields[state]}"), TimeElapsedColumn(), TextColumn("left"),
-                              TimeRemainingColumn(), console=self.console, transient=True)
+                              TimeRemainingColumn(), console=self.console, **_QUIET)
         self._bars.start()
         self._task = self._bars.add_task(label, total=math.ceil(epochs), state="compiling")
 

@@ -9,7 +9,7 @@ import traceback
 
 from expansion.console import make_console, make_table, noise_to
 from expansion.errors import InputError
-from expansion.progress import task_progress
+from expansion.progress import task_progress, waiting
 from expansion.search import NoCandidate
 from expansion.tables import path_table, percent
 from pipeline.config import Config, load_config, save_config, shipped
@@ -45,15 +45,15 @@ def _failure(console, error: Exception, log: str) -> int:
 
 
 def _run(config: Config, folder: RunFolder, console):
-    with console.status("reading the labels"):
+    with waiting(console, "reading the labels"):
         from components.video_example_gen.ingest import make_plan
 
         plan = make_plan(config.ingest)
     evaluate_on = "test" if any(entry.split == "test" for part in plan.parts for entry in part.entries) else "val"
-    with console.status("starting TFX (about half a minute)"):
+    with waiting(console, "starting TFX (about half a minute)"):
         from pipeline.local import run_pipeline
     result = run_pipeline(config, folder, evaluate_on=evaluate_on)
-    with console.status("evaluating the seed on the held-out videos"):
+    with waiting(console, "evaluating the seed on the held-out videos"):
         from expansion.dataset import VideoDataset
         from expansion.evaluation import evaluate
         from expansion.training import load_model
