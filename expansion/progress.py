@@ -23,7 +23,8 @@ _QUIET = {"transient": True, "redirect_stdout": False, "redirect_stderr": False}
 @contextlib.contextmanager
 def waiting(console: Console, text: str) -> Iterator[None]:
     """A spinner with a text, for work that cannot be counted."""
-    with Progress(SpinnerColumn(), TextColumn(text), TimeElapsedColumn(), console=console, **_QUIET) as spinner:
+    with Progress(SpinnerColumn(), TextColumn(text), TimeElapsedColumn(), console=console,
+                  disable=not console.is_terminal, **_QUIET) as spinner:
         spinner.add_task(text, total=None)
         yield
 
@@ -31,8 +32,9 @@ def waiting(console: Console, text: str) -> Iterator[None]:
 @contextlib.contextmanager
 def task_progress(description: str) -> Iterator[Callable[[int, int], None]]:
     """A bar for one task, gone when it is done; the block calls what it is given with (done, total)."""
+    console = make_console(stderr=True)
     with Progress(TextColumn(description), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
-                  TimeRemainingColumn(), console=make_console(stderr=True), **_QUIET) as bars:
+                  TimeRemainingColumn(), console=console, disable=not console.is_terminal, **_QUIET) as bars:
         task = bars.add_task(description, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
