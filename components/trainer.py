@@ -9,13 +9,13 @@ import keras_tuner
 from expansion import summaries
 from expansion.dataset import VideoDataset
 from expansion.export import export_saved_model
+from expansion.files import KERAS_MODEL
 from expansion.oracle import spec_of
 from expansion.progress import SearchProgress
 from expansion.recipe import ClipSettings, Recipe
 from expansion.training import new_model, train
 
 RUN_FN = f"{__name__}.run_fn"
-KERAS_MODEL = "model.keras"
 
 
 def run_fn(fn_args) -> None:

@@ -7,6 +7,8 @@ import os
 
 import fsspec
 
+KERAS_MODEL = "model.keras"  # a network's file, in whatever folder holds one
+
 
 def _file_system(path: str):
     return fsspec.core.url_to_fs(os.fspath(path))

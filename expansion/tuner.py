@@ -20,7 +20,6 @@ from expansion.recipe import ClipSettings, Recipe
 from expansion.search import Search, SearchSettings, Step
 from expansion.training import load_model, new_model, train
 
-MODEL = "model.keras"
 FIGURE = "path.png"
 
 
@@ -87,7 +86,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
         trained = time.perf_counter()
         evaluation = evaluate(model, self.data, "val", self.clips)
         ended = time.perf_counter()
-        model.save(os.path.join(folder, MODEL))
+        self.save_model(trial.trial_id, model)
         metrics = self._metrics(evaluation, history, began, built, trained, ended)
         files.write_json(os.path.join(folder, OUTCOME), {
             "correct": [bool(value) for value in evaluation.correct], "video_ids": evaluation.video_ids,
@@ -127,10 +126,10 @@ class ExpansionTuner(base_tuner.BaseTuner):
 
     def load_model(self, trial) -> X3D:
         """The trained model of a trial."""
-        return load_model(os.path.join(self.get_trial_dir(trial.trial_id), MODEL))
+        return load_model(os.path.join(self.get_trial_dir(trial.trial_id), files.KERAS_MODEL))
 
     def save_model(self, trial_id, model, step=0):
-        model.save(os.path.join(self.get_trial_dir(trial_id), MODEL))
+        model.save(os.path.join(self.get_trial_dir(trial_id), files.KERAS_MODEL))
 
 
 def for_data(settings: SearchSettings, data: VideoDataset) -> SearchSettings:

@@ -9,6 +9,7 @@ import traceback
 
 from expansion.console import make_console, make_table, noise_to
 from expansion.errors import InputError
+from expansion.files import KERAS_MODEL
 from expansion.progress import task_progress, waiting
 from expansion.search import NoCandidate
 from expansion.tables import path_table, percent
@@ -58,7 +59,8 @@ def _run(config: Config, folder: RunFolder, console):
         from expansion.evaluation import evaluate
         from expansion.training import load_model
 
-        seed = load_model(os.path.join(result.search_folder, f"trial_{result.search.path[0].trial_id}", "model.keras"))
+        trial = f"trial_{result.search.path[0].trial_id}"
+        seed = load_model(os.path.join(result.search_folder, trial, KERAS_MODEL))
         seed_accuracy = evaluate(seed, VideoDataset.open(result.examples), evaluate_on, config.clips).accuracy
     return result, seed_accuracy
 

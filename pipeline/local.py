@@ -10,6 +10,7 @@ import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 from tfx.orchestration import metadata as tfx_metadata
 
+from expansion.files import KERAS_MODEL
 from expansion.records import LABEL_TEXT
 from expansion.search import Search
 from expansion.trace import read_trace
@@ -72,7 +73,7 @@ def read_result(folder: RunFolder) -> Result:
         search_folder = file.read().strip()
     return Result(
         search=read_trace(trace), search_folder=search_folder, examples=newest["Examples"][-1],
-        keras_model=os.path.join(model, "model.keras"),
+        keras_model=os.path.join(model, KERAS_MODEL),
         pushed=_last_version(folder.serving) if blessed and pushed else None, metrics=overall, per_class=per_class)
 
 

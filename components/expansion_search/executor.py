@@ -17,7 +17,6 @@ from expansion.trace import write_trace
 
 # The names that TFX's own Tuner uses; its Trainer reads the first.
 HYPERPARAMETERS = "best_hyperparameters.txt"
-KERAS_MODEL = "model.keras"
 
 
 class Executor(base_executor.BaseExecutor):
@@ -42,4 +41,4 @@ class Executor(base_executor.BaseExecutor):
         model = tuner.get_best_models()[0]
         uri = artifact_utils.get_single_uri(output_dict["model"])
         export_saved_model(model, path_utils.serving_model_dir(uri), ClipSettings(**settings["clips"]))
-        model.save(os.path.join(uri, KERAS_MODEL))
+        model.save(os.path.join(uri, files.KERAS_MODEL))
