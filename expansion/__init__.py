@@ -12,7 +12,7 @@ _HOME = {
     "Recipe": "recipe", "ClipSettings": "recipe",
     "SearchSettings": "search", "Search": "search", "read_trace": "trace",
     "VideoDataset": "dataset", "InputError": "errors",
-    "X3D": "model", "build_model": "model",
+    "X3D": "model", "build_model": "model", "at_size": "model",
     "new_model": "training", "train": "training", "load_model": "training",
     "evaluate": "evaluation", "Evaluation": "evaluation",
     "export_saved_model": "export",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import keras
 
-from expansion.blocks import Bottleneck, msra, pointwise
-from expansion.layers import BatchNorm, ChannelwiseConv3D, ClipPool, FoldTime, register
-from expansion.spec import HEAD_CHANNELS, STEM_KERNEL_FRAMES, Spec
+from expansion.blocks import Bottleneck, msra
+from expansion.errors import InputError
+from expansion.head import head
+from expansion.layers import BatchNorm, ChannelwiseConv3D, FoldTime, register
+from expansion.spec import MIN_SIZE, STEM_KERNEL_FRAMES, Spec
 
 
 def _stem(tensor, spec: Spec):
@@ -17,27 +19,20 @@ def _stem(tensor, spec: Spec):
     return keras.layers.Activation("relu", name="stem_relu")(BatchNorm(name="stem_bn")(tensor))
 
 
-def _head(tensor, spec: Spec, classes: int, dropout: float):
-    tensor = BatchNorm(name="head_bn")(pointwise(spec.head_inner, "head_conv")(tensor))
-    tensor = ClipPool(spec.frames, name="head_pool")(keras.layers.Activation("relu", name="head_relu")(tensor))
-    tensor = keras.layers.Dense(
-        HEAD_CHANNELS, "relu", use_bias=False, kernel_initializer=msra(), name="head_linear")(tensor)
-    if dropout:
-        tensor = keras.layers.Dropout(dropout, name="head_dropout")(tensor)
-    small = keras.initializers.RandomNormal(stddev=0.01)
-    return keras.layers.Dense(classes, dtype="float32", kernel_initializer=small, name="logits")(tensor)
-
-
 @register
 class X3D(keras.Model):
     """An X3D network: clips (batch, frames, size, size, 3) of pixels 0 to 255, to logits (batch, classes).
+
+    The softmax of the output is the probabilities, at any input size. At a size above the training crop the head sees
+    several places, each through a window of the training crop's extent, as PySlowFast's X3DHead does; their softmax is
+    averaged, and the output is the logarithm of that mean. `place_logits` gives the logits of each place.
 
     Args:
         spec: the network, or the dictionary of one.
         classes: number of classes.
         dropout: rate before the last layer (the paper's 0.5).
         drop_connect: largest rate of stochastic depth; it rises linearly over the blocks, the first has none.
-        size: pixels of the input, where they differ from the spec's training crop.
+        size: pixels of the input, where they differ from the spec's training crop. A smaller input has one place.
         class_names: kept with the model, so that a prediction can be named.
     """
 
@@ -51,9 +46,19 @@ class X3D(keras.Model):
         for position, block in enumerate(blocks):
             rate = drop_connect * position / max(1, len(blocks) - 1)
             tensor = Bottleneck(block, spec.frames, rate, name=block.name)(tensor)
-        super().__init__(inputs, _head(tensor, spec, classes, dropout), **kwargs)
+        super().__init__(inputs, head(tensor, spec, classes, dropout), **kwargs)
         self.spec, self.classes, self.class_names = spec, classes, tuple(class_names)
         self._settings = {"dropout": dropout, "drop_connect": drop_connect, "size": size}
+
+    @property
+    def size(self) -> int:
+        """Height and width of the input in pixels."""
+        return self.input_shape[2]
+
+    def place_logits(self, clips):
+        """Logits before softmax and mean, (batch, rows, columns, classes); one row and column at the training crop."""
+        logits = keras.Model(self.input, self.get_layer("logits").output)(clips, training=False)
+        return logits if len(logits.shape) == 4 else logits[:, None, None]
 
     def get_config(self):
         return {
@@ -69,3 +74,21 @@ class X3D(keras.Model):
 def build_model(spec: Spec, classes: int, **settings) -> X3D:
     """A freshly initialised network; `settings` are those of X3D."""
     return X3D(spec, classes, **settings)
+
+
+def at_size(model: X3D, size: int) -> X3D:
+    """The same network for another input size, with a copy of its weights; the model itself where that is its size.
+
+    Args:
+        size: height and width of the new input in pixels.
+
+    Raises:
+        InputError: the size is below 16.
+    """
+    if size == model.size:
+        return model
+    if size < MIN_SIZE:
+        raise InputError(f"size is {size}; at least {MIN_SIZE} pixels are allowed")
+    other = X3D.from_config(model.get_config() | {"size": size})
+    other.set_weights(model.get_weights())
+    return other

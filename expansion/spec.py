@@ -19,6 +19,8 @@ STAGE_BLOCKS = (1, 2, 5, 3)
 HEAD_CHANNELS = 2048
 SQUEEZE_RATIO = 1 / 16
 CHANNEL_DIVISOR = 8
+MIN_SIZE = 16  # pixels of an input
+TOTAL_STRIDE = 32  # of stem and stages together, in height and width
 PAPER_WIDTH_BASE = 2.0  # the paper counts width on 12 channels, where X2D has a factor of 2.0
 
 
@@ -95,8 +97,8 @@ class Spec:
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1000:
                 raise InputError(f"spec: {name} is {value!r}; a number above 0 is allowed")
             object.__setattr__(self, name, round(float(value), 6))
-        if self.size < 16:
-            raise InputError(f"spec: size is {self.size}; at least 16 pixels are allowed")
+        if self.size < MIN_SIZE:
+            raise InputError(f"spec: size is {self.size}; at least {MIN_SIZE} pixels are allowed")
 
     @property
     def span(self) -> int:
@@ -111,6 +113,11 @@ class Spec:
     @property
     def stem_channels(self) -> int:
         return round_width(STEM_CHANNELS, self.width)
+
+    @property
+    def feature_size(self) -> int:
+        """Height and width in pixels of what the head sees of the training crop."""
+        return math.ceil(self.size / TOTAL_STRIDE)
 
     @property
     def head_inner(self) -> int:

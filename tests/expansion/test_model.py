@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from expansion.complexity import complexity
-from expansion.model import build_model
+from expansion.complexity import complexity, halve
+from expansion.errors import InputError
+from expansion.model import at_size, build_model
 from expansion.spec import NAMED, Spec
 from expansion.training import load_model
 
@@ -54,6 +55,63 @@ def test_clips_of_a_batch_do_not_mix():
     model = awake(build_model(SMALL, 5))
     both = clips(SMALL)
     np.testing.assert_allclose(model(both)[:1], model(both[:1]), rtol=1e-4)
+
+
+def softmax(logits):
+    shares = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)
+
+
+def by_hand(model, features):
+    """Logits of the places of PySlowFast's head for features (frames, side, side, channels), window by window."""
+    window = model.spec.feature_size
+    (linear,), (weight, bias) = (model.get_layer(name).get_weights() for name in ("head_linear", "logits"))
+    moves = range(features.shape[1] - window + 1)
+    pooled = np.array([[features[:, row:row + window, column:column + window].mean(axis=(0, 1, 2)) for column in moves]
+                       for row in moves])
+    return np.maximum(pooled @ linear, 0) @ weight + bias
+
+
+@pytest.mark.parametrize("size, side", [(32, 1), (28, 1), (64, 2), (90, 3)])
+def test_at_a_larger_crop_the_mean_of_the_places_softmax_is_the_answer(size, side):
+    model = awake(build_model(SMALL, 5, class_names=tuple("abcde")))
+    last = model.get_layer("logits")
+    last.set_weights([weight * 1e-4 for weight in last.get_weights()])  # so that no class is certain
+    other = at_size(model, size)
+    assert (other.size, other.spec, other.class_names) == (size, SMALL, tuple("abcde"))
+    seen = clips(SMALL.replace(size=size))
+    places = other.place_logits(seen).numpy()
+    assert places.shape == (2, side, side, 5)
+    features = keras.Model(other.input, other.get_layer("head_relu").output)(seen).numpy()
+    for clip in range(2):  # frames outermost: frame t of clip b is at t * batch + b
+        np.testing.assert_allclose(places[clip], by_hand(other, features[clip::2]), rtol=1e-4, atol=1e-4)
+    assert places.std(axis=(1, 2)).max() > 0 or side == 1
+    np.testing.assert_allclose(softmax(other(seen).numpy()), softmax(places).mean(axis=(1, 2)), atol=1e-6)
+
+
+def test_at_the_training_crop_the_answer_is_plain_logits():
+    model = awake(build_model(SMALL, 5))
+    assert at_size(model, 32) is model
+    np.testing.assert_array_equal(model.place_logits(clips(SMALL))[:, 0, 0], model(clips(SMALL)))
+    assert "mean_softmax" not in [layer.name for layer in model.layers]
+
+
+def test_going_back_to_the_training_crop_gives_the_same_network():
+    model = awake(build_model(SMALL, 5))
+    np.testing.assert_array_equal(at_size(at_size(model, 64), 32)(clips(SMALL)), model(clips(SMALL)))
+
+
+def test_a_size_that_is_too_small_is_an_error():
+    with pytest.raises(InputError, match="size is 8; at least 16"):
+        at_size(build_model(SMALL, 5), 8)
+
+
+@pytest.mark.parametrize("name, crop, features, places", [("S", 182, 6, 2), ("M", 256, 8, 2), ("L", 356, 12, 3)])
+def test_places_at_the_test_crops_of_the_named_networks(name, crop, features, places):
+    left = crop
+    for _ in range(5):
+        left = halve(left)
+    assert left == features and left - NAMED[name].feature_size + 1 == places
 
 
 def test_the_order_of_the_frames_matters():
