@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from expansion import axes as axes_module
 from expansion.axes import AXES, Candidate, Limits
@@ -21,6 +21,7 @@ from expansion.settings import Settings
 from expansion.spec import X2D, Spec, parse_spec
 
 FORMAT_VERSION = 1
+Axis = Literal["fast", "temporal", "spatial", "depth", "width", "bottleneck"]
 Status = Literal["waiting", "running", "completed", "failed"]
 
 
@@ -47,9 +48,10 @@ class SearchSettings(Settings):
         classes: outputs of the networks (they count in the MACs).
         axes: axes to try, of axes.AXES.
         factor: cost of a candidate over its parent's.
-        steps: expansions at most.
+        steps: expansions at most; with 0 the seed alone is trained.
         target_gmacs: end when a winner reaches this cost; one above it is contracted to it.
         target_accuracy: end when a winner reaches this accuracy (share of 1).
+        follow: axes to take in steps 1, 2, ... whatever the accuracies say; the search ends where one cannot move.
         limits: what the data allows.
 
     Raises:
@@ -58,12 +60,20 @@ class SearchSettings(Settings):
 
     seed: Annotated[Spec, BeforeValidator(_to_spec)] = X2D
     classes: int = Field(400, ge=2)
-    axes: tuple[Literal["fast", "temporal", "spatial", "depth", "width", "bottleneck"], ...] = Field(AXES, min_length=1)
+    axes: tuple[Axis, ...] = Field(AXES, min_length=1)
     factor: float = Field(2.0, gt=1)
-    steps: int = Field(11, ge=1)
+    steps: int = Field(11, ge=0)
     target_gmacs: float | None = Field(None, gt=0)
     target_accuracy: float | None = Field(None, gt=0, le=1)
+    follow: tuple[Axis, ...] = ()
     limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _follow_is_tried(self):
+        for axis in self.follow:
+            if axis not in self.axes:
+                raise ValueError(f"follow: {axis!r} is not among the axes {', '.join(self.axes)}")
+        return self
 
     def cost(self, spec: Spec) -> int:
         """C(X): MACs of one clip."""
@@ -87,6 +97,11 @@ class CandidateState:
     metrics: dict[str, float] = field(default_factory=dict)
     correct: tuple[bool, ...] = ()
     message: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The axes that propose it."""
+        return (self.axis, *self.merged)
 
     @property
     def done(self) -> bool:
@@ -190,11 +205,21 @@ class Search:
             return
         parent = self.steps[step.step - 1].winner
         scored = [Scored(c.axis, c.accuracy, c.macs, c.params, c.correct) for c in (step.candidates[i] for i in places)]
-        decision = decide(parent.accuracy, parent.macs, scored)
+        decision = decide(parent.accuracy, parent.macs, scored, self._prescribed(step, places))
         for place, gain in zip(places, decision.gains):
             step.candidates[place].gain = gain
         runner_up = None if decision.runner_up is None else places[decision.runner_up]
         step.decision = dataclasses.replace(decision, winner=places[decision.winner], runner_up=runner_up)
+
+    def _prescribed(self, step: Step, places: list[int]) -> int | None:
+        """Which of the completed candidates `follow` names; None where it names none."""
+        if step.step > len(self.settings.follow):
+            return None
+        axis = self.settings.follow[step.step - 1]
+        found = next((i for i, place in enumerate(places) if axis in step.candidates[place].names), None)
+        if found is None:
+            raise NoCandidate(f"step {step.step}: {axis!r}, which the search is to follow, did not complete")
+        return found
 
     def _plan_next(self) -> None:
         step, settings = self.steps[-1], self.settings
@@ -210,7 +235,11 @@ class Search:
         else:
             candidates, saturated = axes_module.propose(
                 winner.spec, settings.axes, settings.cost, settings.factor, settings.limits)
-            if candidates:
+            ahead = settings.follow[step.step:step.step + 1]
+            blocked = next((s for s in saturated if s.axis in ahead), None)
+            if blocked:
+                self.stopped_by = f"{blocked.axis} cannot move: {blocked.reason}"
+            elif candidates:
                 self._begin("expansion", candidates, saturated)
             else:
                 self.stopped_by = "no axis can move"

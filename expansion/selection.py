@@ -36,7 +36,8 @@ class Decision:
         runner_up: index of the second best; None with one candidate.
         margin: winner's accuracy less the runner-up's; None with one candidate.
         p_value: McNemar's exact test of winner against runner-up on the same videos; None where it cannot be made.
-        verdict: "clear", "within noise", or "unopposed" with one candidate; "not tested" without paired videos.
+        verdict: "clear", "within noise", or "unopposed" with one candidate; "not tested" without paired videos;
+            "prescribed" where the winner was given and the accuracies had no say.
     """
 
     winner: int
@@ -78,9 +79,13 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     return min(1.0, 2 * math.fsum(math.exp(value) for value in log_tail))
 
 
-def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scored]) -> Decision:
+def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scored],
+           prescribed: int | None = None) -> Decision:
     """The candidate of largest marginal gain. Equal gains go to the cheaper one, then to fewer parameters, then to the
     earlier axis.
+
+    Args:
+        prescribed: index of a candidate to take whatever its gain; its margin, to the best of the others, may be negative.
 
     Raises:
         InputError: there is no candidate.
@@ -91,12 +96,20 @@ def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scor
     order = sorted(
         range(len(candidates)), key=lambda i: (-round(gains[i], 12), candidates[i].cost, candidates[i].params, i)
     )
+    if prescribed is not None:
+        order.remove(prescribed)
+        order.insert(0, prescribed)
     winner, runner_up = order[0], (order[1] if len(order) > 1 else None)
     if runner_up is None:
-        return Decision(winner, gains, None, None, None, "unopposed")
+        return Decision(winner, gains, None, None, None, "unopposed" if prescribed is None else "prescribed")
     first, second = candidates[winner], candidates[runner_up]
     margin = first.accuracy - second.accuracy
-    if not first.correct or len(first.correct) != len(second.correct):
-        return Decision(winner, gains, runner_up, margin, None, "not tested")
-    p_value = mcnemar(first.correct, second.correct)
-    return Decision(winner, gains, runner_up, margin, p_value, "clear" if p_value < NOISE_LEVEL else "within noise")
+    paired = first.correct and len(first.correct) == len(second.correct)
+    p_value = mcnemar(first.correct, second.correct) if paired else None
+    if prescribed is not None:
+        verdict = "prescribed"
+    elif p_value is None:
+        verdict = "not tested"
+    else:
+        verdict = "clear" if p_value < NOISE_LEVEL else "within noise"
+    return Decision(winner, gains, runner_up, margin, p_value, verdict)

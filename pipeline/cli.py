@@ -19,6 +19,7 @@ Labels = Annotated[Optional[str], typer.Option(
 ConfigFile = Annotated[Optional[str], typer.Option(
     "--config", help="YAML file; the options here go over it. Default: configs/small.yaml.")]
 Name = Annotated[Optional[str], typer.Option(help="Name of the run; its folder is RUNS/NAME.")]
+Epochs = Annotated[Optional[float], typer.Option(help="Epochs of each candidate.")]
 Runs = Annotated[str, typer.Option(help="Folder of all runs.")]
 
 
@@ -26,7 +27,7 @@ Runs = Annotated[str, typer.Option(help="Folder of all runs.")]
 def search(videos: Videos = None, labels: Labels = None, config: ConfigFile = None, name: Name = None,
            steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None,
            target_gmacs: Annotated[Optional[float], typer.Option(help="Stop at this cost, contracted to it.")] = None,
-           epochs: Annotated[Optional[float], typer.Option(help="Epochs of each candidate.")] = None,
+           epochs: Epochs = None,
            runs: Runs = "runs") -> None:
     """Search for a network on your videos: ingest, expand step by step, train the result, evaluate, push."""
     from pipeline import commands
@@ -62,7 +63,7 @@ def ingest(output: Annotated[str, typer.Argument(help="Folder for the records.")
 def plan(config: ConfigFile = None, videos: Videos = None, labels: Labels = None, name: Name = None,
          steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None,
          target_gmacs: Annotated[Optional[float], typer.Option(help="Stop at this cost, contracted to it.")] = None,
-         epochs: Annotated[Optional[float], typer.Option(help="Epochs of each candidate.")] = None,
+         epochs: Epochs = None,
          gmacs_per_second: Annotated[Optional[float], typer.Option(
              help="Training speed to reckon with; default: as measured in the run, else 20 for 2 CPU cores.")] = None,
          runs: Runs = "runs") -> None:
@@ -85,11 +86,21 @@ def describe(spec: Annotated[list[str], typer.Argument(help="Names (X2D, XS, S, 
 @app.command()
 def reproduce(until: Annotated[str, typer.Option(help="Stop at this model: X2D, XS, S, M, L, XL or XXL.")] = "XXL",
               output: Annotated[Optional[str], typer.Option(help="Folder for reproduce.json and reproduce.png.")] = None,
+              records: Annotated[Optional[str], typer.Option(
+                  help="Train every candidate of the path on this data set of `x3d ingest`; default: the accuracies "
+                       "that the paper printed, and nothing is trained.")] = None,
+              config: ConfigFile = None, epochs: Epochs = None, name: Name = None, runs: Runs = "runs",
               as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False) -> None:
-    """The paper's path from its recorded accuracies, through the real Oracle and selection; nothing is trained."""
+    """The paper's path, step by step: from its recorded accuracies, or with every candidate trained on your records."""
     from pipeline import reproduce as command
+    from pipeline.config import load_config, shipped
 
-    command.reproduce(until, output, as_json)
+    if records is None:
+        command.reproduce(until, output, as_json)
+        return
+    settings = {f"search.{key}": value for key, value in command.training_search(until).items()}
+    command.train(records, load_config(config or shipped("small.yaml"), need_videos=False, **settings, **{
+        "name": name or "reproduce", "recipe.epochs": epochs}), until, runs, output, as_json)
 
 
 @app.command()

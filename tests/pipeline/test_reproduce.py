@@ -7,7 +7,12 @@ import pytest
 from expansion import paper
 from expansion.errors import InputError
 from expansion.spec import NAMED
-from pipeline.reproduce import reproduce, walk
+from expansion.axes import Limits
+from expansion.search import Search, SearchSettings
+from pipeline import reproduce_show
+from pipeline.config import load_config, shipped
+from pipeline.reproduce import reproduce, train, training_search, walk
+from tests.expansion.test_search import run
 
 
 def test_the_oracle_chooses_the_papers_axis_in_every_step():
@@ -45,3 +50,41 @@ def test_until_a_model(capsys):
 def test_an_unknown_model():
     with pytest.raises(InputError, match="--until 'Q' is not known; allowed are X2D, XS"):
         reproduce("q", None, as_json=False)
+
+
+def best_is_depth(step, axis):
+    return 0.05 * step + 0.01 * (axis == "depth")
+
+
+def test_training_follows_the_papers_path_whatever_the_accuracies_say():
+    search = run(Search(SearchSettings(**training_search("XXL"))), best_is_depth)
+    assert [winner.axis for winner in search.path[1:12]] == [paper.winner(number) for number in range(1, 12)]
+    assert search.path[-1].spec == NAMED["XXL"] and search.stopped_by == "steps"
+    found = reproduce_show.content(search, 13, own="records")
+    assert {row["chosen"] for row in found["steps"][1:]} == {"depth"}
+    assert found["agreed"] == 2 and found["compared"] == 11  # the paper took depth in steps 4 and 10
+    assert found["steps"][1]["candidates"][0]["top1"] == pytest.approx(0.05)
+
+
+def test_training_up_to_s_ends_in_the_contraction():
+    search = run(Search(SearchSettings(**training_search("S"))), best_is_depth)
+    assert search.path[-1].spec == NAMED["S"] and search.stopped_by == "target_gmacs"
+
+
+def test_training_ends_where_the_videos_do_not_allow_the_papers_axis():
+    limits = Limits(size=112)
+    search = run(Search(SearchSettings(**training_search("XS"), limits=limits)), best_is_depth)
+    assert len(search.path) == 3 and search.stopped_by.startswith("spatial cannot move: a crop of 160")
+
+
+@pytest.mark.slow
+def test_training_on_records(demo_records, tmp_path, capsys):
+    """The command as a whole, on the step that demo-sized frames allow: the seed."""
+    config = load_config(shipped("small.yaml"), need_videos=False, **{
+        "name": "again", "search.seed": "frames=1,stride=1,size=32", "search.steps": 1, "search.follow": ["fast"],
+        "recipe.epochs": 1, "search.axes": ["fast", "depth"]})
+    train(demo_records.path, config, "X2D", str(tmp_path), None, as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert [row["step"] for row in found["steps"]] == [0, 1]
+    assert all(0 <= c["top1"] <= 1 for row in found["steps"] for c in row["candidates"])
+    assert (tmp_path / "again" / "reproduce.png").stat().st_size > 10_000
