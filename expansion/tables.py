@@ -49,6 +49,8 @@ def verdict(step: Step) -> str:
         return f"{step.winner.axis}: {decision.verdict}"
     against = step.candidates[decision.runner_up].axis
     chance = "" if decision.p_value is None else f", p = {decision.p_value:.2g}"
+    if decision.verdict == "prescribed":
+        return f"{step.winner.axis} as prescribed, {points(decision.margin)} points over {against}{chance}"
     return f"{step.winner.axis} wins by {points(decision.margin)} points over {against} ({decision.verdict}{chance})"
 
 
