@@ -89,5 +89,5 @@ def test_shipped_configurations_are_valid_and_say_what_they_are_for(name, tmp_pa
 def test_options_go_over_the_file():
     config = load_config(shipped("small.yaml"), **{"ingest.videos": "v", "search.steps": 7, "recipe.epochs": None})
     assert config.search.steps == 7 and config.recipe.epochs == 30
-    with pytest.raises(InputError, match="steps is 0"):
-        load_config(shipped("small.yaml"), **{"ingest.videos": "v", "search.steps": 0})
+    with pytest.raises(InputError, match="steps is -1"):
+        load_config(shipped("small.yaml"), **{"ingest.videos": "v", "search.steps": -1})
