@@ -24,6 +24,9 @@ TFX = [
     'tfx>=1.21,<1.22; python_version >= "3.12"',
     *VIDEO,
 ]
+KUBEFLOW = ["kfp>=2.7"]  # compiles the pipeline for Kubeflow Pipelines and Vertex AI
+WANDB = ["wandb>=0.16"]
+NOTEBOOKS = ["nbclient>=0.9", "nbformat>=5", "ipykernel>=6", "ipython>=7"]
 DEMO = ["scikit-learn>=1.3", *VIDEO]
 TEST = ["pytest>=8", "hypothesis>=6.100", "pytest-timeout>=2.3", *DEMO]
 
@@ -36,6 +39,7 @@ setup(
     packages=find_packages(include=["expansion*", "components*", "pipeline*", "configs"]),
     package_data={"configs": ["*.yaml"], "expansion": ["paper.json"]},
     install_requires=CORE,
-    extras_require={"tfx": TFX, "video": VIDEO, "demo": DEMO, "test": TEST},
+    extras_require={"tfx": TFX, "video": VIDEO, "demo": DEMO, "kubeflow": KUBEFLOW, "wandb": WANDB,
+                    "notebooks": NOTEBOOKS, "test": TEST},
     entry_points={"console_scripts": ["x3d=pipeline.cli:main"]},
 )
