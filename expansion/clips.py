@@ -1,7 +1,7 @@
 """Clips from records by tf.data: choose the frames first, then decode only those, cropped.
 
-Phases: read, parse, choose frames, decode and crop, resize, batch. Randomness is stateless: clip number n of a seed is
-the same clip in every run, whatever the number of threads.
+Phases: read, parse, choose frames and window, decode and crop, resize, batch. Randomness is stateless: the clips of an
+epoch and their order are a function of the seed and the epoch alone, whatever ran before and however many threads run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from expansion.dataset import VideoDataset
 from expansion.recipe import ClipSettings
 from expansion.spec import Spec
 
-SHUFFLE_RECORDS = 1024
+SHUFFLE_CLIPS = 1024
+CACHE_BYTES = 1 << 30  # records of a training split up to this size stay in memory
 
 
 class Video(NamedTuple):
@@ -26,6 +27,17 @@ class Video(NamedTuple):
     height: tf.Tensor
     width: tf.Tensor
     video_id: tf.Tensor
+
+
+class Cut(NamedTuple):
+    """A clip that is chosen but not decoded: JPEG strings (frames,), label, square window in source pixels."""
+
+    jpeg: tf.Tensor
+    label: tf.Tensor
+    top: tf.Tensor
+    left: tf.Tensor
+    side: tf.Tensor
+    mirrored: tf.Tensor
 
 
 def parse(record) -> Video:
@@ -79,8 +91,8 @@ def decode_clip(jpeg, top, left, side, size: int, ratio: int = 1):
     return tf.ensure_shape(resized, (None, size, size, 3))
 
 
-def training_clip(video: Video, seed, spec: Spec, settings: ClipSettings, ratio: int):
-    """A random clip, (frames, size, size, 3): random start, scale, place and, if set, mirroring."""
+def choose_clip(video: Video, seed, spec: Spec, settings: ClipSettings) -> Cut:
+    """A random clip, nothing decoded: random start, scale, place and, if set, mirroring."""
     total = tf.shape(video.jpeg)[0]
     draw = tf.random.stateless_uniform([5], seed)
     last = tf.maximum(total - spec.span, 0)
@@ -90,9 +102,14 @@ def training_clip(video: Video, seed, spec: Spec, settings: ClipSettings, ratio:
     side = tf.cast(tf.round(short / (low + draw[1] * (high - low))), tf.int32)
     top = tf.cast(draw[2] * tf.cast(video.height - side + 1, tf.float32), tf.int32)
     left = tf.cast(draw[3] * tf.cast(video.width - side + 1, tf.float32), tf.int32)
-    clip = decode_clip(tf.gather(video.jpeg, frame_indices(start, total, spec)), top, left, side, spec.size, ratio)
-    if settings.flip:
-        clip = tf.cond(draw[4] < 0.5, lambda: tf.reverse(clip, [2]), lambda: clip)
+    jpeg = tf.gather(video.jpeg, frame_indices(start, total, spec))
+    return Cut(jpeg, video.label, top, left, side, tf.logical_and(settings.flip, draw[4] < 0.5))
+
+
+def cut_clip(cut: Cut, spec: Spec, ratio: int):
+    """The pixels of a chosen clip, (frames, size, size, 3)."""
+    clip = decode_clip(cut.jpeg, cut.top, cut.left, cut.side, spec.size, ratio)
+    clip = tf.cond(cut.mirrored, lambda: tf.reverse(clip, [2]), lambda: clip)
     return tf.ensure_shape(clip, (spec.frames, spec.size, spec.size, 3))
 
 
@@ -113,8 +130,11 @@ def evaluation_clips(video: Video, spec: Spec, settings: ClipSettings, ratio: in
 def read(data: VideoDataset, split: str) -> tf.data.Dataset:
     """Serialised records of a split, in the order of the shards."""
     files = data.files(split)
-    compression = "GZIP" if files[0].endswith(".gz") else None
-    return tf.data.TFRecordDataset(files, compression_type=compression)
+    return tf.data.TFRecordDataset(files, _compression(files))
+
+
+def _compression(files: list[str]) -> str | None:
+    return "GZIP" if files[0].endswith(".gz") else None
 
 
 def _options(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -124,28 +144,58 @@ def _options(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
-def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch: int, seed: int,
-                   first_clip: int = 0) -> tf.data.Dataset:
+def _training_records(data: VideoDataset, workers: int, worker: int):
+    """A function of a pass's key to a worker's serialised records; larger data come with the shards in a new order."""
+    files = data.files("train")
+    if len(files) >= workers:
+        files, workers, worker = files[worker::workers], 1, 0
+
+    def records_of(files):  # with fewer files than workers, each reads all of them for its share of the records
+        return tf.data.TFRecordDataset(files, _compression(data.files("train"))).shard(workers, worker)
+
+    if data.manifest["splits"]["train"].get("bytes", 0) < CACHE_BYTES:
+        cached = records_of(files).cache()
+        return lambda key: cached
+    return lambda key: records_of(tf.random.experimental.stateless_shuffle(files, key))
+
+
+def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch: int, seed: int, *,
+                   first_epoch: int = 0, epoch_clips: int | None = None,
+                   workers: int = 1, worker: int = 0) -> tf.data.Dataset:
     """Endless batches of random clips: (batch, frames, size, size, 3) of uint8 and labels (batch,).
 
     Args:
-        seed: settles the order of the videos and every random choice.
-        first_clip: number of clips to pass over, for a training that goes on where it stopped.
+        seed: settles, with the number of the epoch, the order of the videos and every random choice.
+        first_epoch: epoch to begin with, from 0; those before it cost nothing.
+        epoch_clips: clips of an epoch: every video once, then the first ones of a new order. Default: the least
+            multiple of the batch that has room for all videos.
+        workers, worker: how many share the videos, and which of them this is, from 0.
     """
     ratio = jpeg_ratio(data.short_side, spec.size, settings.jitter[1])
+    videos = data.videos("train")
+    records_of = _training_records(data, workers, worker)
+    epoch_clips = epoch_clips or -(-videos // batch) * batch
 
-    def clip(number, record):
-        video = parse(record)
-        seeds = tf.stack([tf.cast(number, tf.int64), tf.constant(seed, tf.int64)])
-        return training_clip(video, seeds, spec, settings, ratio), video.label
+    def one_pass(key):
+        def choose(number, record):
+            return choose_clip(parse(record), tf.random.fold_in(key, number), spec, settings)
 
-    dataset = read(data, "train")
-    if data.manifest["splits"]["train"].get("bytes", 0) < 1 << 30:
-        dataset = dataset.cache()
-    shuffle = min(data.videos("train"), SHUFFLE_RECORDS)
-    dataset = dataset.shuffle(shuffle, seed=seed, reshuffle_each_iteration=True).repeat().enumerate()
-    dataset = dataset.skip(first_clip).map(clip, tf.data.AUTOTUNE).batch(batch, drop_remainder=True)
-    return _options(dataset.prefetch(2))
+        tf.random.set_seed(1)  # of this function's graph: else the order would hang on the global seed as well
+        order = tf.random.stateless_uniform([], key, 0, tf.int32.max, tf.int64)
+        chosen = records_of(key).enumerate().map(choose, tf.data.AUTOTUNE)
+        # Shuffled before they are decoded and without the frames that no clip needs, they are small.
+        return chosen.shuffle(min(videos, SHUFFLE_CLIPS), seed=order, reshuffle_each_iteration=False)
+
+    def one_epoch(epoch):
+        passes = tf.data.Dataset.range(tf.int64.max)
+        key = tf.stack([tf.constant(seed, tf.int64), epoch])
+        return passes.flat_map(lambda number: one_pass(tf.random.fold_in(key, number))).take(epoch_clips)
+
+    def clip(cut):
+        return cut_clip(cut, spec, ratio), cut.label
+
+    dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(one_epoch)
+    return _options(dataset.map(clip, tf.data.AUTOTUNE).batch(batch, drop_remainder=True).prefetch(2))
 
 
 def evaluation_views(data: VideoDataset, split: str, spec: Spec, settings: ClipSettings, batch: int) -> tf.data.Dataset:

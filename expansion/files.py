@@ -19,23 +19,36 @@ def exists(path: str) -> bool:
     return system.exists(name)
 
 
-def read_text(path: str) -> str:
+def read_bytes(path: str) -> bytes:
     system, name = _file_system(path)
-    with system.open(name, "r", encoding="utf-8") as file:
+    with system.open(name, "rb") as file:
         return file.read()
 
 
-def write_text(path: str, text: str) -> None:
+def read_text(path: str) -> str:
+    return read_bytes(path).decode("utf-8")
+
+
+def write_bytes(path: str, content: bytes) -> None:
     """Writes beside the target and renames, so that a reader never sees half a file."""
     system, name = _file_system(path)
     system.makedirs(os.path.dirname(name) or ".", exist_ok=True)
     partial = f"{name}.partial"
-    with system.open(partial, "w", encoding="utf-8") as file:
-        file.write(text)
-    if "file" in system.protocol or "local" in system.protocol:
+    local = "file" in system.protocol or "local" in system.protocol
+    with system.open(partial, "wb") as file:
+        file.write(content)
+        if local:  # else a power cut could leave the new name with none of its content
+            file.flush()
+            os.fsync(file.fileno())
+    if local:
         os.replace(partial, name)
     else:
         system.mv(partial, name)
+
+
+def write_text(path: str, text: str) -> None:
+    """As write_bytes, in UTF-8."""
+    write_bytes(path, text.encode("utf-8"))
 
 
 def read_json(path: str):

@@ -42,7 +42,7 @@ def run_name(step: Step, axis: str) -> str:
 class Curves(keras.callbacks.Callback):
     """Writes loss, accuracy, learning rate and clips a second of every epoch, as they come.
 
-    What an earlier attempt at the same candidate left in the run is removed, so that no point is there twice.
+    No point is there twice: what another attempt left is removed when a training begins, and kept when it goes on.
     """
 
     def __init__(self, run_dir: str):
@@ -50,10 +50,12 @@ class Curves(keras.callbacks.Callback):
         self.run_dir = run_dir
         self._run: Run | None = None
 
-    def on_train_begin(self, logs=None):
-        for path in event_files(self.run_dir):
-            tf.io.gfile.remove(path)
-        self._run = Run(self.run_dir)
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 0:
+            for path in event_files(self.run_dir):
+                tf.io.gfile.remove(path)
+        if self._run is None:
+            self._run = Run(self.run_dir)
 
     def on_epoch_end(self, epoch, logs=None):
         for name in CURVES:
@@ -63,6 +65,7 @@ class Curves(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self._run.close()
+        self._run = None
 
 
 def write_candidate(run_dir: str, step: Step, candidate: CandidateState, metrics: dict[str, float],

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from expansion.checkpoint import Checkpoint
 from expansion.clips import training_clips
 from expansion.dataset import VideoDataset
 from expansion.layers import register
@@ -94,32 +95,57 @@ class _Watch(keras.callbacks.Callback):
         logs["clips_per_second"] = self._steps * self.batch / seconds
 
 
+class _History(keras.callbacks.Callback):
+    """Adds each epoch's logs to the history, then has it saved."""
+
+    def __init__(self, history: dict[str, list[float]], save: Callable[[dict], None] | None):
+        super().__init__()
+        self._history, self._save = history, save
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in (logs or {}).items():
+            self._history.setdefault(name, []).append(float(value))
+        if self._save:
+            self._save(self._history)
+
+
 def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, *, seed: int = 0,
           callbacks: Sequence[keras.callbacks.Callback] = (),
-          on_epoch: Callable[[int, int, dict], None] | None = None) -> dict[str, list[float]]:
+          on_epoch: Callable[[int, int, dict], None] | None = None,
+          checkpoint: str | None = None) -> dict[str, list[float]]:
     """Trains a network for all of the recipe's epochs.
 
     Args:
         model: from new_model.
         seed: settles the clips and their order.
-        callbacks: Keras callbacks, after the project's own.
+        callbacks: Keras callbacks, after the project's own. What they know of earlier epochs is theirs to keep.
         on_epoch: called with (epoch from 1, epochs, logs).
+        checkpoint: folder for the state after each epoch. Where it holds this training's state already, training goes
+            on with the next epoch, to the bit as if it had not been stopped (on a CPU, with the same number of cores);
+            a finished training is only restored.
 
     Returns:
         One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second.
 
     Raises:
         Diverged: the loss became NaN or infinite.
+        InputError: the folder holds the state of another training.
     """
     videos = data.videos("train")
     per_epoch, total = recipe.steps(videos)
     epochs = math.ceil(total / per_epoch)
     compile_model(model, recipe, videos)
-    clips = training_clips(data, model.spec, settings, recipe.batch, seed)
+    state = Checkpoint(checkpoint, model, data, recipe, settings, seed) if checkpoint else None
+    history = state.restore() if state else {}
+    done = len(history.get("loss", ()))
+    if done == epochs:
+        return history
+    clips = training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=done)
     watch: list[keras.callbacks.Callback] = [_Watch(recipe.batch)]
     if on_epoch:
         watch.append(keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, epochs, dict(logs or {}))))
-    history = model.fit(clips, epochs=epochs, steps_per_epoch=per_epoch, verbose=0, shuffle=False,
-                        callbacks=[*watch, *callbacks])
-    return {name: [float(value) for value in values] for name, values in history.history.items()}
+    # The state is saved last: what the callbacks write of an epoch is there before the epoch counts as done.
+    model.fit(clips, epochs=epochs, initial_epoch=done, steps_per_epoch=per_epoch, verbose=0, shuffle=False,
+              callbacks=[*watch, *callbacks, _History(history, state.save if state else None)])
+    return history

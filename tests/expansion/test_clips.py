@@ -8,15 +8,16 @@ from hypothesis import strategies as st
 
 from expansion import records
 from expansion.clips import (
-    decode_clip, evaluation_views, frame_indices, jpeg_ratio, labels_and_ids, parse, training_clip, training_clips,
+    choose_clip, cut_clip, decode_clip, evaluation_views, frame_indices, jpeg_ratio, labels_and_ids, parse, training_clips,
     view_starts)
+from expansion.dataset import VideoDataset
 from expansion.recipe import ClipSettings
 from expansion.spec import Spec
 
 STILL = ClipSettings(jitter=(1.0, 1.0), eval_scale=1.0, flip=False, views=3)
 
 
-def record(frames=20, height=40, width=60, broken=()):
+def record(frames=20, height=40, width=60, broken=(), label=3):
     """A video whose frame n has the grey value 10 n; broken frames are no JPEG at all."""
     jpeg = [
         b"not a jpeg" if n in broken
@@ -31,8 +32,12 @@ def record(frames=20, height=40, width=60, broken=()):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
 
     return tf.train.Example(features=tf.train.Features(feature={
-        records.JPEG: texts(*jpeg), records.LABEL: ints(3), records.HEIGHT: ints(height), records.WIDTH: ints(width),
+        records.JPEG: texts(*jpeg), records.LABEL: ints(label), records.HEIGHT: ints(height), records.WIDTH: ints(width),
         records.VIDEO_ID: texts(b"v")})).SerializeToString()
+
+
+def training_clip(video, seed, spec, settings, ratio):
+    return cut_clip(choose_clip(video, tf.constant(seed, tf.int64), spec, settings), spec, ratio)
 
 
 def grey(clip):
@@ -59,20 +64,20 @@ def test_views_lie_inside_the_video_and_differ(total, frames, stride, views):
 def test_only_the_frames_of_the_clip_are_decoded():
     spec, settings = Spec(frames=2, stride=4, size=16), STILL
     video = parse(record(frames=5, broken=(1, 2, 3)))  # one clip fits: frames 0 and 4
-    clip = training_clip(video, tf.constant([7, 0], tf.int64), spec, settings, 1)
+    clip = training_clip(video, [7, 0], spec, settings, 1)
     assert list(grey(clip)) == [0, 4]
 
 
 def test_a_short_video_holds_its_last_frame():
     video = parse(record(frames=3))
-    clip = training_clip(video, tf.constant([1, 0], tf.int64), Spec(frames=4, stride=2, size=16), STILL, 1)
+    clip = training_clip(video, [1, 0], Spec(frames=4, stride=2, size=16), STILL, 1)
     assert list(grey(clip)) == [0, 2, 2, 2]
 
 
 def test_training_clips_cover_all_starts():
     video = parse(record(frames=8))
     spec = Spec(frames=2, stride=3, size=16)
-    starts = {int(grey(training_clip(video, tf.constant([n, 5], tf.int64), spec, STILL, 1))[0]) for n in range(80)}
+    starts = {int(grey(training_clip(video, [n, 5], spec, STILL, 1))[0]) for n in range(80)}
     assert starts == {0, 1, 2, 3, 4}
 
 
@@ -107,10 +112,10 @@ def test_flip_mirrors_about_half_of_the_clips():
     spec = Spec(size=48)
     mirrored = 0
     for n in range(60):
-        clip = training_clip(video, tf.constant([n, 1], tf.int64), spec, settings, 1).numpy().astype(int)
+        clip = training_clip(video, [n, 1], spec, settings, 1).numpy().astype(int)
         mirrored += clip[0, 24, 4, 1] > clip[0, 24, 40, 1]
     assert 15 < mirrored < 45
-    straight = training_clip(video, tf.constant([0, 1], tf.int64), spec, STILL, 1).numpy().astype(int)
+    straight = training_clip(video, [0, 1], spec, STILL, 1).numpy().astype(int)
     assert straight[0, 24, 4, 1] < straight[0, 24, 40, 1]
 
 
@@ -127,6 +132,58 @@ def test_training_clips_are_the_same_for_the_same_seed(demo_records):
     assert clips.shape == (8, 2, 24, 24, 3) and clips.dtype == np.uint8
     # An epoch of 48 videos: every class as often as every other.
     assert np.bincount(np.concatenate([labels for _, labels in first[:6]])).tolist() == [6] * 8
+
+
+@pytest.fixture(params=["cached", "streamed"])
+def shards(request, tmp_path, monkeypatch):
+    """Ten videos, each a class of its own, in shards of 4, 3 and 3; small enough for memory, or taken for too large."""
+    if request.param == "streamed":
+        monkeypatch.setattr("expansion.clips.CACHE_BYTES", 0)
+    (tmp_path / "Split-train").mkdir()
+    for shard, labels in enumerate((range(4), range(4, 7), range(7, 10))):
+        with tf.io.TFRecordWriter(str(tmp_path / "Split-train" / f"data_tfrecord-0000{shard}-of-00003")) as writer:
+            for label in labels:
+                writer.write(record(label=label))
+    return VideoDataset(str(tmp_path), tuple("abcdefghij"), {
+        "splits": {"train": {"videos": 10, "bytes": 1000}}, "short_side": 40})
+
+
+SPEC = Spec(frames=2, stride=4, size=16)
+
+
+def labels_of(batches):
+    return np.concatenate([labels for _, labels in batches]).tolist()
+
+
+def test_an_epoch_is_the_same_whatever_was_before_it(shards):
+    stream = take(training_clips(shards, SPEC, ClipSettings(), 4, 0), 12)  # four epochs of three batches
+    tf.random.set_seed(99)
+    later = take(training_clips(shards, SPEC, ClipSettings(), 4, 0, first_epoch=2), 6)
+    for (clips, labels), (same_clips, same_labels) in zip(stream[6:], later, strict=True):
+        assert (clips == same_clips).all() and (labels == same_labels).all()
+    orders = [labels_of(stream[start:start + 3]) for start in (0, 3, 6, 9)]
+    assert all(sorted(order[:10]) == list(range(10)) for order in orders)  # every video once, then two more of them
+    assert len({tuple(order) for order in orders}) == 4 and len({tuple(order[10:]) for order in orders}) > 1
+
+
+def test_the_first_epoch_costs_nothing(shards):
+    far = take(training_clips(shards, SPEC, ClipSettings(), 5, 0, first_epoch=10**12), 2)  # one by one: never
+    assert sorted(labels_of(far)) == list(range(10))
+
+
+def test_a_video_of_two_epochs_gives_two_clips(shards):
+    clips = {epoch: take(training_clips(shards, SPEC, STILL, 10, 0, first_epoch=epoch), 1)[0] for epoch in range(4)}
+    starts = {int(grey(pixels[list(labels).index(3)])[0]) for pixels, labels in clips.values()}
+    assert len(starts) > 1
+
+
+@pytest.mark.parametrize("workers, clips", [(2, 10), (3, 10), (5, 2)])  # 5 are more than there are shards
+def test_workers_share_the_videos(shards, workers, clips):
+    found = []
+    for worker in range(workers):
+        share = training_clips(shards, SPEC, STILL, 1, 0, epoch_clips=10, workers=workers, worker=worker)
+        found += set(labels_of(take(share, clips)))
+    assert sorted(found) == list(range(10))
 
 
 def test_evaluation_views_are_all_views_of_all_videos_in_order(demo_records):

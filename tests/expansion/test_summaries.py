@@ -69,9 +69,19 @@ def test_curves_of_a_training(tmp_path):
         "training/loss": [(epoch + 1, pytest.approx(loss)) for epoch, loss in enumerate(losses)]}
 
 
+def test_curves_of_a_training_that_goes_on(tmp_path):
+    for first, last in ((0, 2), (2, 4), (3, 5)):  # the last attempt repeats an epoch whose points are there
+        curves = summaries.Curves(str(tmp_path / "train"))
+        for epoch in range(first, last):
+            curves.on_epoch_begin(epoch)
+            curves.on_epoch_end(epoch, {"loss": 1.0 + epoch})
+        curves.on_train_end()
+    assert read(tmp_path)["train"] == {"training/loss": [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0), (5, 5.0)]}
+
+
 def test_curves_take_what_the_training_reports(tmp_path):
     curves = summaries.Curves(str(tmp_path))
-    curves.on_train_begin()
+    curves.on_epoch_begin(0)
     curves.on_epoch_end(0, {"loss": 1.0, "accuracy": 0.5, "learning_rate": 0.25, "clips_per_second": 8.0, "other": 1.0})
     live = read(tmp_path)["."]  # it can be watched before it ends
     curves.on_train_end()

@@ -1,0 +1,94 @@
+"""The state of one training on disk: all that is needed to go on after an epoch as if nothing had happened."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+
+import keras
+import numpy as np
+
+from expansion import files
+from expansion.dataset import VideoDataset
+from expansion.errors import InputError
+from expansion.recipe import ClipSettings, Recipe
+
+STATE = "state.npz"
+FORMAT_VERSION = 1
+_ABOUT = "about"  # entry of the file that is JSON; the others are variables, numbered
+
+
+class Checkpoint:
+    """One file, replaced as a whole after each epoch: weights, optimiser, states of the random generators, history.
+
+    Args:
+        folder: where the file lies, on any file system that fsspec reaches.
+        model: compiled, with its optimiser's slots made.
+        data, recipe, settings, seed: with the network, what makes two trainings the same.
+    """
+
+    def __init__(self, folder: str, model: keras.Model, data: VideoDataset, recipe: Recipe, settings: ClipSettings,
+                 seed: int):
+        self.folder, self.path, self.model = folder, os.path.join(folder, STATE), model
+        self.training = _training(model, data, recipe, settings, seed)
+
+    @property
+    def _variables(self) -> list:
+        # A model's variables include the states of its random generators.
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def save(self, history: dict[str, list[float]]) -> None:
+        """Writes the state; one that is stopped in the middle leaves the last one as it was."""
+        about = {"format": FORMAT_VERSION, "training": self.training, "history": history}
+        content = io.BytesIO()
+        np.savez(content, **{_ABOUT: np.array(json.dumps(about))},
+                 **{str(number): np.asarray(variable) for number, variable in enumerate(self._variables)})
+        files.write_bytes(self.path, content.getvalue())
+
+    def restore(self) -> dict[str, list[float]]:
+        """Puts the saved state into the model and returns its history; {} where nothing was saved yet.
+
+        Raises:
+            InputError: the file is no checkpoint, or that of another training; says what differs.
+        """
+        if not files.exists(self.path):
+            return {}
+        about, values = self._read()
+        differences = _differences(about["training"], self.training)
+        if differences:
+            raise InputError(f"checkpoint {self.folder} is of another training: {'; '.join(differences)}")
+        variables = self._variables
+        if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+            raise InputError(f"checkpoint {self.folder}: its variables do not fit this version of the network")
+        for variable, value in zip(variables, values):
+            variable.assign(value)
+        return about["history"]
+
+    def _read(self) -> tuple[dict, list[np.ndarray]]:
+        try:
+            with np.load(io.BytesIO(files.read_bytes(self.path)), allow_pickle=False) as content:
+                about = json.loads(str(content[_ABOUT]))
+                values = [content[str(number)] for number in range(len(content.files) - 1)]
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"checkpoint {self.path}: not a training's state ({error})") from None
+        if about.get("format") != FORMAT_VERSION:
+            raise InputError(f"checkpoint {self.path}: format {about.get('format')!r}; this version reads {FORMAT_VERSION}")
+        return about, values
+
+
+def _training(model: keras.Model, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int) -> dict:
+    """What decides the result of a training, as flat JSON."""
+    said = {
+        "network": model.spec.as_dict(),
+        "recipe": recipe.model_dump(mode="json", exclude={"by_step"}),
+        "clips": settings.model_dump(mode="json", include={"jitter", "flip"}),
+    }
+    flat = {f"{part}.{key}": value for part, values in said.items() for key, value in values.items()}
+    return flat | {"classes": list(data.classes), "data": data.manifest.get("fingerprint"), "seed": seed}
+
+
+def _differences(saved: dict, wanted: dict) -> list[str]:
+    return [f"{key} is {saved.get(key)!r} there and {wanted.get(key)!r} here"
+            for key in sorted(saved.keys() | wanted.keys()) if saved.get(key) != wanted.get(key)]
