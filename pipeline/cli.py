@@ -103,6 +103,23 @@ def reproduce(until: Annotated[str, typer.Option(help="Stop at this model: X2D, 
         "name": name or "reproduce", "recipe.epochs": epochs}), until, runs, output, as_json)
 
 
+@app.command(name="compile")
+def compile_(output: Annotated[str, typer.Argument(help="File to write: .yaml for Kubeflow Pipelines, .json for Vertex AI.")],
+             image: Annotated[str, typer.Option(help="Container image with this project in it (see the Dockerfile).")],
+             root: Annotated[str, typer.Option(help="Folder for all that the pipeline writes, as the cluster sees it.")],
+             config: ConfigFile = None, videos: Videos = None, labels: Labels = None, name: Name = None,
+             evaluate_on: Annotated[str, typer.Option(help="Split of the last evaluation: test or val.")] = "test",
+             accelerator: Annotated[Optional[str], typer.Option(
+                 help="TYPE:COUNT for the components that train, such as NVIDIA_TESLA_T4:1.")] = None,
+             beam: Annotated[Optional[list[str]], typer.Option(
+                 help="Argument for Beam, such as --runner=DataflowRunner; may be given several times.")] = None) -> None:
+    """Compile the pipeline for Kubeflow Pipelines or Vertex AI."""
+    from pipeline import commands
+
+    commands.compile_for_kubeflow(_config(config, name, videos, labels, None, None, None), output, image=image, root=root,
+                                  evaluate_on=evaluate_on, accelerator=accelerator, beam_args=tuple(beam or ()))
+
+
 @app.command()
 def tensorboard(run: Annotated[Optional[str], typer.Argument(help="Name or folder of a run; default: all.")] = None,
                 port: int = 6006, host: str = "localhost", runs: Runs = "runs") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import traceback
 
 from expansion.console import make_console, make_table, noise_to
@@ -117,6 +118,19 @@ def ingest(settings, output: str) -> None:
     console.print(f"accepted {manifest.accepted}, rejected {manifest.rejected}"
                   + "".join(f"\n  {reason}: {count}" for reason, count in manifest.reject_reasons.items()))
     console.print(f"every video and its fate: {os.path.join(output, 'videos.jsonl')}", soft_wrap=True)
+
+
+def compile_for_kubeflow(config: Config, output: str, **settings) -> None:
+    """Writes the compiled pipeline; `settings` are those of kubeflow.compile_pipeline."""
+    try:
+        import kfp.pipeline_spec  # noqa: F401
+    except ImportError:
+        raise InputError("x3d compile needs kfp; `pip install kfp` adds it") from None
+    with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt")) as console:
+        with waiting(console, "starting TFX (about half a minute)"):
+            from pipeline.kubeflow import compile_pipeline
+        compile_pipeline(config, output, **settings)
+    make_console().print(f"written: {output}", soft_wrap=True)
 
 
 def tensorboard(run: str | None, runs: str, host: str, port: int) -> None:

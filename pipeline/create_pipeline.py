@@ -39,7 +39,8 @@ def evaluation_config(thresholds: Thresholds) -> tfma.EvalConfig:
 
 def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, search_root: str, serving_root: str,
                     evaluate_on: str = "test", ingest_work: str | None = None, metadata_connection_config=None,
-                    enable_cache: bool = True, beam_args: tuple[str, ...] = ()) -> tfx.dsl.Pipeline:
+                    enable_cache: bool = True, beam_args: tuple[str, ...] = (),
+                    own_resolver: bool = True) -> tfx.dsl.Pipeline:
     """Ingestion, statistics, schema, validation, search, training, evaluation, push.
 
     Args:
@@ -52,6 +53,8 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
         metadata_connection_config: ML Metadata store of the runner; None where the runner brings its own.
         enable_cache: reuse what an earlier run made from the same inputs and settings.
         beam_args: passed to Beam.
+        own_resolver: compare with the last blessed model that is not the trained one itself; with False by TFX's own
+            strategy, the only one that Kubeflow and Vertex know.
     """
     videos = VideoExampleGen(config.ingest, work_dir=ingest_work)
     examples = videos.outputs["examples"]
@@ -71,14 +74,15 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
         custom_config={"recipe": settings["recipe"], "final": config.final, "clips": settings["clips"],
                        "seed": config.seed},
     )
-    blessed = tfx.dsl.Resolver(
-        strategy_class=LastBlessedOtherModel,
-        **{
-            MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-            BLESSING: tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-            CANDIDATE: trainer.outputs["model"],
-        },
-    ).with_id("last_blessed_model")
+    models = {
+        MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        BLESSING: tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    }
+    if own_resolver:
+        blessed = tfx.dsl.Resolver(LastBlessedOtherModel, **models, **{CANDIDATE: trainer.outputs["model"]})
+    else:
+        blessed = tfx.dsl.Resolver(tfx.dsl.experimental.LatestBlessedModelStrategy, **models)
+    blessed = blessed.with_id("last_blessed_model")
     evaluator = tfx.components.Evaluator(
         examples=examples,
         example_splits=[evaluate_on],

@@ -10,6 +10,7 @@ import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 from tfx.orchestration import metadata as tfx_metadata
 
+from components.expansion_search.artifacts import ExpansionTrace
 from expansion.files import KERAS_MODEL
 from expansion.records import LABEL_TEXT
 from expansion.search import Search
@@ -64,7 +65,7 @@ def run_pipeline(config: Config, folder: RunFolder, *, evaluate_on: str = "test"
 def read_result(folder: RunFolder) -> Result:
     """What the newest run of a folder made, from ML Metadata."""
     newest = _newest_artifacts(folder)
-    trace = newest["x3d.ExpansionTrace"][-1]
+    trace = newest[ExpansionTrace.TYPE_NAME][-1]
     model = newest["Model"][-1]
     overall, per_class = _metrics(newest["ModelEvaluation"][-1])
     blessed = os.path.exists(os.path.join(newest["ModelBlessing"][-1], "BLESSED"))
