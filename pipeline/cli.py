@@ -23,16 +23,20 @@ Epochs = Annotated[Optional[float], typer.Option(help="Epochs of each candidate.
 Runs = Annotated[str, typer.Option(help="Folder of all runs.")]
 
 
+Beam = Annotated[Optional[list[str]], typer.Option(
+    help="Argument for Beam, such as --runner=DataflowRunner; may be given several times.")]
+
+
 @app.command()
 def search(videos: Videos = None, labels: Labels = None, config: ConfigFile = None, name: Name = None,
            steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None,
            target_gmacs: Annotated[Optional[float], typer.Option(help="Stop at this cost, contracted to it.")] = None,
-           epochs: Epochs = None,
+           epochs: Epochs = None, beam: Beam = None,
            runs: Runs = "runs") -> None:
     """Search for a network on your videos: ingest, expand step by step, train the result, evaluate, push."""
     from pipeline import commands
 
-    commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs), runs)
+    commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs, beam=beam), runs)
 
 
 @app.command()
@@ -49,14 +53,15 @@ def ingest(output: Annotated[str, typer.Argument(help="Folder for the records.")
            videos: Videos = None, labels: Labels = None, config: ConfigFile = None,
            short_side: Annotated[Optional[int], typer.Option(help="Pixels of a stored frame's short side.")] = None,
            fps: Annotated[Optional[float], typer.Option(help="Stored frames a second; default: the video's own.")] = None,
-           max_reject_share: Annotated[Optional[float], typer.Option(help="More rejects than this stop it.")] = None) -> None:
+           max_reject_share: Annotated[Optional[float], typer.Option(help="More rejects than this stop it.")] = None,
+           beam: Beam = None) -> None:
     """Turn videos into TFRecords, with a manifest of what was accepted and rejected."""
     from pipeline import commands
     from pipeline.config import load_config
 
     commands.ingest(load_config(config, **{
         "ingest.videos": videos, "ingest.labels": labels, "ingest.short_side": short_side, "ingest.fps": fps,
-        "ingest.max_reject_share": max_reject_share}).ingest, output)
+        "ingest.max_reject_share": max_reject_share, "beam": beam or None}), output)
 
 
 @app.command()
@@ -111,13 +116,12 @@ def compile_(output: Annotated[str, typer.Argument(help="File to write: .yaml fo
              evaluate_on: Annotated[str, typer.Option(help="Split of the last evaluation: test or val.")] = "test",
              accelerator: Annotated[Optional[str], typer.Option(
                  help="TYPE:COUNT for the components that train, such as NVIDIA_TESLA_T4:1.")] = None,
-             beam: Annotated[Optional[list[str]], typer.Option(
-                 help="Argument for Beam, such as --runner=DataflowRunner; may be given several times.")] = None) -> None:
+             beam: Beam = None) -> None:
     """Compile the pipeline for Kubeflow Pipelines or Vertex AI."""
     from pipeline import commands
 
-    commands.compile_for_kubeflow(_config(config, name, videos, labels, None, None, None), output, image=image, root=root,
-                                  evaluate_on=evaluate_on, accelerator=accelerator, beam_args=tuple(beam or ()))
+    commands.compile_for_kubeflow(_config(config, name, videos, labels, None, None, None, beam=beam), output, image=image,
+                                  root=root, evaluate_on=evaluate_on, accelerator=accelerator)
 
 
 @app.command()
@@ -129,12 +133,12 @@ def tensorboard(run: Annotated[Optional[str], typer.Argument(help="Name or folde
     commands.tensorboard(run, runs, host, port)
 
 
-def _config(config, name, videos, labels, steps, target_gmacs, epochs, need_videos=True):
+def _config(config, name, videos, labels, steps, target_gmacs, epochs, need_videos=True, beam=None):
     from pipeline.config import load_config, shipped
 
     return load_config(config or shipped("small.yaml"), need_videos=need_videos, **{
         "name": name, "ingest.videos": videos, "ingest.labels": labels, "search.steps": steps,
-        "search.target_gmacs": target_gmacs, "recipe.epochs": epochs})
+        "search.target_gmacs": target_gmacs, "recipe.epochs": epochs, "beam": beam or None})
 
 
 def main() -> None:

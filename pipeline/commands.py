@@ -102,13 +102,13 @@ def demo(runs: str, steps: int | None) -> None:
     search(config, runs)
 
 
-def ingest(settings, output: str) -> None:
+def ingest(config: Config, output: str) -> None:
     """Ingests without TFX and prints what was accepted and rejected."""
     log = os.path.join(output, "log.txt")
     with noise_to(log), task_progress("ingesting") as progress:
         from components.video_example_gen.ingest import ingest_folder
 
-        manifest = ingest_folder(settings, output, progress=progress)
+        manifest = ingest_folder(config.ingest, output, config.beam, progress=progress)
     console = make_console()
     table = make_table(output, "split", "videos", "frames", "MiB", *manifest.classes)
     for split, counts in manifest.splits.items():

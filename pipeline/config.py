@@ -40,6 +40,7 @@ class Config(Settings):
         thresholds: what the last training has to reach.
         retries: how often a failed candidate is tried again.
         seed: settles weights and clips.
+        beam: arguments for Beam, such as "--runner=DataflowRunner"; none for its own runner on this machine.
     """
 
     name: str = Field("search", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -51,6 +52,7 @@ class Config(Settings):
     thresholds: Thresholds = Thresholds()
     retries: int = Field(1, ge=0)
     seed: int = Field(0, ge=0)
+    beam: tuple[str, ...] = ()
 
     def model_post_init(self, _):
         self.recipe.final(0, self.final)

@@ -39,8 +39,7 @@ def evaluation_config(thresholds: Thresholds) -> tfma.EvalConfig:
 
 def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, search_root: str, serving_root: str,
                     evaluate_on: str = "test", ingest_work: str | None = None, metadata_connection_config=None,
-                    enable_cache: bool = True, beam_args: tuple[str, ...] = (),
-                    own_resolver: bool = True) -> tfx.dsl.Pipeline:
+                    enable_cache: bool = True, own_resolver: bool = True) -> tfx.dsl.Pipeline:
     """Ingestion, statistics, schema, validation, search, training, evaluation, push.
 
     Args:
@@ -52,7 +51,6 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
         ingest_work: where unfinished ingestion is kept between runs.
         metadata_connection_config: ML Metadata store of the runner; None where the runner brings its own.
         enable_cache: reuse what an earlier run made from the same inputs and settings.
-        beam_args: passed to Beam.
         own_resolver: compare with the last blessed model that is not the trained one itself; with False by TFX's own
             strategy, the only one that Kubeflow and Vertex know.
     """
@@ -104,5 +102,5 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
         components=components,
         enable_cache=enable_cache,
         metadata_connection_config=metadata_connection_config,
-        beam_pipeline_args=list(beam_args),
+        beam_pipeline_args=list(config.beam),
     )

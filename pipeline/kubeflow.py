@@ -16,7 +16,7 @@ HEAVY = ("ExpansionSearch", "Trainer")  # the components that train; they get th
 
 
 def compile_pipeline(config: Config, output: str, *, image: str, root: str, evaluate_on: str = "test",
-                     accelerator: str | None = None, beam_args: tuple[str, ...] = ()) -> str:
+                     accelerator: str | None = None) -> str:
     """Writes the compiled pipeline, of schema 2.1, and returns its path.
 
     Args:
@@ -25,7 +25,6 @@ def compile_pipeline(config: Config, output: str, *, image: str, root: str, eval
         image: container image with this project in it (see the Dockerfile).
         root: folder, as the cluster sees it, for artifacts, the search's state and pushed networks.
         accelerator: for the components that train: a type and a count, such as "NVIDIA_TESLA_T4:1".
-        beam_args: passed to Beam, such as "--runner=DataflowRunner".
 
     Raises:
         InputError: the accelerator is not of that form, or the name or the ending of the file is none that is known.
@@ -37,7 +36,7 @@ def compile_pipeline(config: Config, output: str, *, image: str, root: str, eval
     root = root.rstrip("/")
     pipeline = create_pipeline(
         config, pipeline_name=config.name, pipeline_root=f"{root}/pipeline", search_root=f"{root}/search",
-        serving_root=f"{root}/serving", ingest_work=f"{root}/ingest", evaluate_on=evaluate_on, beam_args=beam_args,
+        serving_root=f"{root}/serving", ingest_work=f"{root}/ingest", evaluate_on=evaluate_on,
         own_resolver=False)
     if accelerator:
         resources = _resources(accelerator)

@@ -45,8 +45,7 @@ class Result:
     per_class: dict[str, dict[str, float]]
 
 
-def run_pipeline(config: Config, folder: RunFolder, *, evaluate_on: str = "test", enable_cache: bool = True,
-                 beam_args: tuple[str, ...] = ()) -> Result:
+def run_pipeline(config: Config, folder: RunFolder, *, evaluate_on: str = "test", enable_cache: bool = True) -> Result:
     """Runs all components, or takes from the cache what has not changed.
 
     Raises:
@@ -58,7 +57,7 @@ def run_pipeline(config: Config, folder: RunFolder, *, evaluate_on: str = "test"
     tfx.orchestration.LocalDagRunner().run(create_pipeline(
         config, pipeline_name=NAME, pipeline_root=folder.artifacts, search_root=os.path.abspath(folder.searches),
         serving_root=os.path.abspath(folder.serving), evaluate_on=evaluate_on, ingest_work=folder.ingest_work,
-        metadata_connection_config=connection, enable_cache=enable_cache, beam_args=beam_args))
+        metadata_connection_config=connection, enable_cache=enable_cache))
     return read_result(folder)
 
 

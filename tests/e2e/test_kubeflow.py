@@ -23,6 +23,7 @@ def config(demo_labels):
         "search": {"seed": {"stride": 8, "size": 24, "width": 0.5}, "steps": 1, "axes": ["fast"]},
         "recipe": {"epochs": 1, "batch": 8, "rate": 0.05, "rate_batch": 8, "warmup_epochs": 0},
         "clips": {"flip": False, "views": 2},
+        "beam": ["--direct_num_workers=1"],
     }, "test")
 
 
@@ -33,7 +34,7 @@ def compiled(config, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("kubeflow")
     path = compile_pipeline(config, str(folder / "tiny.json"), image=IMAGE, root=str(folder),
-                            accelerator="NVIDIA_TESLA_T4:2", beam_args=("--direct_num_workers=1",))
+                            accelerator="NVIDIA_TESLA_T4:2")
     return json.loads(open(path, encoding="utf-8").read())["pipelineSpec"], folder
 
 
