@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from dataclasses import dataclass
 
 import keras
@@ -29,9 +31,14 @@ class Evaluation:
     video_ids: tuple[str, ...]
 
     @property
+    def predictions(self) -> np.ndarray:
+        """The most probable class of each video, (videos,)."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
     def correct(self) -> np.ndarray:
         """Which videos have their label on top, (videos,)."""
-        return self.probabilities.argmax(axis=1) == self.labels
+        return self.predictions == self.labels
 
     @property
     def accuracy(self) -> float:
@@ -53,7 +60,7 @@ class Evaluation:
         """Counts, (label, prediction)."""
         classes = self.probabilities.shape[1]
         counts = np.zeros((classes, classes), int)
-        np.add.at(counts, (self.labels, self.probabilities.argmax(axis=1)), 1)
+        np.add.at(counts, (self.labels, self.predictions), 1)
         return counts
 
 
@@ -79,6 +86,18 @@ class Evaluator:
             np.add.at(sums, numbers, self._forward(clips).numpy())
             np.add.at(views, numbers, 1)
         return Evaluation(sums / views[:, None], np.asarray(labels), tuple(video_ids))
+
+    def latency(self, calls: int = 11, at_most: float = 2.0) -> float:
+        """Median seconds of a forward pass of one clip, after two to warm up, in about `at_most` seconds."""
+        clip = tf.zeros((1, *self.model.input_shape[1:]), tf.uint8)
+        seconds: list[float] = []
+        for _ in range(2 + calls):
+            began = time.perf_counter()
+            self._forward(clip).numpy()
+            seconds.append(time.perf_counter() - began)
+            if len(seconds) > 3 and sum(seconds) > at_most:
+                break
+        return statistics.median(seconds[2:])
 
 
 def evaluate(model: keras.Model, data: VideoDataset, split: str = "val",

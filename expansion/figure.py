@@ -14,6 +14,7 @@ import fsspec
 import matplotlib
 import numpy as np
 from matplotlib import patheffects
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -23,6 +24,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 from expansion.axes import AXES
 from expansion.errors import InputError
 from expansion.search import CandidateState, Search, Step
+from expansion.tables import cost, percent
 
 
 class AxisStyle(NamedTuple):
@@ -54,6 +56,7 @@ STYLES = {
     "bottleneck": AxisStyle("#56B4E9", "P", 1.1),
 }
 FORMATS = ("png", "svg")
+DESCRIBED = "about: "  # how the ids of what `described` names begin
 _HALO = (patheffects.withStroke(linewidth=2.5, foreground="white"),)
 
 
@@ -118,6 +121,12 @@ def save_figure(search: Search, path: str | os.PathLike, **options) -> str:
     return path
 
 
+def described(artist: Artist, text: str) -> Artist:
+    """Gives what is drawn a text that an SVG keeps; the report shows it beside the pointer."""
+    artist.set_gid(f"{DESCRIBED}{text}")
+    return artist
+
+
 def pixels(figure: Figure) -> np.ndarray:
     """The picture as (height, width, 3), uint8."""
     canvas = FigureCanvasAgg(figure)
@@ -161,8 +170,9 @@ def _draw_candidates(axes: Axes, steps: Sequence[Step]) -> None:
     for step in steps:
         for candidate in _shown(step):
             if candidate is not step.winner:
-                axes.plot(candidate.macs / 1e9, 100 * candidate.accuracy, alpha=0.75, zorder=3,
-                          **STYLES[candidate.axis].drawn(6, filled=False))
+                (line,) = axes.plot(candidate.macs / 1e9, 100 * candidate.accuracy, alpha=0.75, zorder=3,
+                                    **STYLES[candidate.axis].drawn(6, filled=False))
+                described(line, _about(step, candidate))
 
 
 def _draw_path(axes: Axes, steps: Sequence[Step]) -> None:
@@ -173,10 +183,15 @@ def _draw_path(axes: Axes, steps: Sequence[Step]) -> None:
     for step in steps:
         winner = step.winner
         place = winner.macs / 1e9, 100 * winner.accuracy
-        axes.plot(*place, zorder=4, **STYLES[winner.axis].drawn(9))
+        (line,) = axes.plot(*place, zorder=4, **STYLES[winner.axis].drawn(9))
+        described(line, _about(step, winner))
         # The path rises to the right and losers lie below it: above and to the left there is room.
         axes.annotate(_label(step), place, xytext=(-6, 6), textcoords="offset points", ha="right", fontsize=9,
                       color=PATH_COLOUR, path_effects=_HALO, zorder=5)
+
+
+def _about(step: Step, candidate: CandidateState) -> str:
+    return f"step {step.step} {candidate.axis}: {percent(candidate.accuracy)}, {cost(candidate.macs)}MACs"
 
 
 def _label(step: Step) -> str:

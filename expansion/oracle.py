@@ -11,10 +11,9 @@ from keras_tuner.engine import trial as trial_module
 from expansion import files
 from expansion.search import CandidateState, Search, SearchSettings, Step
 from expansion.spec import Spec
-from expansion.trace import write_trace
+from expansion.trace import OUTCOME, write_trace
 
 OBJECTIVE = "val_accuracy"
-OUTCOME = "outcome.json"  # in a trial's folder, from the tuner: which validation videos it got right
 SPEC_FIELDS = ("frames", "stride", "size", "width", "depth", "bottleneck")
 
 

@@ -6,6 +6,7 @@ import json
 from functools import cache
 from importlib import resources
 
+from expansion.search import Search, SearchSettings
 from expansion.spec import NAMED, Spec
 
 STEPS = 11  # of Figure 2; the path goes on to XXL in two more, for which no candidates are printed
@@ -46,3 +47,15 @@ def last_step(name: str) -> int:
 def name_of(spec: Spec) -> str | None:
     """The paper's name for a spec, or None."""
     return next((name for name, named in NAMED.items() if named == spec), None)
+
+
+@cache
+def recorded_search() -> Search:
+    """The search that the accuracies of Figure 2 lead to, step 0 to 11; costs are this project's."""
+    search = Search(SearchSettings(steps=STEPS))
+    while proposal := search.next():
+        step, candidate = proposal
+        trial = f"{step.step}/{candidate.axis}"
+        search.started(candidate, trial)
+        search.completed(trial, recorded(step.step, candidate.axis)[1])
+    return search

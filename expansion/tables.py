@@ -27,6 +27,17 @@ def points(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:+.1f}"
 
 
+def duration(seconds: float | None) -> str:
+    """Wall time in the unit that suits: 45 s, 12 min, 3.4 h."""
+    if seconds is None:
+        return "-"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
 def clip_text(spec) -> str:
     """Frames x stride; a single frame has no stride."""
     return f"{spec.frames}x{spec.stride}" if spec.frames > 1 else "1"

@@ -9,6 +9,7 @@ from expansion.errors import InputError
 from expansion.search import Search
 
 TRACE = "trace.json"
+OUTCOME = "outcome.json"  # in a trial's folder, from the tuner: curves, metrics, which validation videos it got right
 
 
 def write_trace(folder: str, search: Search) -> None:
@@ -25,3 +26,9 @@ def read_trace(folder: str) -> Search:
     if not files.exists(path):
         raise InputError(f"{folder}: no {TRACE} there, so no search to read")
     return Search.from_dict(files.read_json(path))
+
+
+def read_outcomes(folder: str) -> dict[str, dict]:
+    """What the tuner kept of the trials that a search's folder holds, by their ids."""
+    found = files.matching(os.path.join(folder, "trial_*", OUTCOME))
+    return {os.path.basename(os.path.dirname(path)).removeprefix("trial_"): files.read_json(path) for path in found}

@@ -11,13 +11,14 @@ from keras_tuner.engine import base_tuner
 
 from expansion import files, summaries
 from expansion.dataset import VideoDataset
-from expansion.evaluation import Evaluation, evaluate
+from expansion.evaluation import Evaluation, Evaluator
 from expansion.figure import save_figure
 from expansion.model import X3D
-from expansion.oracle import OBJECTIVE, OUTCOME, ExpansionOracle, spec_of
+from expansion.oracle import OBJECTIVE, ExpansionOracle, spec_of
 from expansion.progress import SearchProgress
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search import Search, SearchSettings, Step
+from expansion.trace import OUTCOME
 from expansion.training import load_model, new_model, train
 
 FIGURE = "path.png"
@@ -84,12 +85,15 @@ class ExpansionTuner(base_tuner.BaseTuner):
         history = train(model, self.data, recipe, self.clips, seed=self.seed, on_epoch=self.progress.epoch_ended,
                         callbacks=[summaries.Curves(run)])
         trained = time.perf_counter()
-        evaluation = evaluate(model, self.data, "val", self.clips)
+        evaluator = Evaluator(model)
+        evaluation = evaluator(self.data, "val", self.clips)
+        latency = evaluator.latency()
         ended = time.perf_counter()
         self.save_model(trial.trial_id, model)
-        metrics = self._metrics(evaluation, history, began, built, trained, ended)
+        metrics = self._metrics(evaluation, history, began, built, trained, ended) | {"latency_ms": 1000 * latency}
         files.write_json(os.path.join(folder, OUTCOME), {
             "correct": [bool(value) for value in evaluation.correct], "video_ids": evaluation.video_ids,
+            "labels": evaluation.labels.tolist(), "predictions": evaluation.predictions.tolist(),
             "history": history, "metrics": metrics,
         })
         _, candidate = self._candidate(trial.trial_id)

@@ -13,7 +13,7 @@ from expansion.dataset import VideoDataset
 from expansion.errors import InputError
 from expansion.search import Search
 from expansion.spec import Spec, parse_spec
-from expansion.tables import SPEC_COLUMNS, cost, spec_cells
+from expansion.tables import SPEC_COLUMNS, cost, duration, spec_cells
 from pipeline.config import Config
 from pipeline.runs import RunFolder
 
@@ -46,7 +46,8 @@ def show(config: Config, runs: str, gmacs_per_second: float | None) -> None:
     """Prints the plan of the run that the configuration names, from where its search stands."""
     console = make_console()
     folder = RunFolder(os.path.join(runs, config.name))
-    data = _ingested(folder)
+    records = folder.records()
+    data = VideoDataset.open(records) if records else None
     traces = folder.traces()
     search = folder.search() if traces else None
     speed = Speed(gmacs_per_second) if gmacs_per_second else measured_speed(search) or Speed()
@@ -65,7 +66,7 @@ def show(config: Config, runs: str, gmacs_per_second: float | None) -> None:
     for candidate in candidates:
         seconds = speed.seconds(candidate.cost, recipe.epochs * videos) if videos else None
         axis = " = ".join((candidate.axis, *candidate.merged))
-        table.add_row(axis, *_cells(candidate.spec, classes, recipe.batch), _duration(seconds))
+        table.add_row(axis, *_cells(candidate.spec, classes, recipe.batch), duration(seconds))
     console.print(table)
     for axis in saturated:
         console.print(f"{axis.axis} cannot move: {axis.reason}")
@@ -80,12 +81,6 @@ def _standing(search: Search) -> tuple[Spec, int]:
     return (path[-1].winner.spec, path[-1].step) if path else (search.settings.seed, 0)
 
 
-def _ingested(folder: RunFolder) -> VideoDataset | None:
-    """The newest records of a run."""
-    found = [path for path in _manifests(folder)]
-    return VideoDataset.open(os.path.dirname(max(found, key=os.path.getmtime))) if found else None
-
-
 def _listed(config: Config) -> tuple[int, int | None]:
     """Classes and training videos that the labels name; (400, None) where no videos are named."""
     if not config.ingest.videos:
@@ -98,13 +93,6 @@ def _listed(config: Config) -> tuple[int, int | None]:
     return max(2, len({entry.label_text for entry in entries})), round(given + share)
 
 
-def _manifests(folder: RunFolder) -> list[str]:
-    from expansion import files
-    from expansion.records import MANIFEST
-
-    return files.matching(os.path.join(folder.artifacts, "VideoExampleGen", "examples", "*", MANIFEST))
-
-
 def _outlook(console, config: Config, macs: float, number: int, width: int, videos: int, speed: Speed) -> None:
     """What the steps to come will take if each doubles the cost as it should."""
     table = make_table("steps to come", "step", "about", "candidates", "time", "in all")
@@ -113,7 +101,7 @@ def _outlook(console, config: Config, macs: float, number: int, width: int, vide
         macs *= config.search.factor
         seconds = width * speed.seconds(macs, config.recipe.at(step).epochs * videos)
         total += seconds
-        table.add_row(str(step), f"{cost(round(macs))}MACs", str(width), _duration(seconds), _duration(total))
+        table.add_row(str(step), f"{cost(round(macs))}MACs", str(width), duration(seconds), duration(total))
         if config.search.target_gmacs and macs >= config.search.target_gmacs * 1e9:
             break
     console.print(table)
@@ -127,16 +115,6 @@ def _cells(spec: Spec, classes: int, batch: int, exact: bool = False) -> list[st
     macs = f"{found.macs:,}" if exact else cost(found.macs)
     memory = found.memory(batch) / 2**30
     return [*spec_cells(spec), macs, *numbers, f"{memory:.2f} GiB"]
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def describe(specs: list[str], classes: int) -> None:

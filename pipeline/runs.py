@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from expansion import files
 from expansion.errors import InputError
+from expansion.records import MANIFEST
 from expansion.search import Search
 from expansion.trace import TRACE, read_trace
 
@@ -16,6 +17,10 @@ class RunFolder:
     """The folder of one run: artifacts, searches, logs, pushed models."""
 
     path: str
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(os.path.abspath(self.path))
 
     def _at(self, *names: str) -> str:
         return os.path.join(self.path, *names)
@@ -48,6 +53,31 @@ class RunFolder:
     def log(self) -> str:
         return self._at("log.txt")
 
+    @property
+    def lock(self) -> str:
+        """Held, as a lock, by what works on the run."""
+        return self._at("running.lock")
+
+    @property
+    def environment(self) -> str:
+        """Command, versions and machine of the last time that it was worked on."""
+        return self._at("environment.json")
+
+    @property
+    def failure(self) -> str:
+        """One line on why it ended too early; there only if it did."""
+        return self._at("failure.txt")
+
+    @property
+    def result(self) -> str:
+        """What the whole run reached on held-out videos; there once it is finished."""
+        return self._at("result.json")
+
+    def records(self) -> str | None:
+        """The newest records that the run ingested."""
+        found = files.matching(os.path.join(self.artifacts, "VideoExampleGen", "examples", "*", MANIFEST))
+        return os.path.dirname(max(found, key=os.path.getmtime)) if found else None
+
     def traces(self) -> list[str]:
         """Folders of the run's searches, the one written last at the end."""
         found = files.matching(os.path.join(self.searches, "*", TRACE))
@@ -74,5 +104,23 @@ def find_run(name: str, root: str = "runs") -> RunFolder:
     for path in (name, os.path.join(root, name)):
         if os.path.isdir(os.path.join(path, "search")):
             return RunFolder(path)
-    there = sorted(os.listdir(root)) if os.path.isdir(root) else []
-    raise InputError(f"no run {name!r} under {root}/; there are {', '.join(there) or 'none'}")
+    there = ", ".join(run.name for run in all_runs(root))
+    raise InputError(f"no run {name!r} under {root}/; there are {there or 'none'}")
+
+
+def all_runs(root: str = "runs") -> list[RunFolder]:
+    """The runs under a root, by name."""
+    return [RunFolder(os.path.dirname(path)) for path in files.matching(os.path.join(root, "*", "config.yaml"))]
+
+
+def newest_run(root: str = "runs") -> RunFolder:
+    """The run whose search changed last.
+
+    Raises:
+        InputError: there is none.
+    """
+    dated = [(os.path.getmtime(os.path.join(traces[-1], TRACE)), run.path) for run in all_runs(root)
+             if (traces := run.traces())]
+    if not dated:
+        raise InputError(f"no search under {root}/; `x3d search` or `x3d demo` makes one")
+    return RunFolder(max(dated)[1])

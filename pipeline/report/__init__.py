@@ -1,0 +1,1 @@
+"""`x3d report`: one page on a finished or running search, as HTML or Markdown."""

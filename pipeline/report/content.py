@@ -1,0 +1,276 @@
+"""The tables, figures and sentences of a report, the same for HTML and Markdown."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import yaml
+from matplotlib.figure import Figure
+
+from expansion import paper
+from expansion.charts import classes_figure, curves_figure, gains_figure, interval, time_figure
+from expansion.figure import search_figure
+from expansion.search import CandidateState, Step
+from expansion.tables import SPEC_COLUMNS, cost, duration, percent, points, spec_cells, verdict
+from pipeline.report.facts import Facts
+
+MOST_CLASSES = 20  # of a confusion matrix that is shown whole
+MOST_CONFUSED = 10
+SIZE = (9.6, 5.4)  # inches: as wide as the page, so that letters are as large as its own
+
+
+class Table(NamedTuple):
+    """Rows of text cells; the first column is text, the others are numbers. `strong` are places of rows to stress."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    strong: Sequence[int] = ()
+
+
+class Picture(NamedTuple):
+    """A figure with a name for its file and a sentence on what it shows."""
+
+    name: str
+    figure: Figure
+    about: str
+
+
+class Card(NamedTuple):
+    """A number that the page opens with."""
+
+    value: str
+    label: str
+    note: str = ""
+
+
+def share_text(right: int, total: int) -> str:
+    """90.4 % (86.0 to 93.5): a share with its 95 % interval."""
+    low, high = interval(right, total)
+    return f"{percent(right / total)} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def headline(facts: Facts) -> str:
+    """What was searched on what, in a sentence."""
+    settings, data = facts.search.settings, facts.data
+    on = f"{sum(data.videos(split) for split in data.splits):,} videos of {len(data.classes)} classes" if data else "videos"
+    steps = len(facts.search.path) - 1
+    return (f"From {settings.seed} ({cost(settings.cost(settings.seed))}MACs), trying {', '.join(settings.axes)} "
+            f"in each step, on {on}: {max(steps, 0)} step{'s' if steps != 1 else ''} decided, "
+            f"{len(facts.trained)} candidates trained" + (f", {len(facts.failed)} failed" if facts.failed else "") + ".")
+
+
+def cards(facts: Facts) -> list[Card]:
+    winner, outcome, found = facts.winner, facts.outcome, []
+    if outcome:
+        right, total = sum(outcome.right), sum(outcome.videos)
+        low, high = interval(right, total)
+        found.append(Card(percent(outcome.accuracy), f"top-1 on {total:,} {outcome.split} videos",
+                          f"95 % interval {100 * low:.1f} to {100 * high:.1f}; the seed {percent(outcome.seed_accuracy)}"))
+    if winner:
+        found.append(Card(percent(winner.accuracy), "top-1 in the search",
+                          f"on validation videos; the seed {percent(facts.search.path[0].accuracy)}"))
+        found.append(Card(cost(winner.macs), "MACs a clip",
+                          f"{winner.macs / facts.search.path[0].macs:.3g} times the seed's"))
+        found.append(Card(f"{winner.params / 1e6:.2f} M", "parameters", f"{winner.params_without_bn / 1e6:.2f} M without BN"))
+    if facts.seconds:
+        found.append(Card(duration(sum(facts.seconds.values())), f"for {len(facts.trained)} candidates",
+                          ", ".join(f"{name} {duration(value)}" for name, value in facts.seconds.items() if value >= 1)))
+    return found
+
+
+def pictures(facts: Facts) -> dict[str, Picture]:
+    """The figures that this run has something to show in, by name."""
+    search, found = facts.search, {}
+
+    def add(name: str, figure: Figure, about: str) -> None:
+        found[name] = Picture(name, figure, about)
+
+    if search.path:
+        add("accuracy", search_figure(search, size=SIZE),
+            "Accuracy on validation videos over the cost of a clip: all candidates, the winners joined.")
+        add("paper", search_figure(paper.recorded_search(), size=SIZE),
+            "The same of the paper's search on Kinetics-400, from its Figure 2.")
+    if any(c.gain is not None for c in facts.trained):
+        add("gains", gains_figure(search, SIZE[0]), "Gain of each candidate of each step; the winner is filled.")
+    histories = {trial: kept["history"] for trial, kept in facts.trials.items()}
+    if histories:
+        add("curves", curves_figure(search, histories, SIZE[0]),
+            "Accuracy on training clips over epochs; the marks at the end are the accuracy on validation videos.")
+    if facts.seconds:
+        add("time", time_figure(search, SIZE[0]), "Time that the candidates of each step took, by what it went into.")
+    if facts.outcome and len(facts.outcome.classes) <= 5 * MOST_CLASSES:
+        outcome = facts.outcome
+        add("classes", classes_figure(outcome.classes, outcome.right, outcome.videos, SIZE[0]),
+            f"Accuracy of each class on the {outcome.split} videos, with 95 % intervals.")
+    return found
+
+
+# Tables
+
+
+def path_table(facts: Facts) -> Table:
+    """The winners, with what the paper's search chose in the same step."""
+    rows = []
+    for step in facts.search.steps:
+        if winner := step.winner:
+            decision = step.decision
+            theirs = paper.winner(step.step) if step.kind == "expansion" and step.step <= paper.STEPS else ""
+            rows.append((f"{step.step} {step.kind if step.kind != 'expansion' else winner.axis}",
+                         *spec_cells(winner.spec), f"{cost(winner.macs)}", f"{winner.params / 1e6:.2f} M",
+                         percent(winner.accuracy), points(winner.gain), points(decision.margin),
+                         "-" if step.kind != "expansion" else decision.verdict, theirs or "-"))
+    header = ("step", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "margin", "verdict", "the paper's")
+    return Table(header, rows, [len(rows) - 1] if rows else [])
+
+
+def step_table(step: Step) -> Table:
+    rows = [(" = ".join((c.axis, *c.merged)), *spec_cells(c.spec), cost(c.macs), f"{c.params / 1e6:.2f} M", _state(c),
+             points(c.gain), duration(c.metrics.get("seconds")), _latency(c)) for c in step.candidates]
+    header = ("axis", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "time", "latency")
+    return Table(header, rows, [step.candidates.index(step.winner)] if step.winner else [])
+
+
+def _state(candidate: CandidateState) -> str:
+    return percent(candidate.accuracy) if candidate.status == "completed" else candidate.status
+
+
+def _latency(candidate: CandidateState) -> str:
+    found = candidate.metrics.get("latency_ms")
+    return "-" if found is None else f"{found:.3g} ms"
+
+
+def step_notes(step: Step) -> list[str]:
+    """The verdict, the axes that could not move and the failures, a sentence each."""
+    notes = [verdict(step)] if step.kind == "expansion" else []
+    notes += [f"{axis.axis} cannot move: {axis.reason}" for axis in step.saturated]
+    return notes + [f"{c.axis} failed: {_reason(c)}" for c in step.candidates if c.status == "failed"]
+
+
+def _reason(candidate: CandidateState) -> str:
+    return (candidate.message or "no reason given").strip().splitlines()[-1]
+
+
+def failures_table(facts: Facts) -> Table:
+    return Table(("step", "axis", "network", "reason"),
+                 [(str(step), c.axis, str(c.spec), _reason(c)) for step, c in facts.failed])
+
+
+def data_table(facts: Facts) -> Table:
+    """Videos by class and split."""
+    data = facts.data
+    splits = {split: data.manifest["splits"][split] for split in data.splits}
+    rows = [(name, *(f"{counts['per_class'].get(name, 0):,}" for counts in splits.values())) for name in data.classes]
+    total = ("all", *(f"{counts['videos']:,}" for counts in splits.values()))
+    return Table(("class", *splits), [*rows, total], [len(rows)])
+
+
+def confusion_table(facts: Facts) -> Table:
+    """The most frequent confusions, for those who cannot see the matrix or where it is too large to show."""
+    outcome = facts.outcome
+    pairs = sorted(((count, label, other) for label, row in enumerate(outcome.confusion)
+                    for other, count in enumerate(row) if other != label and count), reverse=True)[:MOST_CONFUSED]
+    return Table(("label", "taken for", "videos", "of the label's"), [
+        (outcome.classes[label], outcome.classes[other], str(count), percent(count / outcome.videos[label]))
+        for count, label, other in pairs])
+
+
+def class_table(facts: Facts) -> Table:
+    """Accuracy by class, the best first."""
+    outcome = facts.outcome
+    found = sorted(zip(outcome.right, outcome.videos, outcome.classes), key=lambda row: -row[0] / max(row[1], 1))
+    return Table(("class", "right", "videos", "accuracy (95 % interval)"),
+                 [(name, str(right), str(total), share_text(right, total) if total else "-")
+                  for right, total, name in found])
+
+
+# The model card
+
+
+def card_table(facts: Facts) -> Table:
+    winner, outcome, config = facts.winner, facts.outcome, facts.config
+    spec = winner.spec
+    rows = [("network", f"X3D, {spec}"), ("classes", f"{facts.search.settings.classes}"),
+            ("input", f"{spec.frames} frames, every {_nth(spec.stride)}, {spec.size} x {spec.size} pixels, RGB, 0 to 255"),
+            ("cost of a clip", f"{winner.macs:,} MACs"), ("parameters", f"{winner.params:,} ({winner.params_without_bn:,} "
+                                                                        "without batch norm)")]
+    if "latency_ms" in winner.metrics:
+        rows.append(("latency of a clip", f"{winner.metrics['latency_ms']:.3g} ms, median, on "
+                     f"{facts.environment.get('machine', 'the machine of the search')}"))
+    if facts.data:
+        data = facts.data
+        rows += [("trained on", f"{data.videos('train'):,} videos of {len(data.classes)} classes"),
+                 ("records' hash", str(data.manifest.get("fingerprint", "-")))]
+    if config:
+        step = len(facts.search.path) - 1
+        final = config.recipe.final(step, config.final)
+        rows.append(("recipe of the final training", "; ".join(
+            f"{name} {value}" for name, value in final.model_dump(exclude={"by_step"}).items())))
+        rows.append(("evaluated on", f"{config.clips.views} views a video at most, centre crop"))
+    if outcome:
+        rows += [(f"accuracy, {outcome.split} videos", f"top-1 {share_text(sum(outcome.right), sum(outcome.videos))}, "
+                  f"top-5 {percent(outcome.top5)}"), ("Keras model", outcome.keras_model),
+                 ("SavedModel", outcome.serving or "none: it did not reach the thresholds, so it was not pushed")]
+    else:
+        rows.append(("accuracy, validation videos", percent(winner.accuracy)))
+    return Table(("", ""), rows)
+
+
+def _nth(stride: int) -> str:
+    return {1: "frame", 2: "second frame", 3: "third frame"}.get(stride, f"{stride}th frame")
+
+
+def limits(facts: Facts) -> list[str]:
+    """What the network is for, and what its figures do not say."""
+    winner, outcome = facts.winner, facts.outcome
+    found = []
+    if facts.data:
+        data = facts.data
+        found.append(f"It names one of {len(data.classes)} classes for a short clip whose frames look like those it was "
+                     f"trained on (short side {data.short_side} pixels); it has no class for \"none of these\".")
+    found.append(f"A clip spans {winner.spec.span} stored frames: what takes longer than that, it cannot see as a whole.")
+    if facts.config and facts.config.clips.flip:
+        found.append("It was trained on mirrored clips: classes that differ by left and right cannot be told apart.")
+    if outcome:
+        total, smallest = sum(outcome.videos), min(count for count in outcome.videos if count)
+        found.append(f"Its accuracy rests on {total:,} {outcome.split} videos, {smallest} of the rarest class; the intervals "
+                     "hold for videos of the same origin, not for other cameras, places or people.")
+        if outcome.split != "test":
+            found.append("There is no test split: the same videos chose the path, so the accuracy is too high.")
+        weak = [name for right, count, name in zip(outcome.right, outcome.videos, outcome.classes)
+                if count and right / count < outcome.accuracy - 0.15]
+        if weak:
+            found.append(f"Classes far below the rest: {', '.join(weak[:MOST_CONFUSED])}.")
+    else:
+        found.append("It was not trained with the full schedule yet, nor evaluated on videos that did not choose the path.")
+    noisy = [str(step.step) for step in facts.search.steps if step.decision and step.decision.verdict == "within noise"]
+    if noisy:
+        found.append(f"The winner of step{'s' if len(noisy) > 1 else ''} {', '.join(noisy)} leads within noise: another "
+                     "seed may take another path.")
+    found.append("Its videos were not checked for bias or consent by this project.")
+    return found
+
+
+# How to get it again
+
+
+def commands(facts: Facts) -> list[str]:
+    """Command lines that make the same run, and that look at it."""
+    lines = []
+    if said := facts.environment.get("command"):
+        lines.append(said)
+    name = shlex.quote(facts.folder.path)
+    if facts.config:
+        lines.append(f"x3d search --config {shlex.quote(facts.folder.config)}   # the same, every setting spelled out")
+    return [*lines, f"x3d show {name}", f"x3d tensorboard {name}"]
+
+
+def config_text(facts: Facts) -> str:
+    return yaml.safe_dump(facts.config.model_dump(mode="json"), sort_keys=False) if facts.config else ""
+
+
+def versions(facts: Facts) -> str:
+    found = [f"Python {facts.environment['python']}"] if "python" in facts.environment else []
+    found += [f"{name} {number}" for name, number in facts.environment.get("packages", {}).items()]
+    return ", ".join(found)

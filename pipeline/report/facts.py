@@ -1,0 +1,85 @@
+"""What a report tells, gathered from a run's folder. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from expansion import files
+from expansion.charts import phases
+from expansion.dataset import VideoDataset
+from expansion.errors import InputError
+from expansion.search import CandidateState, Search
+from expansion.trace import read_outcomes
+from pipeline.config import Config, load_config
+from pipeline.held_out import Outcome, read_outcome
+from pipeline.runs import RunFolder
+from pipeline.state import State, state
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run as it stands.
+
+    Args:
+        search_folder: of the search that is told about, the newest of the run.
+        config: what the run was made from; None where the folder keeps none.
+        data: the records; None where they are gone.
+        trials: what the tuner kept of each trial, by its id.
+        outcome: of the finished run on held-out videos.
+        environment: command, versions and machine.
+        made: when these facts were gathered.
+    """
+
+    folder: RunFolder
+    state: State
+    search: Search
+    search_folder: str
+    config: Config | None
+    data: VideoDataset | None
+    trials: dict[str, dict]
+    outcome: Outcome | None
+    environment: dict
+    made: datetime
+
+    @property
+    def trained(self) -> list[CandidateState]:
+        return [c for step in self.search.steps for c in step.candidates if c.status == "completed"]
+
+    @property
+    def failed(self) -> list[tuple[int, CandidateState]]:
+        """(step, candidate) of those that failed."""
+        return [(step.step, c) for step in self.search.steps for c in step.candidates if c.status == "failed"]
+
+    @property
+    def winner(self) -> CandidateState | None:
+        return self.search.path[-1] if self.search.path else None
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Time of all candidates by what it went into."""
+        parts = [phases(c) for c in self.trained]
+        return {name: sum(part[name] for part in parts if part) for name in (parts[0] if parts else ())}
+
+
+def gather(folder: RunFolder) -> Facts:
+    """The facts of a run's newest search.
+
+    Raises:
+        InputError: the run has no search yet.
+    """
+    traces = folder.traces()
+    search = folder.search()
+    config = data = None
+    with contextlib.suppress(InputError):
+        config = load_config(folder.config)
+    outcome = read_outcome(folder)
+    records = outcome.examples if outcome and os.path.isdir(outcome.examples) else folder.records()
+    if records:
+        with contextlib.suppress(InputError):
+            data = VideoDataset.open(records)
+    environment = files.read_json(folder.environment) if files.exists(folder.environment) else {}
+    return Facts(folder, state(folder, search), search, traces[-1], config, data, read_outcomes(traces[-1]), outcome,
+                 environment, datetime.now(timezone.utc))
