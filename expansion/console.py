@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import sys
@@ -24,20 +25,28 @@ def make_console(stderr: bool = False) -> Console:
     return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH, **where)
 
 
-def make_table(title: str, *columns: str) -> Table:
-    """A table with one text column, then right-aligned ones."""
+def make_table(title: str, *columns: str, dense: bool = False) -> Table:
+    """A table with one text column, then right-aligned ones; a dense one has one space between them, not two."""
     table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD,
-                  padding=(0, 1, 0, 0), show_edge=False)
+                  padding=(0, 0 if dense else 1, 0, 0), show_edge=False)
     for column in columns:
         table.add_column(column, justify="left" if column == columns[0] else "right", no_wrap=True)
     return table
 
 
+def print_json(content) -> None:
+    """For scripts: JSON on standard output, without colours or breaks."""
+    print(json.dumps(content, indent=1))
+
+
 @contextlib.contextmanager
-def noise_to(path: str) -> Iterator[Console]:
+def noise_to(path: str, verbose: bool = False) -> Iterator[Console]:
     """Sends all that this process and its libraries print to a log file; consoles made inside still show.
 
     C++ libraries write to the file descriptors themselves, so these are what is redirected.
+
+    Args:
+        verbose: show what is logged on the screen as well.
     """
     global _screen
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -47,9 +56,10 @@ def noise_to(path: str) -> Iterator[Console]:
     root = logging.getLogger()
     level = root.level
     with open(path, "a", buffering=1, encoding="utf-8") as log, os.fdopen(os.dup(2), "w", encoding="utf-8") as _screen:
-        handler = logging.StreamHandler(log)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        root.addHandler(handler)
+        handlers = [logging.StreamHandler(stream) for stream in ((log, _screen) if verbose else (log,))]
+        for handler in handlers:
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+            root.addHandler(handler)
         root.setLevel(logging.INFO)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -61,6 +71,7 @@ def noise_to(path: str) -> Iterator[Console]:
             for number, copy in zip((1, 2), saved):
                 os.dup2(copy, number)
                 os.close(copy)
-            root.removeHandler(handler)
+            for handler in handlers:
+                root.removeHandler(handler)
             root.setLevel(level)
             _screen = None

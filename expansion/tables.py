@@ -67,15 +67,15 @@ def verdict(step: Step) -> str:
 
 def step_table(step: Step) -> Table:
     """All candidates of a step; the winner is marked, axes that could not move are named below."""
-    table = make_table(f"step {step.step}", "axis", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "seconds")
+    table = make_table(f"step {step.step}", "axis", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "time",
+                       dense=True)  # else it is over 80 columns
     for candidate in step.candidates:
         axis = " = ".join((candidate.axis, *candidate.merged))
         chosen = candidate is step.winner
-        seconds = candidate.metrics.get("seconds")
         table.add_row(
             f"{axis} *" if chosen else axis, *spec_cells(candidate.spec), cost(candidate.macs),
             f"{candidate.params / 1e6:.2f} M", _result(candidate), points(candidate.gain),
-            "-" if seconds is None else f"{seconds:.0f}", style="bold" if chosen else None,
+            duration(candidate.metrics.get("seconds")), style="bold" if chosen else None,
         )
     notes = [verdict(step)] if step.kind == "expansion" else []
     notes += [f"{saturated.axis} cannot move: {saturated.reason}" for saturated in step.saturated]

@@ -7,10 +7,32 @@ from typing import Annotated, Optional
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from expansion.errors import InputError
 
-app = typer.Typer(name="x3d", help="Grows video networks: the X3D expansion search.", no_args_is_help=True,
+GOES_ON = ("search", "demo")  # commands that go on where they were when given again
+
+
+class _Group(TyperGroup):
+    """All commands; Ctrl-C in any of them is one line and exit code 130."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            on = "; the same command goes on from here" if ctx.invoked_subcommand in GOES_ON else ""
+            Console(stderr=True, soft_wrap=True, highlight=False).print(f"x3d: stopped{on}", markup=False)
+            raise SystemExit(130) from None
+
+
+def _run_names(incomplete: str) -> list[str]:
+    from pipeline.looking import run_names
+
+    return run_names(incomplete)
+
+
+app = typer.Typer(name="x3d", help="Grows video networks: the X3D expansion search.", no_args_is_help=True, cls=_Group,
                   add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
 Videos = Annotated[Optional[str], typer.Option(help="Folder of the videos.")]
@@ -21,6 +43,10 @@ ConfigFile = Annotated[Optional[str], typer.Option(
 Name = Annotated[Optional[str], typer.Option(help="Name of the run; its folder is RUNS/NAME.")]
 Epochs = Annotated[Optional[float], typer.Option(help="Epochs of each candidate.")]
 Runs = Annotated[str, typer.Option(help="Folder of all runs.")]
+Run = Annotated[Optional[str], typer.Argument(help="Name or folder of a run; default: the newest.",
+                                              autocompletion=_run_names)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show on the screen what goes to the log.")]
 
 
 Beam = Annotated[Optional[list[str]], typer.Option(
@@ -32,20 +58,22 @@ def search(videos: Videos = None, labels: Labels = None, config: ConfigFile = No
            steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None,
            target_gmacs: Annotated[Optional[float], typer.Option(help="Stop at this cost, contracted to it.")] = None,
            epochs: Epochs = None, beam: Beam = None,
-           runs: Runs = "runs") -> None:
+           runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
     """Search for a network on your videos: ingest, expand step by step, train the result, evaluate, push."""
     from pipeline import commands
 
-    commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs, beam=beam), runs)
+    commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs, beam=beam), runs, as_json=as_json,
+                    verbose=verbose)
 
 
 @app.command()
 def demo(runs: Runs = "runs",
-         steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None) -> None:
+         steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None,
+         as_json: Json = False, verbose: Verbose = False) -> None:
     """The whole search on videos made on the spot, in minutes."""
     from pipeline import commands
 
-    commands.demo(runs, steps)
+    commands.demo(runs, steps, as_json=as_json, verbose=verbose)
 
 
 @app.command()
@@ -54,14 +82,14 @@ def ingest(output: Annotated[str, typer.Argument(help="Folder for the records.")
            short_side: Annotated[Optional[int], typer.Option(help="Pixels of a stored frame's short side.")] = None,
            fps: Annotated[Optional[float], typer.Option(help="Stored frames a second; default: the video's own.")] = None,
            max_reject_share: Annotated[Optional[float], typer.Option(help="More rejects than this stop it.")] = None,
-           beam: Beam = None) -> None:
+           beam: Beam = None, as_json: Json = False, verbose: Verbose = False) -> None:
     """Turn videos into TFRecords, with a manifest of what was accepted and rejected."""
     from pipeline import commands
     from pipeline.config import load_config
 
     commands.ingest(load_config(config, **{
         "ingest.videos": videos, "ingest.labels": labels, "ingest.short_side": short_side, "ingest.fps": fps,
-        "ingest.max_reject_share": max_reject_share, "beam": beam or None}), output)
+        "ingest.max_reject_share": max_reject_share, "beam": beam or None}), output, as_json=as_json, verbose=verbose)
 
 
 @app.command()
@@ -71,21 +99,21 @@ def plan(config: ConfigFile = None, videos: Videos = None, labels: Labels = None
          epochs: Epochs = None,
          gmacs_per_second: Annotated[Optional[float], typer.Option(
              help="Training speed to reckon with; default: as measured in the run, else 20 for 2 CPU cores.")] = None,
-         runs: Runs = "runs") -> None:
+         runs: Runs = "runs", as_json: Json = False) -> None:
     """The next step's candidates with MACs, parameters, memory and time, before anything trains."""
     from pipeline import planning
 
     settings = _config(config, name, videos, labels, steps, target_gmacs, epochs, need_videos=False)
-    planning.show(settings, runs, gmacs_per_second)
+    planning.show(settings, runs, gmacs_per_second, as_json)
 
 
 @app.command()
 def describe(spec: Annotated[list[str], typer.Argument(help="Names (X2D, XS, S, M, L, XL, XXL) or frames=4,size=160,...")],
-             classes: Annotated[int, typer.Option(help="Outputs of the network.")] = 400) -> None:
+             classes: Annotated[int, typer.Option(help="Outputs of the network.")] = 400, as_json: Json = False) -> None:
     """MACs, parameters and memory of networks, in closed form."""
     from pipeline import planning
 
-    planning.describe(spec, classes)
+    planning.describe(spec, classes, as_json)
 
 
 @app.command()
@@ -95,7 +123,7 @@ def reproduce(until: Annotated[str, typer.Option(help="Stop at this model: X2D, 
                   help="Train every candidate of the path on this data set of `x3d ingest`; default: the accuracies "
                        "that the paper printed, and nothing is trained.")] = None,
               config: ConfigFile = None, epochs: Epochs = None, name: Name = None, runs: Runs = "runs",
-              as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False) -> None:
+              as_json: Json = False) -> None:
     """The paper's path, step by step: from its recorded accuracies, or with every candidate trained on your records."""
     from pipeline import reproduce as command
     from pipeline.config import load_config, shipped
@@ -124,13 +152,41 @@ def compile_(output: Annotated[str, typer.Argument(help="File to write: .yaml fo
                                   root=root, evaluate_on=evaluate_on, accelerator=accelerator)
 
 
+@app.command("runs")
+def list_runs(runs: Runs = "runs", as_json: Json = False) -> None:
+    """List the runs: state, steps, accuracy, cost, age, folder."""
+    from pipeline import looking
+
+    looking.list_runs(runs, as_json)
+
+
 @app.command()
-def tensorboard(run: Annotated[Optional[str], typer.Argument(help="Name or folder of a run; default: all.")] = None,
+def show(run: Run = None, runs: Runs = "runs", as_json: Json = False) -> None:
+    """Print a run's search: each step's candidates, the path, failures."""
+    from pipeline import looking
+
+    looking.show_run(run, runs, as_json)
+
+
+@app.command()
+def report(run: Run = None,
+           output: Annotated[Optional[str], typer.Option(help="File to write; default: report.html in the run.")] = None,
+           markdown: Annotated[bool, typer.Option("--markdown", help="Markdown with pictures beside it.")] = False,
+           runs: Runs = "runs") -> None:
+    """Write one page on a run, finished or not: path, candidates, curves, time, model card."""
+    from pipeline import looking
+
+    looking.report(run, runs, output, markdown)
+
+
+@app.command()
+def tensorboard(run: Annotated[Optional[str], typer.Argument(help="Name or folder of a run; default: all.",
+                                                             autocompletion=_run_names)] = None,
                 port: int = 6006, host: str = "localhost", runs: Runs = "runs") -> None:
     """Open TensorBoard on a run's search."""
-    from pipeline import commands
+    from pipeline import looking
 
-    commands.tensorboard(run, runs, host, port)
+    looking.tensorboard(run, runs, host, port)
 
 
 def _config(config, name, videos, labels, steps, target_gmacs, epochs, need_videos=True, beam=None):

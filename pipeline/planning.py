@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from dataclasses import dataclass
 
 from expansion.axes import propose
 from expansion.complexity import complexity
-from expansion.console import make_console, make_table
+from expansion.console import make_console, make_table, print_json
 from expansion.dataset import VideoDataset
 from expansion.errors import InputError
 from expansion.search import Search
@@ -18,6 +19,7 @@ from pipeline.config import Config
 from pipeline.runs import RunFolder
 
 DEFAULT_GMACS_PER_SECOND = 20.0  # forward and backward MACs a second in training, measured on 2 CPU cores
+BATCH = 8  # that `describe` states the memory of a training step for
 START_SECONDS = 10.0  # build, trace and first step of a trial, where no run has measured it
 
 
@@ -42,38 +44,95 @@ def measured_speed(search: Search | None) -> Speed | None:
     return Speed(rates[len(rates) // 2], START_SECONDS, True)
 
 
-def show(config: Config, runs: str, gmacs_per_second: float | None) -> None:
-    """Prints the plan of the run that the configuration names, from where its search stands."""
-    console = make_console()
+@dataclass(frozen=True)
+class Plan:
+    """What comes next in a run.
+
+    Args:
+        step: number of the next step.
+        parent: what it expands.
+        candidates: axis, the axes that come to the same, spec, MACs, parameters, bytes of a training step, seconds.
+        saturated: axis and reason of those that cannot move.
+        later: this step and those after it, as they come out if each costs what it should: MACs, candidates, seconds.
+        videos: for training; None where it is not known yet.
+        classes: of the data; None where it is not known yet.
+        ingested: whether both are of records, or only of the labels.
+        stopped_by: why the search has ended; None where it has not.
+        speed: what the seconds are reckoned with.
+    """
+
+    step: int
+    parent: Spec
+    parent_macs: int
+    candidates: list[dict]
+    saturated: list[dict]
+    later: list[dict]
+    videos: int | None
+    classes: int | None
+    ingested: bool
+    stopped_by: str | None
+    speed: Speed
+
+
+def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None) -> Plan:
+    """The plan of the run that the configuration names, from where its search stands."""
     folder = RunFolder(os.path.join(runs, config.name))
     records = folder.records()
     data = VideoDataset.open(records) if records else None
-    traces = folder.traces()
-    search = folder.search() if traces else None
+    search = folder.search() if folder.traces() else None
     speed = Speed(gmacs_per_second) if gmacs_per_second else measured_speed(search) or Speed()
     classes, videos = (len(data.classes), data.videos("train")) if data else _listed(config)
     settings = config.search.model_copy(
-        update={"classes": classes} | ({"limits": data.limits} if data else {}))
-    if data is None:
-        counted = f"{videos} training videos of {classes} classes are listed" if videos else "classes are taken as 400"
-        console.print(f"No records yet: {counted}; the videos' length and size may limit the axes further.\n")
-
+        update={"classes": classes or 400} | ({"limits": data.limits} if data else {}))
     parent, number = (settings.seed, 0) if search is None else _standing(search)
-    candidates, saturated = propose(parent, settings.axes, settings.cost, settings.factor, settings.limits)
-    title = f"step {number + 1}, from {parent} ({cost(settings.cost(parent))}MACs)"
+    proposed, saturated = propose(parent, settings.axes, settings.cost, settings.factor, settings.limits)
     recipe = config.recipe.at(number + 1)
+    candidates = []
+    for candidate in proposed:
+        found = complexity(candidate.spec, settings.classes)
+        candidates.append({
+            "axis": candidate.axis, "merged": list(candidate.merged), "spec": candidate.spec, "macs": found.macs,
+            "params": found.params, "params_without_bn": found.params_without_bn, "bytes": found.memory(recipe.batch),
+            "seconds": speed.seconds(found.macs, recipe.epochs * videos) if videos else None})
+    macs = settings.cost(parent)
+    later = _later(config, macs, number, len(candidates), videos, speed) if videos else []
+    return Plan(number + 1, parent, macs, candidates, [dataclasses.asdict(axis) for axis in saturated], later, videos,
+                classes, data is not None, search.stopped_by if search else None, speed)
+
+
+def show(config: Config, runs: str, gmacs_per_second: float | None, as_json: bool = False) -> None:
+    """Prints the plan of the run that the configuration names."""
+    plan = make_plan(config, runs, gmacs_per_second)
+    if as_json:
+        print_json(dataclasses.asdict(plan))
+        return
+    console = make_console()
+    if not plan.ingested:
+        counted = (f"{plan.videos} training videos of {plan.classes} classes are listed" if plan.videos
+                   else "classes are taken as 400")
+        console.print(f"No records yet: {counted}; the videos' length and size may limit the axes further.\n")
+    title = f"step {plan.step}, from {plan.parent} ({cost(plan.parent_macs)}MACs)"
     table = make_table(title, "axis", *SPEC_COLUMNS, "MACs", "params", "no BN", "memory", "time")
-    for candidate in candidates:
-        seconds = speed.seconds(candidate.cost, recipe.epochs * videos) if videos else None
-        axis = " = ".join((candidate.axis, *candidate.merged))
-        table.add_row(axis, *_cells(candidate.spec, classes, recipe.batch), duration(seconds))
+    for row in plan.candidates:
+        table.add_row(" = ".join((row["axis"], *row["merged"])), *spec_cells(row["spec"]), cost(row["macs"]),
+                      f"{row['params'] / 1e6:.2f} M", f"{row['params_without_bn'] / 1e6:.2f} M",
+                      f"{row['bytes'] / 2**30:.2f} GiB", duration(row["seconds"]))
     console.print(table)
-    for axis in saturated:
-        console.print(f"{axis.axis} cannot move: {axis.reason}")
-    if search is not None and search.finished:
-        console.print(f"The search has ended ({search.stopped_by}); a larger budget goes on from here.")
-    if videos:
-        _outlook(console, config, settings.cost(parent), number, len(candidates), videos, speed)
+    for axis in plan.saturated:
+        console.print(f"{axis['axis']} cannot move: {axis['reason']}")
+    if plan.stopped_by:
+        console.print(f"The search has ended ({plan.stopped_by}); a larger budget goes on from here.")
+    if plan.later:
+        table = make_table("steps to come", "step", "about", "candidates", "time", "in all")
+        total = 0.0
+        for row in plan.later:
+            total += row["seconds"]
+            table.add_row(str(row["step"]), f"{cost(round(row['macs']))}MACs", str(row["candidates"]),
+                          duration(row["seconds"]), duration(total))
+        console.print(table)
+        source = "measured in this run" if plan.speed.measured else "taken as given; --gmacs-per-second sets it"
+        console.print(f"Times: {plan.speed.gmacs_per_second:.3g} GMACs/s in training ({source}), {plan.videos} training "
+                      "videos.")
 
 
 def _standing(search: Search) -> tuple[Spec, int]:
@@ -81,10 +140,10 @@ def _standing(search: Search) -> tuple[Spec, int]:
     return (path[-1].winner.spec, path[-1].step) if path else (search.settings.seed, 0)
 
 
-def _listed(config: Config) -> tuple[int, int | None]:
-    """Classes and training videos that the labels name; (400, None) where no videos are named."""
+def _listed(config: Config) -> tuple[int | None, int | None]:
+    """Classes and training videos that the labels name; (None, None) where no videos are named."""
     if not config.ingest.videos:
-        return 400, None
+        return None, None
     from components.video_example_gen.sources import read_sources
 
     entries = read_sources(config.ingest).entries
@@ -93,31 +152,19 @@ def _listed(config: Config) -> tuple[int, int | None]:
     return max(2, len({entry.label_text for entry in entries})), round(given + share)
 
 
-def _outlook(console, config: Config, macs: float, number: int, width: int, videos: int, speed: Speed) -> None:
-    """What the steps to come will take if each doubles the cost as it should."""
-    table = make_table("steps to come", "step", "about", "candidates", "time", "in all")
-    total = 0.0
+def _later(config: Config, macs: float, number: int, width: int, videos: int, speed: Speed) -> list[dict]:
+    """What the steps to come will take if each costs what it should."""
+    rows = []
     for step in range(number + 1, config.search.steps + 1):
         macs *= config.search.factor
-        seconds = width * speed.seconds(macs, config.recipe.at(step).epochs * videos)
-        total += seconds
-        table.add_row(str(step), f"{cost(round(macs))}MACs", str(width), duration(seconds), duration(total))
+        rows.append({"step": step, "macs": macs, "candidates": width,
+                     "seconds": width * speed.seconds(macs, config.recipe.at(step).epochs * videos)})
         if config.search.target_gmacs and macs >= config.search.target_gmacs * 1e9:
             break
-    console.print(table)
-    source = "measured in this run" if speed.measured else "taken as given; --gmacs-per-second sets it"
-    console.print(f"Times: {speed.gmacs_per_second:.3g} GMACs/s in training ({source}), {videos} training videos.")
+    return rows
 
 
-def _cells(spec: Spec, classes: int, batch: int, exact: bool = False) -> list[str]:
-    found = complexity(spec, classes)
-    numbers = [f"{n:,}" if exact else f"{n / 1e6:.2f} M" for n in (found.params, found.params_without_bn)]
-    macs = f"{found.macs:,}" if exact else cost(found.macs)
-    memory = found.memory(batch) / 2**30
-    return [*spec_cells(spec), macs, *numbers, f"{memory:.2f} GiB"]
-
-
-def describe(specs: list[str], classes: int) -> None:
+def describe(specs: list[str], classes: int, as_json: bool = False) -> None:
     """Prints exact MACs and parameters; of a single network also its stages and the memory of a training step.
 
     Raises:
@@ -126,11 +173,17 @@ def describe(specs: list[str], classes: int) -> None:
     if classes < 2:
         raise InputError(f"--classes is {classes}; at least 2 are allowed")
     parsed = [(text, parse_spec(text)) for text in specs]
+    if as_json:
+        print_json([{"name": text, "spec": spec.as_dict(), "classes": classes, "macs": found.macs,
+                     "params": found.params, "params_without_bn": found.params_without_bn, "bytes": found.memory(BATCH)}
+                    for text, spec in parsed for found in [complexity(spec, classes)]])
+        return
     if len(parsed) == 1:
         _describe_one(*parsed[0], classes)
     table = make_table("networks", "name", *SPEC_COLUMNS, "MACs", "params", "without BN")
     for text, spec in parsed:
-        table.add_row(text, *_cells(spec, classes, 8, exact=True)[:-1])  # 80 columns hold no memory as well
+        found = complexity(spec, classes)
+        table.add_row(text, *spec_cells(spec), *(f"{n:,}" for n in (found.macs, found.params, found.params_without_bn)))
     console = make_console()
     console.print(table)
     console.print(f"{classes} classes; MACs of one clip at the training crop. Width is on X2D's channels: the paper's "
@@ -148,5 +201,5 @@ def _describe_one(text: str, spec: Spec, classes: int) -> None:
         table.add_row(f"res{stage}", str(len(inside)), str(inside[0].outputs), str(inside[0].inner),
                       f"{spec.frames}x{size}x{size}")
     table.add_row("head", "", f"{spec.head_inner}, 2048, {classes}", "", "")
-    table.caption = f"memory of a training step at batch 8: {complexity(spec, classes).memory(8) / 2**30:.2f} GiB"
+    table.caption = f"memory of a training step at batch {BATCH}: {complexity(spec, classes).memory(BATCH) / 2**30:.2f} GiB"
     make_console().print(table)

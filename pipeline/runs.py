@@ -110,7 +110,8 @@ def find_run(name: str, root: str = "runs") -> RunFolder:
 
 def all_runs(root: str = "runs") -> list[RunFolder]:
     """The runs under a root, by name."""
-    return [RunFolder(os.path.dirname(path)) for path in files.matching(os.path.join(root, "*", "config.yaml"))]
+    found = files.matching(os.path.join(root, "*", "config.yaml"))
+    return [RunFolder(os.path.join(root, os.path.basename(os.path.dirname(path)))) for path in found]
 
 
 def newest_run(root: str = "runs") -> RunFolder:

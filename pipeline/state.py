@@ -28,9 +28,8 @@ def working(folder: RunFolder) -> Iterator[None]:
     The mark is a shared lock on a file: it goes with the process, however that ends, and several may work on one run.
     """
     os.makedirs(folder.path, exist_ok=True)
-    for old in (folder.failure, folder.result):
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(old)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(folder.failure)
     files.write_json(folder.environment, environment())
     with open(folder.lock, "a", encoding="utf-8") as mark:
         with contextlib.suppress(OSError):  # a file system without locks
@@ -80,6 +79,11 @@ def state(folder: RunFolder, search: Search | None) -> State:
     if os.path.exists(folder.failure):
         return "failed"
     ended = search is not None and search.finished
-    # Neither file is there where a search was made without the pipeline.
-    whole = os.path.exists(folder.result) or not os.path.exists(folder.environment)
-    return "finished" if ended and whole else "stopped"
+    return "finished" if ended and is_whole(folder) else "stopped"
+
+
+def is_whole(folder: RunFolder) -> bool:
+    """Whether the last that worked on the run came to its end; true as well where the pipeline never did."""
+    if not os.path.exists(folder.environment):
+        return True
+    return os.path.exists(folder.result) and os.path.getmtime(folder.result) >= os.path.getmtime(folder.environment)

@@ -16,7 +16,7 @@ from expansion.trace import read_outcomes
 from pipeline.config import Config, load_config
 from pipeline.held_out import Outcome, read_outcome
 from pipeline.runs import RunFolder
-from pipeline.state import State, state
+from pipeline.state import State, is_whole, state
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def gather(folder: RunFolder) -> Facts:
     config = data = None
     with contextlib.suppress(InputError):
         config = load_config(folder.config)
-    outcome = read_outcome(folder)
+    outcome = read_outcome(folder) if search.finished and is_whole(folder) else None
     records = outcome.examples if outcome and os.path.isdir(outcome.examples) else folder.records()
     if records:
         with contextlib.suppress(InputError):
