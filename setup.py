@@ -13,6 +13,7 @@ CORE = [
     "typer>=0.12",
     "tensorboard",
     "matplotlib>=3.8",
+    "jinja2>=3",
     "setuptools<81",  # tensorboard imports pkg_resources, which later versions drop
 ]
 VIDEO = ["av>=12,<19", "fsspec>=2023.1"]  # 19 drops metadata_errors of av.open
@@ -37,7 +38,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["expansion*", "components*", "pipeline*", "configs"]),
-    package_data={"configs": ["*.yaml"], "expansion": ["paper.json"]},
+    package_data={"configs": ["*.yaml"], "expansion": ["paper.json"], "pipeline.report": ["*.j2"]},
     install_requires=CORE,
     extras_require={"tfx": TFX, "video": VIDEO, "demo": DEMO, "kubeflow": KUBEFLOW, "wandb": WANDB,
                     "notebooks": NOTEBOOKS, "test": TEST},

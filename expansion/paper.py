@@ -49,7 +49,6 @@ def name_of(spec: Spec) -> str | None:
     return next((name for name, named in NAMED.items() if named == spec), None)
 
 
-@cache
 def recorded_search() -> Search:
     """The search that the accuracies of Figure 2 lead to, step 0 to 11; costs are this project's."""
     search = Search(SearchSettings(steps=STEPS))

@@ -1,5 +1,6 @@
 """The command line as a person meets it: costs at once, errors in one line, exit code 2."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import yaml
 from expansion.errors import InputError
 from pipeline.config import load_config, save_config, shipped
 from tests.expansion.paper import SPECS
+from tests.expansion.searches import finished
+from tests.pipeline.folders import make_run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,7 +31,7 @@ def test_describe_prints_the_papers_figures_to_the_digit():
             assert f"{golden[key]:,}" in lines[name].split()
 
 
-@pytest.mark.parametrize("args", [["--help"], ["plan"], ["describe", "M"]])
+@pytest.mark.parametrize("args", [["--help"], ["plan"], ["describe", "M"], ["runs"]])
 def test_what_needs_no_tensorflow_does_not_load_it(args):
     code = ("import sys; sys.argv = ['x3d', *sys.argv[1:]]\nfrom pipeline.cli import main\n"
             "try:\n    main()\nexcept SystemExit as e:\n    assert not e.code, e.code\n"
@@ -67,6 +70,8 @@ def test_configuration_errors_are_one_line(tmp_path, config, complaint):
     (["plan", "--config", "nowhere.yaml"], "no such file"),
     (["tensorboard", "nowhere"], "no run 'nowhere'"),
     (["describe", "M", "--classes", "1"], "at least 2"),
+    (["show"], "no search under runs/"),
+    (["report", "nowhere"], "no run 'nowhere'"),
 ])
 def test_errors_of_use_are_one_line(tmp_path, args, complaint):
     done = x3d(*args, cwd=tmp_path)
@@ -91,3 +96,49 @@ def test_options_go_over_the_file():
     assert config.search.steps == 7 and config.recipe.epochs == 30
     with pytest.raises(InputError, match="steps is -1"):
         load_config(shipped("small.yaml"), **{"ingest.videos": "v", "search.steps": -1})
+
+
+def test_json_is_all_that_is_on_standard_output(tmp_path):
+    plan = json.loads(x3d("plan", "--json", "--runs", str(tmp_path)).stdout)
+    assert plan["step"] == 1 and plan["candidates"][0]["merged"] == ["temporal"] and plan["videos"] is None
+    described = json.loads(x3d("describe", "M", "XS", "--json").stdout)
+    assert [row["macs"] for row in described] == [SPECS[name]["macs"] for name in ("M", "XS")]
+    assert json.loads(x3d("runs", "--json", cwd=tmp_path).stdout) == []
+
+
+def test_plan_reckons_with_the_labels(tmp_path):
+    rows = "".join(f"{name}{n}.mp4,{name},train\n" for name in ("fall", "walk") for n in range(10))
+    for row in rows.splitlines():
+        (tmp_path / row.split(",")[0]).touch()
+    (tmp_path / "labels.csv").write_text("path,label,split\n" + rows)
+    args = ("plan", "--videos", str(tmp_path), "--labels", str(tmp_path / "labels.csv"), "--runs", str(tmp_path))
+    plan = json.loads(x3d(*args, "--json", "--steps", "3", "--gmacs-per-second", "10").stdout)
+    assert plan["videos"] == 20 and plan["classes"] == 2 and [row["step"] for row in plan["later"]] == [1, 2, 3]
+    for row in plan["candidates"]:
+        assert row["seconds"] == pytest.approx(10 + 3 * row["macs"] * 20 * 30 / 10e9)
+    assert "steps to come" in x3d(*args).stdout
+
+
+def test_ctrl_c_is_one_line_and_130(tmp_path):
+    """TensorBoard's own end is quiet; here the command is stopped before it has one."""
+    code = ("import os, signal, sys\nfrom pipeline import cli, planning\n"
+            "planning.describe = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
+            "sys.argv = ['x3d', 'describe', 'M']\ncli.main()")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert (done.returncode, done.stderr, done.stdout) == (130, "x3d: stopped\n", "")
+
+
+def test_bash_completes_commands_and_runs(tmp_path):
+    make_run(tmp_path / "runs" / "fights", finished())
+    make_run(tmp_path / "runs" / "falls", finished())
+
+    def complete(*words):
+        environment = {"PYTHONPATH": str(ROOT), "PATH": "", "_X3D_COMPLETE": "complete_bash",
+                       "COMP_WORDS": " ".join(["x3d", *words]), "COMP_CWORD": str(len(words))}
+        code = "import sys; sys.argv = ['x3d']; from pipeline.cli import app; app(prog_name='x3d')"
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path,
+                              timeout=60).stdout.split()
+
+    assert complete("rep") == ["reproduce", "report"]
+    assert complete("show", "f") == ["falls", "fights"]
+    assert complete("tensorboard", "fi") == ["fights"]

@@ -1,0 +1,42 @@
+"""Folders of runs for tests, as the pipeline leaves them, without training."""
+
+import math
+
+from expansion import files
+from expansion.records import MANIFEST
+from expansion.search import Search
+from expansion.trace import OUTCOME, write_trace
+from pipeline.config import load_config, save_config, shipped
+from pipeline.held_out import Outcome
+from pipeline.runs import RunFolder
+from pipeline.state import environment
+
+CLASSES = ["fall", "jump", "run | walk", "<sit>"]
+CONFUSION = [[9, 1, 0, 0], [0, 10, 0, 0], [2, 2, 6, 0], [0, 0, 0, 5]]
+
+
+def make_run(path, search: Search, ended: bool = True) -> RunFolder:
+    """A run with this search, its trials' curves and its records; with what it reached on test videos if it `ended`."""
+    folder = RunFolder(str(path))
+    save_config(load_config(shipped("demo.yaml"), **{"ingest.videos": "videos", "seed": 7, "name": folder.name}),
+                folder.config)
+    searched = folder.searches + "/a"
+    write_trace(searched, search)
+    for step in search.steps:
+        for candidate in step.candidates:
+            if candidate.status == "completed":
+                history = {"accuracy": [candidate.accuracy * (1 - math.exp(-epoch)) for epoch in range(1, 6)],
+                           "loss": [2.0, 1.5, 1.2, 1.1, 1.0]}
+                files.write_json(f"{searched}/trial_{candidate.trial_id}/{OUTCOME}", {"history": history})
+    counts = {split: {"videos": 40, "per_class": dict.fromkeys(CLASSES, 10), "median_frames": 48}
+              for split in ("train", "val", "test")}
+    records = f"{folder.artifacts}/VideoExampleGen/examples/1"
+    files.write_json(f"{records}/{MANIFEST}", {
+        "classes": CLASSES, "splits": counts, "accepted": 120, "rejected": 2, "reject_reasons": {"cannot be decoded": 2},
+        "short_side": 72, "fingerprint": "0123456789abcdef"})
+    files.write_json(folder.environment, environment() | {"command": "x3d search --videos videos"})
+    if ended:
+        files.write_json(folder.result, Outcome(
+            split="test", classes=CLASSES, confusion=CONFUSION, top5=1.0, seed_accuracy=0.25, keras_model="model.keras",
+            serving=None, examples=records, search=searched, ended="2026-01-01T00:00:00+00:00").model_dump(mode="json"))
+    return folder
