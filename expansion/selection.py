@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from expansion.errors import InputError
 
+Z_95 = 1.959964  # two-sided 95 % of a normal distribution
 NOISE_LEVEL = 0.05  # two-sided p above which a winner is called "within noise"
 
 
@@ -27,6 +28,24 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """The winner against one loser, on the same validation videos.
+
+    Args:
+        loser: index into the candidates.
+        margin: winner's accuracy less the loser's, share of 1.
+        p_value: McNemar's exact test; None where it cannot be made.
+        verdict: "clear" where the winner is the more accurate one beyond chance, else "within noise", also where the
+            winner is the less accurate and won by its cost; "not tested" without paired videos.
+    """
+
+    loser: int
+    margin: float
+    p_value: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Decision:
     """The outcome of a step.
 
@@ -36,8 +55,9 @@ class Decision:
         runner_up: index of the second best; None with one candidate.
         margin: winner's accuracy less the runner-up's; None with one candidate.
         p_value: McNemar's exact test of winner against runner-up on the same videos; None where it cannot be made.
-        verdict: "clear", "within noise", or "unopposed" with one candidate; "not tested" without paired videos;
-            "prescribed" where the winner was given and the accuracies had no say.
+        verdict: "clear" where the winner is so against every loser, else "within noise"; "unopposed" with one candidate;
+            "not tested" without paired videos; "prescribed" where the winner was given and the accuracies had no say.
+        against: the winner against each loser, the largest gain first.
     """
 
     winner: int
@@ -46,6 +66,7 @@ class Decision:
     margin: float | None
     p_value: float | None
     verdict: str
+    against: tuple[Comparison, ...] = ()
 
 
 def marginal_gain(accuracy: float, cost: float, parent_accuracy: float, parent_cost: float) -> float:
@@ -79,6 +100,27 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     return min(1.0, 2 * math.fsum(math.exp(value) for value in log_tail))
 
 
+def wilson(right: float, videos: int) -> tuple[float, float]:
+    """95 % confidence interval of a share, by Wilson's score (1927).
+
+    Args:
+        right: videos that were right; means over several trainings need not be whole.
+        videos: videos in all, at least one.
+    """
+    share, square = right / videos, Z_95**2 / videos
+    centre, reach = share + square / 2, math.sqrt(square * (share * (1 - share) + square / 4))
+    return max(0.0, (centre - reach) / (1 + square)), min(1.0, (centre + reach) / (1 + square))
+
+
+def compare(winner: Scored, loser: Scored, index: int) -> Comparison:
+    """The paired test of a winner against the loser of that index."""
+    margin = winner.accuracy - loser.accuracy
+    if not winner.correct or len(winner.correct) != len(loser.correct):
+        return Comparison(index, margin, None, "not tested")
+    p_value = mcnemar(winner.correct, loser.correct)
+    return Comparison(index, margin, p_value, "clear" if margin > 0 and p_value < NOISE_LEVEL else "within noise")
+
+
 def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scored],
            prescribed: int | None = None) -> Decision:
     """The candidate of largest marginal gain. Equal gains go to the cheaper one, then to fewer parameters, then to the
@@ -99,17 +141,16 @@ def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scor
     if prescribed is not None:
         order.remove(prescribed)
         order.insert(0, prescribed)
-    winner, runner_up = order[0], (order[1] if len(order) > 1 else None)
-    if runner_up is None:
-        return Decision(winner, gains, None, None, None, "unopposed" if prescribed is None else "prescribed")
-    first, second = candidates[winner], candidates[runner_up]
-    margin = first.accuracy - second.accuracy
-    paired = first.correct and len(first.correct) == len(second.correct)
-    p_value = mcnemar(first.correct, second.correct) if paired else None
+    winner, *losers = order
+    against = tuple(compare(candidates[winner], candidates[index], index) for index in losers)
     if prescribed is not None:
         verdict = "prescribed"
-    elif p_value is None:
-        verdict = "not tested"
-    else:
-        verdict = "clear" if p_value < NOISE_LEVEL else "within noise"
-    return Decision(winner, gains, runner_up, margin, p_value, verdict)
+    elif not against:
+        verdict = "unopposed"
+    else:  # the weakest of the verdicts
+        found = {comparison.verdict for comparison in against}
+        verdict = next(name for name in ("not tested", "within noise", "clear") if name in found)
+    if not against:
+        return Decision(winner, gains, None, None, None, verdict)
+    nearest = against[0]
+    return Decision(winner, gains, nearest.loser, nearest.margin, nearest.p_value, verdict, against)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from expansion.axes import macs, propose
 from expansion.errors import InputError
-from expansion.selection import Scored, decide, marginal_gain, mcnemar
+from expansion.selection import Scored, decide, marginal_gain, mcnemar, wilson
 from expansion.spec import X2D
 from tests.expansion.paper import STEPS, top1
 
@@ -73,3 +73,29 @@ def test_mcnemar_is_a_symmetric_probability(pairs):
     first, second = [a for a, _ in pairs], [b for _, b in pairs]
     assert 0 <= mcnemar(first, second) <= 1
     assert mcnemar(first, second) == mcnemar(second, first)
+
+
+def test_every_loser_is_compared_and_one_within_noise_makes_the_step_so():
+    def scored(axis, right):
+        return Scored(axis, right / 100, 2, 0, tuple(index < right for index in range(100)))
+
+    decision = decide(0.1, 1, [scored("a", 60), scored("b", 90), scored("c", 88), scored("d", 70)])
+    assert [(c.loser, c.verdict) for c in decision.against] == [(2, "within noise"), (3, "clear"), (0, "clear")]
+    assert [c.p_value for c in decision.against] == pytest.approx([0.5, 2 * 2**-20, 2 * 2**-30])
+    assert decision.verdict == "within noise" and decision.p_value == decision.against[0].p_value
+    assert decide(0.1, 1, [scored("a", 60), scored("b", 90)]).verdict == "clear"
+
+
+def test_a_winner_by_cost_is_never_called_clear():
+    first, second = tuple(index < 60 for index in range(100)), tuple(index < 75 for index in range(100))
+    decision = decide(0.5, 1, [Scored("cheap", 0.6, 1.2, 0, first), Scored("dear", 0.75, 4, 0, second)])
+    assert decision.winner == 0 and decision.margin < 0 and decision.p_value < 1e-3 and decision.verdict == "within noise"
+
+
+@pytest.mark.parametrize("right, videos, expected", [  # Newcombe 1998 (Statistics in Medicine 17, 857), Table I, method 3
+    (81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (0, 20, (0.0, 0.1611)), (1, 29, (0.0061, 0.1718)),
+])
+def test_wilson_interval(right, videos, expected):
+    assert wilson(right, videos) == pytest.approx(expected, abs=5e-5)
+    mirrored = wilson(videos - right, videos)
+    assert (1 - mirrored[1], 1 - mirrored[0]) == pytest.approx(wilson(right, videos))

@@ -1,0 +1,1 @@
+"""What is measured: the search against noise, against peers."""
