@@ -208,8 +208,7 @@ class Search:
         decision = decide(parent.accuracy, parent.macs, scored, self._prescribed(step, places))
         for place, gain in zip(places, decision.gains):
             step.candidates[place].gain = gain
-        runner_up = None if decision.runner_up is None else places[decision.runner_up]
-        step.decision = dataclasses.replace(decision, winner=places[decision.winner], runner_up=runner_up)
+        step.decision = decision.among(places)
 
     def _prescribed(self, step: Step, places: list[int]) -> int | None:
         """Which of the completed candidates `follow` names; None where it names none."""
@@ -286,7 +285,7 @@ class Search:
                 [CandidateState(**c | {"spec": Spec(**c["spec"]), "merged": tuple(c["merged"]),
                                        "correct": tuple(c["correct"])}) for c in step["candidates"]],
                 [axes_module.Saturated(**s) for s in step["saturated"]],
-                Decision(**step["decision"] | {"gains": tuple(step["decision"]["gains"])}) if step["decision"] else None,
+                Decision.from_dict(step["decision"]) if step["decision"] else None,
             )
             for step in trace["steps"]
         ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from expansion.errors import InputError
 
@@ -67,6 +67,18 @@ class Decision:
     p_value: float | None
     verdict: str
     against: tuple[Comparison, ...] = ()
+
+    def among(self, places: Sequence[int]) -> Decision:
+        """The same, where candidate i of those compared has the place places[i] among all of the step."""
+        return replace(
+            self, winner=places[self.winner], runner_up=None if self.runner_up is None else places[self.runner_up],
+            against=tuple(replace(comparison, loser=places[comparison.loser]) for comparison in self.against))
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Decision:
+        """From the dictionary that dataclasses.asdict makes of it, also by way of JSON."""
+        return cls(**values | {"gains": tuple(values["gains"]),
+                               "against": tuple(Comparison(**found) for found in values.get("against", ()))})
 
 
 def marginal_gain(accuracy: float, cost: float, parent_accuracy: float, parent_cost: float) -> float:

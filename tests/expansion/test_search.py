@@ -141,6 +141,13 @@ def test_failed_candidates_are_kept_and_passed_over():
     assert search.steps[1].winner.axis == "fast"
 
 
+def test_losers_keep_their_place_where_another_failed():
+    step = run(Search(SearchSettings(steps=1)), lambda step, axis: None if axis == "fast" else top1(step, axis)).steps[1]
+    named = [step.candidates[comparison.loser].axis for comparison in step.decision.against]
+    assert sorted([step.winner.axis, *named]) == ["bottleneck", "depth", "spatial", "width"]
+    assert step.candidates[step.decision.runner_up].axis == named[0]
+
+
 def test_a_step_without_a_completed_candidate_is_an_error():
     with pytest.raises(NoCandidate, match="step 1: no candidate completed.*out of memory"):
         run(Search(SearchSettings(steps=1)), lambda step, axis: 0.1 if step == 0 else None)
