@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import (
-    BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn)
+    BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn,
+    TimeRemainingColumn)
+from rich.text import Text
 
 from expansion.console import make_console
 from expansion.search import CandidateState, Step
 from expansion.spec import Spec
-from expansion.tables import clip_text, cost, percent, step_table
+from expansion.tables import clip_text, cost, duration, percent, step_table
 
 
 # Left to itself, rich sends what libraries print to the screen, past console.noise_to's log.
@@ -39,6 +42,15 @@ def task_progress(description: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
+class _Left(ProgressColumn):
+    """Time left: until the task's `until`, on time.monotonic's clock, where it has one; else as rich reckons it."""
+
+    def render(self, task) -> Text:
+        until = task.fields.get("until")
+        left = task.time_remaining if until is None else max(0.0, until - time.monotonic())
+        return Text("" if left is None or task.finished else f"{duration(left)} left", no_wrap=True)
+
+
 class SearchProgress:
     """Shows a search. All methods are called by the tuner.
 
@@ -51,40 +63,57 @@ class SearchProgress:
         self.console = console or make_console(stderr=True)
         self.quiet = quiet
         self._bars: Progress | None = None
-        self._task = None
+        self._task = self._search = None
+        self._search_began = 0.0
         self._label = ""
 
     def _say(self, what) -> None:
         if not self.quiet:
             self.console.print(what)
 
-    def trial_began(self, step: int, place: str, candidate: CandidateState, epochs: float) -> None:
-        """`place` is like "2/5": which candidate of the step this is."""
-        self._began(f"step {step} {place} {candidate.axis}: {_short(candidate.spec)} {cost(candidate.macs)}MACs", epochs)
+    def trial_began(self, step: int, place: str, candidate: CandidateState, epochs: float, trained: int = 0,
+                    spent: float = 0.0, left: float | None = None) -> None:
+        """A candidate is being trained.
+
+        Args:
+            place: like "2/5": which candidate of the step this is.
+            trained: candidates of the search that are done.
+            spent: seconds that they took.
+            left: seconds until the search ends; None where that cannot be told yet.
+        """
+        short = f"step {step} {place} {candidate.axis}"
+        self._began(f"{short}: {_short(candidate.spec)} {cost(candidate.macs)}MACs", short, epochs)
+        if self._bars and left is not None:
+            self._search = self._bars.add_task("search", total=spent + left, completed=spent, state="",
+                                               count=f"{trained} trained", until=time.monotonic() + left)
+            self._search_began = time.monotonic() - spent
 
     def training_began(self, spec: Spec, epochs: float) -> None:
         """The final training of the chosen spec."""
-        self._began(f"training {_short(spec)}", epochs)
+        self._began(f"training {_short(spec)}", "final training", epochs)
 
-    def _began(self, label: str, epochs: float) -> None:
+    def _began(self, label: str, short: str, epochs: float) -> None:
         self._label = label
         if self.quiet or not self.console.is_terminal:
             return
-        self._bars = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
-                              TextColumn("{task.fields[state]}"), TimeElapsedColumn(), TextColumn("left"),
-                              TimeRemainingColumn(), console=self.console, **_QUIET)
+        # 80 columns hold it: 24 for the label, 12 for the bar, 13, 14 and 11 for the rest.
+        self._bars = Progress(TextColumn("{task.description}"), BarColumn(12), TextColumn("{task.fields[count]}"),
+                              TextColumn("{task.fields[state]}"), _Left(), console=self.console, **_QUIET)
         self._bars.start()
-        self._task = self._bars.add_task(label, total=math.ceil(epochs), state="compiling")
+        self._task = self._bars.add_task(short, total=math.ceil(epochs), state="compiling",
+                                         count=f"0/{math.ceil(epochs)} epochs")
 
     def epoch_ended(self, epoch: int, epochs: int, logs: dict) -> None:
         if self._bars:
-            state = f"loss {logs['loss']:.3f} accuracy {percent(logs['accuracy'])}"
-            self._bars.update(self._task, completed=epoch, total=epochs, state=state)
+            self._bars.update(self._task, completed=epoch, total=epochs, count=f"{epoch}/{epochs} epochs",
+                              state=f"{percent(logs['accuracy'])} right")
+            if self._search is not None:
+                self._bars.update(self._search, completed=time.monotonic() - self._search_began)
 
     def trial_ended(self, result: str) -> None:
         if self._bars:
             self._bars.stop()
-            self._bars = None
+            self._bars = self._search = None
         self._say(f"{self._label}  {result}")
 
     def step_decided(self, step: Step) -> None:

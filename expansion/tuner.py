@@ -13,6 +13,7 @@ from expansion import files, summaries
 from expansion.dataset import VideoDataset
 from expansion.evaluation import Evaluation, Evaluator
 from expansion.figure import save_figure
+from expansion.forecast import seconds_left
 from expansion.model import X3D
 from expansion.oracle import OBJECTIVE, ExpansionOracle, spec_of
 from expansion.progress import SearchProgress
@@ -67,7 +68,10 @@ class ExpansionTuner(base_tuner.BaseTuner):
         step, candidate = self._candidate(trial.trial_id)
         recipe = self.recipe.at(step.step)
         place = f"{step.candidates.index(candidate) + 1}/{len(step.candidates)}"
-        self.progress.trial_began(step.step, place, candidate, recipe.epochs)
+        done = [c for of in self.trace.steps for c in of.candidates if c.done]
+        self.progress.trial_began(
+            step.step, place, candidate, recipe.epochs, len(done), sum(c.metrics.get("seconds", 0.0) for c in done),
+            seconds_left(self.trace, self.recipe, self.data.videos("train")))
         keras.backend.clear_session()
         gc.collect()
         try:

@@ -12,36 +12,14 @@ from expansion.complexity import complexity
 from expansion.console import make_console, make_table, print_json
 from expansion.dataset import VideoDataset
 from expansion.errors import InputError
+from expansion.forecast import Speed, measured_speed
 from expansion.search import Search
 from expansion.spec import Spec, parse_spec
 from expansion.tables import SPEC_COLUMNS, cost, duration, spec_cells
 from pipeline.config import Config
 from pipeline.runs import RunFolder
 
-DEFAULT_GMACS_PER_SECOND = 20.0  # forward and backward MACs a second in training, measured on 2 CPU cores
 BATCH = 8  # that `describe` states the memory of a training step for
-START_SECONDS = 10.0  # build, trace and first step of a trial, where no run has measured it
-
-
-@dataclass(frozen=True)
-class Speed:
-    """What training costs: seconds = start + 3 * MACs * clips / rate (the backward pass counts twice)."""
-
-    gmacs_per_second: float = DEFAULT_GMACS_PER_SECOND
-    start_seconds: float = START_SECONDS
-    measured: bool = False
-
-    def seconds(self, macs: float, clips: float) -> float:
-        return self.start_seconds + 3 * macs * clips / (self.gmacs_per_second * 1e9)
-
-
-def measured_speed(search: Search | None) -> Speed | None:
-    """The speed of a run's completed trials: the median of each, or None where none has completed."""
-    trials = [c for step in (search.steps if search else []) for c in step.candidates if c.metrics.get("clips_per_second")]
-    if not trials:
-        return None
-    rates = sorted(3 * c.macs * c.metrics["clips_per_second"] / 1e9 for c in trials)
-    return Speed(rates[len(rates) // 2], START_SECONDS, True)
 
 
 @dataclass(frozen=True)
