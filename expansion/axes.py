@@ -7,6 +7,7 @@ Plain Python; no TensorFlow.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from expansion.spec import Spec
 AXES = ("fast", "temporal", "spatial", "depth", "width", "bottleneck")
 GRID = {"size": 8, "depth": 0.2, "width": 0.05, "bottleneck": 0.25}  # width: the paper's 0.1 on a base of 12 channels
 FIELD = {"spatial": "size", "depth": "depth", "width": "width", "bottleneck": "bottleneck"}
+MOST_MACS = 64  # times the present MACs: how far a value is looked for
 STRIDE_FACTOR = {"fast": 0.5, "temporal": 0.75}
 
 Cost = Callable[[Spec], float]
@@ -69,24 +71,60 @@ class Saturated:
 
 def _grid_values(field: str, current: float) -> Iterator[float]:
     """Grid values above the current one, rising."""
+    for index in itertools.count(1):
+        yield _grid_value(field, current, index)
+
+
+def _grid_value(field: str, current: float, index: int) -> float:
+    """The grid value that is the index-th above the current one."""
     step = GRID[field]
-    index = math.floor(current / step + 1e-9) + 1
-    while True:
-        yield int(index * step) if field == "size" else round(index * step, 6)
-        index += 1
+    place = math.floor(current / step + 1e-9) + index
+    return int(place * step) if field == "size" else round(place * step, 6)
 
 
-def _nearest(spec: Spec, field: str, cost: Cost, target: float) -> Spec:
-    """The grid value whose cost is nearest to the target in log ratio; of equal ones the smallest."""
-    best, best_distance = None, math.inf
-    for value in _grid_values(field, getattr(spec, field)):
-        candidate = spec.replace(**{field: value})
-        reached = cost(candidate)
-        distance = abs(math.log(reached / target))
-        if distance < best_distance - 1e-12:
-            best, best_distance = candidate, distance
-        if reached >= target or value > 1e4:
-            return best
+def _nearest(spec: Spec, field: str, cost: Cost, factor: float) -> Spec:
+    """The grid value whose cost is nearest to `factor` times the present one in log ratio; of equal ones the smallest.
+
+    The cost has to rise with the value. A cost that has to be measured is asked for few times: the way begins where the
+    MACs would have it end.
+    """
+    def at(index: int) -> Spec:
+        return spec.replace(**{field: _grid_value(field, getattr(spec, field), index)})
+
+    def reaches(measure: Cost) -> Callable[[int], bool]:
+        target = factor * measure(spec)
+
+        def found(index: int) -> bool:
+            if measure(at(index)) >= target:
+                return True
+            if macs(at(index)) > MOST_MACS * macs(spec):
+                raise InputError(f"no {field} up to {getattr(at(index), field):g} costs {factor:g} times as much")
+            return False
+
+        return found
+
+    above, target = _first(reaches(cost), _first(reaches(macs), 1)), factor * cost(spec)
+    best = min((index for index in (above - 1, above) if index), key=lambda i: round(abs(math.log(cost(at(i)) / target)), 12))
+    while best > 1 and cost(at(best - 1)) == cost(at(best)):
+        best -= 1
+    return at(best)
+
+
+def _first(reached: Callable[[int], bool], start: int) -> int:
+    """The first index from 1 on that is reached, where all after it are: by growing strides from the start, then halving."""
+    below, above, stride = start - 1, start, 1
+    if reached(start):
+        while below > 0 and reached(below):
+            below, above, stride = max(0, below - stride), below, 2 * stride
+    else:
+        below, above = start, start + stride
+        while not reached(above):
+            stride *= 2
+            below, above = above, above + stride
+    while above - below > 1:
+        middle = (below + above) // 2
+        below, above = (below, middle) if reached(middle) else (middle, above)
+    return above
 
 
 def expand(spec: Spec, axis: str, cost: Cost = macs, factor: float = 2.0) -> Spec:
@@ -106,7 +144,7 @@ def expand(spec: Spec, axis: str, cost: Cost = macs, factor: float = 2.0) -> Spe
     if axis not in AXES:
         raise InputError(f"axis {axis!r} is not known; allowed are {', '.join(AXES)}")
     if axis in FIELD:
-        return _nearest(spec, FIELD[axis], cost, factor * cost(spec))
+        return _nearest(spec, FIELD[axis], cost, factor)
     if axis == "fast" and spec.stride == 1 and spec.frames > 1:
         raise InputError("the stride is 1 already: no more frames to sample in the same span")
     stride = max(1, math.floor(spec.stride * STRIDE_FACTOR[axis] + 0.5))
@@ -114,12 +152,16 @@ def expand(spec: Spec, axis: str, cost: Cost = macs, factor: float = 2.0) -> Spe
 
 
 def propose(spec: Spec, axes: tuple[str, ...] = AXES, cost: Cost = macs, factor: float = 2.0,
-            limits: Limits = Limits()) -> tuple[list[Candidate], list[Saturated]]:
+            limits: Limits = Limits(), reject: Callable[[Spec], str | None] = lambda spec: None) -> tuple[list[Candidate], list[Saturated]]:
     """One candidate for each axis that can move, and the axes that cannot, with their reasons.
 
     Where two axes propose the same model it is trained once, under the first one's name, and the other is merged into
     it. At one frame "fast" and "temporal" count as the same (the paper trains one for both): the stride only says how
     far apart the two frames of the clip will be.
+
+    Args:
+        limits: what the data allows.
+        reject: says why a spec is not wanted, or None. It is asked before the cost of a spec is, where both can be.
     """
     candidates: list[Candidate] = []
     saturated: list[Saturated] = []
@@ -129,7 +171,9 @@ def propose(spec: Spec, axes: tuple[str, ...] = AXES, cost: Cost = macs, factor:
         except InputError as error:
             saturated.append(Saturated(axis, str(error)))
             continue
-        broken = limits.broken_by(grown)
+        broken = limits.broken_by(grown) or reject(grown)
+        if not broken and cost(grown) <= cost(spec):
+            broken = "it does not raise the cost"
         if broken:
             saturated.append(Saturated(axis, broken))
             continue
