@@ -14,7 +14,7 @@ _HOME = {
     "VideoDataset": "dataset", "InputError": "errors",
     "X3D": "model", "build_model": "model", "at_size": "model",
     "new_model": "training", "train": "training", "load_model": "training",
-    "evaluate": "evaluation", "Evaluation": "evaluation",
+    "evaluate": "evaluation", "Evaluation": "evaluation", "evaluate_network": "evaluation", "open_network": "network",
     "export_saved_model": "export",
     "ExpansionOracle": "oracle", "ExpansionTuner": "tuner",
     "search_figure": "figure", "save_figure": "figure",

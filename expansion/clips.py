@@ -56,13 +56,6 @@ def frame_indices(start, total, spec: Spec):
     return tf.minimum(start + spec.stride * tf.range(spec.frames), total - 1)
 
 
-def view_starts(total, spec: Spec, views: int):
-    """First frames of up to `views` different clips, spread evenly over a video of `total` frames."""
-    last = tf.maximum(total - spec.span, 0)
-    starts = tf.linspace(0.0, tf.cast(last, tf.float32), views) if views > 1 else tf.cast([last // 2], tf.float32)
-    return tf.unique(tf.cast(tf.round(starts), tf.int32)).y
-
-
 def jpeg_ratio(short_side: int, size: int, largest_scale: float) -> int:
     """Largest reduction a JPEG can be decoded at (1, 2, 4 or 8) so that no crop has to be enlarged for it."""
     return max(ratio for ratio in (1, 2, 4, 8) if ratio == 1 or short_side / largest_scale / ratio >= size)
@@ -113,20 +106,6 @@ def cut_clip(cut: Cut, spec: Spec, ratio: int):
     return tf.ensure_shape(clip, (spec.frames, spec.size, spec.size, 3))
 
 
-def evaluation_clips(video: Video, spec: Spec, settings: ClipSettings, ratio: int = 1):
-    """All views of a video, (views, frames, size, size, 3): spread in time, cropped in the centre."""
-    total = tf.shape(video.jpeg)[0]
-    starts = view_starts(total, spec, settings.views)
-    indices = tf.map_fn(lambda start: frame_indices(start, total, spec), starts)
-    # Views overlap where the video is short: each frame is decoded once.
-    needed, place = tf.unique(tf.reshape(indices, [-1]))
-    short = tf.minimum(video.height, video.width)
-    side = tf.cast(tf.round(tf.cast(short, tf.float32) / settings.eval_scale), tf.int32)
-    pixels = decode_clip(tf.gather(video.jpeg, needed), (video.height - side) // 2, (video.width - side) // 2,
-                         side, spec.size, ratio)
-    return tf.reshape(tf.gather(pixels, place), (-1, spec.frames, spec.size, spec.size, 3))
-
-
 def read(data: VideoDataset, split: str) -> tf.data.Dataset:
     """Serialised records of a split, in the order of the shards."""
     files = data.files(split)
@@ -137,7 +116,8 @@ def _compression(files: list[str]) -> str | None:
     return "GZIP" if files[0].endswith(".gz") else None
 
 
-def _options(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def in_order(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset with the same elements in the same order in every run."""
     options = tf.data.Options()
     options.deterministic = True
     options.autotune.enabled = True
@@ -195,19 +175,7 @@ def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch
         return cut_clip(cut, spec, ratio), cut.label
 
     dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(one_epoch)
-    return _options(dataset.map(clip, tf.data.AUTOTUNE).batch(batch, drop_remainder=True).prefetch(2))
-
-
-def evaluation_views(data: VideoDataset, split: str, spec: Spec, settings: ClipSettings, batch: int) -> tf.data.Dataset:
-    """All views of all videos of a split in order: batches of clips, and the number of the video each belongs to."""
-    ratio = jpeg_ratio(data.short_side, spec.size, settings.eval_scale)
-
-    def views(number, record):
-        clips = evaluation_clips(parse(record), spec, settings, ratio)
-        return clips, tf.fill([tf.shape(clips)[0]], number)
-
-    dataset = read(data, split).enumerate().map(views, tf.data.AUTOTUNE).unbatch()
-    return _options(dataset.batch(batch).prefetch(2))
+    return in_order(dataset.map(clip, tf.data.AUTOTUNE).batch(batch, drop_remainder=True).prefetch(2))
 
 
 def labels_and_ids(data: VideoDataset, split: str) -> tuple[list[int], list[str]]:

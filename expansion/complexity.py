@@ -73,9 +73,9 @@ def _conv(inputs: int, outputs: int, kernel: int, positions: int, *, groups: int
     )
 
 
-def stem_complexity(spec: Spec) -> Complexity:
-    """1x3x3 with stride 2, then 5x1x1 channel-wise, batch norm, ReLU."""
-    positions = spec.frames * halve(spec.size) ** 2
+def stem_complexity(spec: Spec, size: int) -> Complexity:
+    """1x3x3 with stride 2, then 5x1x1 channel-wise, batch norm, ReLU, on an input of `size` pixels a side."""
+    positions = spec.frames * halve(size) ** 2
     channels = spec.stem_channels
     return _conv(3, channels, 9, positions, bn=False) + _conv(
         channels, channels, STEM_KERNEL_FRAMES, positions, groups=channels, act=True
@@ -102,23 +102,42 @@ def block_complexity(block: Block, frames: int, size: int) -> Complexity:
 
 
 def head_complexity(spec: Spec, classes: int, inputs: int, size: int) -> Complexity:
-    """1x1x1 with batch norm and ReLU, average pool, 2048 with ReLU, classes."""
+    """1x1x1 with batch norm and ReLU, average pool, then at every place 2048 with ReLU and classes."""
+    places = max(1, size - spec.feature_size + 1) ** 2
     return (
         _conv(inputs, spec.head_inner, 1, spec.frames * size**2, act=True)
-        + _conv(spec.head_inner, HEAD_CHANNELS, 1, 1, bn=False, act=True)
-        + _conv(HEAD_CHANNELS, classes, 1, 1, bias=True, bn=False)
+        + _conv(spec.head_inner, HEAD_CHANNELS, 1, places, bn=False, act=True)
+        + _conv(HEAD_CHANNELS, classes, 1, places, bias=True, bn=False)
     )
 
 
-def complexity(spec: Spec, classes: int = 400) -> Complexity:
-    """Cost of the whole network for one clip at its training crop.
+def layer_complexities(spec: Spec, classes: int = 400, size: int | None = None) -> list[Complexity]:
+    """Cost of the stem, of every block and of the head for one clip; arguments as in `complexity`."""
+    pixels = size or spec.size
+    blocks, parts = spec.blocks(), [stem_complexity(spec, pixels)]
+    pixels = halve(pixels)
+    for block in blocks:
+        parts.append(block_complexity(block, spec.frames, pixels))
+        pixels = halve(pixels) if block.spatial_stride == 2 else pixels
+    return [*parts, head_complexity(spec, classes, blocks[-1].outputs, pixels)]
+
+
+def complexity(spec: Spec, classes: int = 400, size: int | None = None) -> Complexity:
+    """Cost of the whole network for one clip.
 
     Args:
         spec: the network.
         classes: outputs of the last layer (the paper's figures are for Kinetics-400).
+        size: pixels of the input; None for the training crop, which the paper's figures are for.
     """
-    total, size, blocks = stem_complexity(spec), halve(spec.size), spec.blocks()
-    for block in blocks:
-        total += block_complexity(block, spec.frames, size)
-        size = halve(size) if block.spatial_stride == 2 else size
-    return total + head_complexity(spec, classes, blocks[-1].outputs, size)
+    return sum(layer_complexities(spec, classes, size), Complexity())
+
+
+def fitting_batch(spec: Spec, size: int | None = None, memory: int = 1 << 30, most: int = 32) -> int:
+    """Clips in a forward pass whose costliest layer keeps within `memory` bytes, from 1 to `most`.
+
+    Args:
+        size: pixels of the input; None for the training crop.
+    """
+    costliest = max(layer.stored for layer in layer_complexities(spec, 1, size))
+    return max(1, min(most, memory // (4 * costliest)))

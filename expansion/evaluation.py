@@ -1,19 +1,21 @@
-"""K-view evaluation: softmax averaged over the views of a video, streamed so that memory stays bounded."""
+"""Multi-view evaluation: softmax averaged over the views of a video, streamed so that memory stays bounded."""
 
 from __future__ import annotations
 
-import statistics
-import time
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from expansion.clips import evaluation_views, labels_and_ids
+from expansion.clips import labels_and_ids
+from expansion.complexity import fitting_batch
 from expansion.dataset import VideoDataset
+from expansion.errors import InputError
 from expansion.model import X3D
+from expansion.network import Network, keras_network
 from expansion.recipe import ClipSettings
+from expansion.views import evaluation_views
 
 
 @dataclass(frozen=True)
@@ -64,49 +66,54 @@ class Evaluation:
         return counts
 
 
-class Evaluator:
-    """Evaluates one model; the compiled forward pass is kept between calls."""
-
-    def __init__(self, model: X3D):
-        self.model = model
-        shape = (None, *model.input_shape[1:])
-
-        @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)], autograph=False)
-        def forward(clips):
-            return tf.nn.softmax(model(clips, training=False))
-
-        self._forward = forward
-
-    def __call__(self, data: VideoDataset, split: str, settings: ClipSettings, batch: int = 32) -> Evaluation:
-        labels, video_ids = labels_and_ids(data, split)
-        sums = np.zeros((len(labels), self.model.classes))
-        views = np.zeros(len(labels))
-        for clips, numbers in evaluation_views(data, split, self.model.spec, settings, batch):
-            numbers = numbers.numpy()
-            np.add.at(sums, numbers, self._forward(clips).numpy())
-            np.add.at(views, numbers, 1)
-        return Evaluation(sums / views[:, None], np.asarray(labels), tuple(video_ids))
-
-    def latency(self, calls: int = 11, at_most: float = 2.0) -> float:
-        """Median seconds of a forward pass of one clip, after two to warm up, in about `at_most` seconds."""
-        clip = tf.zeros((1, *self.model.input_shape[1:]), tf.uint8)
-        seconds: list[float] = []
-        for _ in range(2 + calls):
-            began = time.perf_counter()
-            self._forward(clip).numpy()
-            seconds.append(time.perf_counter() - began)
-            if len(seconds) > 3 and sum(seconds) > at_most:
-                break
-        return statistics.median(seconds[2:])
-
-
-def evaluate(model: keras.Model, data: VideoDataset, split: str = "val",
-             settings: ClipSettings = ClipSettings(), batch: int = 32) -> Evaluation:
-    """K-view evaluation of a model on a split.
+def evaluate_network(network: Network, data: VideoDataset, split: str = "val",
+                     settings: ClipSettings = ClipSettings(), batch: int | None = None,
+                     progress: Callable[[int, int], None] | None = None) -> Evaluation:
+    """Multi-view evaluation of a network in any form on a split.
 
     Args:
-        model: an X3D model.
-        settings: number of views and scale.
-        batch: clips in a forward pass.
+        settings: number of views and crops, and scale.
+        batch: clips in a forward pass; None for as many as fit (complexity.fitting_batch).
+        progress: called with (videos begun, videos).
+
+    Raises:
+        InputError: the split has no records, or the classes are others than the network's.
     """
-    return Evaluator(model)(data, split, settings, batch)
+    check_classes(network, data)
+    labels, video_ids = labels_and_ids(data, split)
+    if any(not 0 <= label < network.classes for label in labels):
+        raise InputError(f"{data.path}: a label of split {split!r} is outside the {network.classes} classes")
+    sums = np.zeros((len(labels), network.classes))
+    views = np.zeros(len(labels))
+    batch = min(batch or fitting_batch(network.spec, network.size), network.most or sys.maxsize)
+    for clips, numbers in evaluation_views(data, split, network.spec, settings, batch, network.size):
+        numbers = numbers.numpy()
+        np.add.at(sums, numbers, network.predict(clips))
+        np.add.at(views, numbers, 1)
+        if progress:
+            progress(int(numbers[-1]) + 1, len(labels))
+    return Evaluation(sums / views[:, None], np.asarray(labels), tuple(video_ids))
+
+
+def check_classes(network: Network, data: VideoDataset) -> None:
+    """Compares the classes of a network with those of a data set.
+
+    Raises:
+        InputError: they differ.
+    """
+    if network.classes != len(data.classes):
+        raise InputError(f"{data.path}: {len(data.classes)} classes, but the network has {network.classes}")
+    for number, (own, other) in enumerate(zip(network.class_names, data.classes)):
+        if own != other:
+            raise InputError(f"{data.path}: class {number} is {other!r} there and {own!r} in the network")
+
+
+def evaluate(model: X3D, data: VideoDataset, split: str = "val", settings: ClipSettings = ClipSettings(),
+             batch: int | None = None) -> Evaluation:
+    """Multi-view evaluation of a Keras model on a split, at the input size that the settings ask for.
+
+    Args:
+        settings: number of views and crops, and scale.
+        batch: clips in a forward pass; None for as many as fit (complexity.fitting_batch).
+    """
+    return evaluate_network(keras_network(model, settings.evaluation_size(model.spec.size)), data, split, settings, batch)

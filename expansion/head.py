@@ -12,7 +12,7 @@ from expansion.spec import HEAD_CHANNELS, Spec
 
 @register
 class PlacePool(keras.layers.Layer):
-    """Mean over frames and a square window: (frames * batch, height, width, channels) to (batch, rows, columns, channels).
+    """Mean over frames and a square window: (frames * batch, height, width, channels) to (batch, rows, columns, same).
 
     Args:
         frames: frames folded into the batch axis.

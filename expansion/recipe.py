@@ -7,6 +7,7 @@ dropout 0.5, a half-cosine schedule per step after a linear warm-up. The rate sc
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from pydantic import Field
 
@@ -76,12 +77,27 @@ class ClipSettings(Settings):
     Args:
         jitter: in training, the short side is scaled at random between these multiples of the crop
             (the paper's 182 to 228 for a crop of 160).
-        eval_scale: in evaluation, the short side as a multiple of the crop (the paper's 128 / 112).
+        eval_scale: in evaluation, the short side as a multiple of the training crop (the paper's 128 / 112).
         flip: mirror half of the training clips. Off where labels depend on left and right.
         views: clips a video in evaluation, spread evenly in time (the paper's 10).
+        crops: squares cut from each of them: 1 in the centre, or 3 along the long side (left, centre and right; top,
+            centre and bottom of an upright video), each as high as the short side. 10 views of 3 are the paper's 30.
     """
 
     jitter: tuple[float, float] = (8 / 7, 1.425)
     eval_scale: float = Field(8 / 7, ge=1.0)
     flip: bool = True
     views: int = Field(10, ge=1)
+    crops: Literal[1, 3] = 1
+
+    def evaluation_size(self, crop: int) -> int:
+        """Pixels of the network's input in evaluation: the training crop, or the whole short side for three crops."""
+        return crop if self.crops == 1 else self._short_side(crop)
+
+    def window(self, crop: int, size: int) -> float:
+        """Share of a video's short side that an input of `size` pixels sees, at most 1, for a training crop."""
+        return 1.0 if size >= self._short_side(crop) else size / (crop * self.eval_scale)
+
+    def _short_side(self, crop: int) -> int:
+        # Rounded down, as PySlowFast's test crops are: 182, 256 and 356 for 160, 224 and 312.
+        return int(crop * self.eval_scale + 1e-6)

@@ -11,10 +11,11 @@ from keras_tuner.engine import base_tuner
 
 from expansion import files, summaries
 from expansion.dataset import VideoDataset
-from expansion.evaluation import Evaluation, Evaluator
+from expansion.evaluation import Evaluation, evaluate_network
 from expansion.figure import save_figure
 from expansion.forecast import seconds_left
 from expansion.model import X3D
+from expansion.network import keras_network
 from expansion.oracle import OBJECTIVE, ExpansionOracle, spec_of
 from expansion.progress import SearchProgress
 from expansion.recipe import ClipSettings, Recipe
@@ -89,9 +90,9 @@ class ExpansionTuner(base_tuner.BaseTuner):
         history = train(model, self.data, recipe, self.clips, seed=self.seed, on_epoch=self.progress.epoch_ended,
                         callbacks=[summaries.Curves(run)])
         trained = time.perf_counter()
-        evaluator = Evaluator(model)
-        evaluation = evaluator(self.data, "val", self.clips)
-        latency = evaluator.latency()
+        network = keras_network(model, self.clips.evaluation_size(model.spec.size))
+        evaluation = evaluate_network(network, self.data, "val", self.clips)
+        latency = network.latency()
         ended = time.perf_counter()
         self.save_model(trial.trial_id, model)
         metrics = self._metrics(evaluation, history, began, built, trained, ended) | {"latency_ms": 1000 * latency}

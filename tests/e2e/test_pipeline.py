@@ -102,9 +102,10 @@ def test_the_threshold_holds_over_all_videos_and_not_for_each_class(finished):
 def test_the_pushed_model_answers_as_the_keras_model_does(finished, config):
     import tensorflow as tf
 
-    from expansion.clips import evaluation_views, read
+    from expansion.clips import read
     from expansion.evaluation import evaluate
     from expansion.training import load_model
+    from expansion.views import evaluation_views
 
     result = finished[1]
     pushed, model, data = tf.saved_model.load(result.pushed), load_model(result.keras_model), VideoDataset.open(result.examples)

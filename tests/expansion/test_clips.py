@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from expansion import records
 from expansion.clips import (
-    choose_clip, cut_clip, decode_clip, evaluation_views, frame_indices, jpeg_ratio, labels_and_ids, parse, training_clips,
-    view_starts)
+    choose_clip, cut_clip, decode_clip, frame_indices, jpeg_ratio, labels_and_ids, parse, training_clips)
 from expansion.dataset import VideoDataset
 from expansion.recipe import ClipSettings
 from expansion.spec import Spec
+from expansion.views import evaluation_views, view_starts
 
 STILL = ClipSettings(jitter=(1.0, 1.0), eval_scale=1.0, flip=False, views=3)
 
