@@ -30,9 +30,13 @@ def phases(candidate: CandidateState) -> dict[str, float]:
     return known | {"other": max(0.0, found["seconds"] - sum(known.values()))}
 
 
-def gains_figure(search: Search, width: float = 8) -> Figure:
-    """The gain of every candidate, a row a step: the winner filled and named, with its lead and the verdict on it."""
-    steps = [step for step in search.steps if step.kind == "expansion"
+def gains_figure(search: Search, width: float = 8, until: int | None = None) -> Figure:
+    """The gain of every candidate, a row a step: the winner filled and named, with its lead and the verdict on it.
+
+    Args:
+        until: last step to draw; None for all.
+    """
+    steps = [step for step in search.steps[:_end(until)] if step.kind == "expansion"
              and any(candidate.gain is not None for candidate in step.candidates)]
     figure, axes = _figure(width, 1.3 + 0.5 * max(1, len(steps)))
     gains = [100 * c.gain for step in steps for c in step.candidates if c.gain is not None]
@@ -115,9 +119,13 @@ def _curve(panel: Axes, step: Step, candidate: CandidateState, values: Sequence[
         described(marker, f"{candidate.axis}: {percent(candidate.accuracy)} of the validation videos")
 
 
-def time_figure(search: Search, width: float = 8) -> Figure:
-    """Where the time went: a bar a step, divided into building, training, evaluating and the rest."""
-    steps = [step for step in search.steps if any(phases(c) for c in step.candidates)]
+def time_figure(search: Search, width: float = 8, until: int | None = None) -> Figure:
+    """Where the time went: a bar a step, divided into building, training, evaluating and the rest.
+
+    Args:
+        until: last step to draw; None for all.
+    """
+    steps = [step for step in search.steps[:_end(until)] if any(phases(c) for c in step.candidates)]
     sums = [{name: sum(phases(c).get(name, 0.0) for c in step.candidates) for name in PHASES} for step in steps]
     longest = max((sum(parts.values()) for parts in sums), default=1.0) or 1.0
     unit, size = next((u, s) for u, s in (("h", 3600.0), ("min", 60.0), ("s", 1.0)) if longest >= 2 * s or s == 1)
@@ -177,6 +185,10 @@ def interval(right: int, total: int) -> tuple[float, float]:
     centre = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / (4 * total))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _end(until: int | None) -> int | None:
+    return None if until is None else until + 1
 
 
 def _axis_legend(figure: Figure, steps: Sequence[Step]) -> None:

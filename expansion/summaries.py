@@ -9,28 +9,26 @@ from __future__ import annotations
 
 import os
 import time
-import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
-from tensorboard.compat.proto import summary_pb2
-from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hp
-from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+from tensorboard.plugins.hparams import metadata
 
-from expansion.axes import AXES
+from expansion.boards import CURVES, RESULTS, experiment, hyperparameters, layout, session_end, trial_id
+from expansion.charts import gains_figure, interval, time_figure
 from expansion.evaluation import Evaluation
 from expansion.events import Run, event_files
 from expansion.figure import confusion_figure, pixels, search_figure
 from expansion.recipe import Recipe
+from expansion.samples import Sample, samples_figure
 from expansion.search import CandidateState, Search, Step
 from expansion.tables import SPEC_COLUMNS, cost, percent, points, spec_cells, verdict
 
 SUMMARY = "summary"
-CURVES = ("loss", "accuracy", "learning_rate", "clips_per_second")
-RESULTS = ("val_accuracy", "val_top5", "val_loss", "seconds")
 TIMES = ("build_seconds", "train_seconds", "evaluate_seconds")
 
 
@@ -69,16 +67,18 @@ class Curves(keras.callbacks.Callback):
 
 
 def write_candidate(run_dir: str, step: Step, candidate: CandidateState, metrics: dict[str, float],
-                    evaluation: Evaluation, recipe: Recipe, classes: Sequence[str] = ()) -> None:
-    """Writes what a candidate is and what it reached: an HParams entry, scalars, its recipe, the confusion matrix.
+                    evaluation: Evaluation, recipe: Recipe, classes: Sequence[str] = (),
+                    samples: Callable[[], Sequence[Sample]] | None = None) -> None:
+    """Writes what a candidate is and what it reached: an HParams entry, scalars, its recipe, the confusion matrix, clips.
 
     Args:
         metrics: as the tuner reports them; times in seconds.
-        classes: names for the confusion matrix.
+        classes: names for the confusion matrix and the clips.
+        samples: gets clips with what the network says of them; called once, if at all.
     """
     with Run(run_dir) as run:
         run.raw(metadata.SESSION_START_INFO_TAG, 0, hp.hparams_pb(
-            _hyperparameters(step, candidate), trial_id=_trial_id(run_dir, step, candidate),
+            hyperparameters(step, candidate), trial_id=trial_id(run_dir, run_name(step, candidate.axis)),
             start_time_secs=time.time() - metrics.get("seconds", 0.0)))
         for name in RESULTS:
             run.scalar(f"search/{name}", metrics.get(name), step.step)
@@ -87,7 +87,9 @@ def write_candidate(run_dir: str, step: Step, candidate: CandidateState, metrics
         _write_cost(run, step, candidate)
         run.text("recipe", _candidate_text(step, candidate, recipe), step.step)
         run.image("confusion", lambda: pixels(confusion_figure(evaluation.confusion(), classes)), step.step)
-        run.raw(metadata.SESSION_END_INFO_TAG, 0, _session_end())
+        if samples:
+            run.image("samples", lambda: pixels(samples_figure(samples(), classes)), step.step)
+        run.raw(metadata.SESSION_END_INFO_TAG, 0, session_end())
 
 
 def write_search(logs_dir: str, search: Search) -> None:
@@ -97,8 +99,8 @@ def write_search(logs_dir: str, search: Search) -> None:
     out is made up for.
     """
     with Run(logs_dir) as run:
-        run.raw(metadata.EXPERIMENT_TAG, 0, _experiment())
-        run.raw("custom_scalars__config__", 0, custom_scalar.pb(_layout()))
+        run.raw(metadata.EXPERIMENT_TAG, 0, experiment())
+        run.raw("custom_scalars__config__", 0, custom_scalar.pb(layout()))
     decided = [step for step in search.steps if step.decision]
     with Run(os.path.join(logs_dir, SUMMARY)) as summary:
         for step in decided:
@@ -116,7 +118,11 @@ def _write_step(run: Run, search: Search, step: Step) -> None:
     run.text("path/overview", _path_text(search, number), number)
     run.text(f"path/step {number:02d}", _step_text(step), number)
     run.image("accuracy_over_cost", lambda: pixels(search_figure(search, until=number, size=(6.4, 4.4))), number)
+    if step.kind == "expansion":
+        run.image("gains", lambda: pixels(gains_figure(search, until=number)), number)
+    run.image("time", lambda: pixels(time_figure(search, until=number)), number)
     _write_cost(run, step, winner)
+    _write_wins(run, search, number)
     for name in RESULTS[1:]:
         run.scalar(f"search/{name}", winner.metrics.get(name), number)
     run.scalar("search/gain", winner.gain, number)
@@ -127,62 +133,21 @@ def _write_step(run: Run, search: Search, step: Step) -> None:
     run.scalar("search/val_accuracy", winner.accuracy, number)
 
 
+def _write_wins(run: Run, search: Search, number: int) -> None:
+    """How many steps each axis has won so far, and the interval of the winner's accuracy."""
+    won = Counter(step.winner.axis for step in search.steps[:number + 1] if step.kind == "expansion")
+    for axis in search.settings.axes:
+        run.scalar(f"wins/{axis}", won[axis], number)
+    winner = search.steps[number].winner
+    if winner.correct:
+        low, high = interval(sum(winner.correct), len(winner.correct))
+        for name, share in (("accuracy", winner.accuracy), ("low", low), ("high", high)):
+            run.scalar(f"interval/{name}", share, number)
+
+
 def _write_cost(run: Run, step: Step, candidate: CandidateState) -> None:
     run.scalar("search/gmacs", candidate.macs / 1e9, step.step)
     run.scalar("search/params", candidate.params, step.step)
-
-
-# HParams and the custom scalars
-
-
-def _hyperparameters(step: Step, candidate: CandidateState) -> dict[str, str | int | float]:
-    return {
-        "axis": candidate.axis if step.kind == "expansion" else step.kind,
-        "step": step.step,
-        **candidate.spec.as_dict(),
-        "GMACs": float(f"{candidate.macs / 1e9:.4g}"),
-        "params": candidate.params,
-    }
-
-
-def _trial_id(run_dir: str, step: Step, candidate: CandidateState) -> str:
-    """The run's name and a sign of its place: TensorBoard takes trials of one id, also of two searches, for repeats."""
-    return f"{run_name(step, candidate.axis)} {zlib.crc32(os.path.abspath(run_dir).encode()):08x}"
-
-
-def _experiment():
-    numbers = ("step", "frames", "stride", "size", "width", "depth", "bottleneck", "GMACs", "params")
-    hparams = [hp.HParam("axis", hp.Discrete(["seed", *AXES, "contraction"]))]
-    hparams += [hp.HParam(name, hp.RealInterval(0.0, 1e12)) for name in numbers]
-    metrics = [hp.Metric(f"search/{name}", display_name=name) for name in ("val_accuracy", "gain", *RESULTS[1:])]
-    return hp.hparams_config_pb(hparams, metrics)
-
-
-def _session_end():
-    info = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS, end_time_secs=time.time())
-    data = plugin_data_pb2.HParamsPluginData(session_end_info=info)
-    summary = summary_pb2.Summary()
-    summary.value.add(tag=metadata.SESSION_END_INFO_TAG, metadata=metadata.create_summary_metadata(data),
-                      tensor=metadata.NULL_TENSOR)
-    return summary
-
-
-def _layout() -> layout_pb2.Layout:
-    def category(title, tags):
-        return layout_pb2.Category(title=title, chart=[
-            layout_pb2.Chart(title=name, multiline=layout_pb2.MultilineChartContent(tag=[tag])) for name, tag in tags])
-
-    return layout_pb2.Layout(category=[
-        category("Search, over steps (the run summary is the path)", [
-            ("accuracy on validation videos", "^search/val_accuracy$"),
-            ("gain: accuracy won per doubling of the cost", "^search/gain$"),
-            ("margin of the winner over the runner-up", "^search/margin$"),
-            ("p-value of the margin (chance above 0.05)", "^search/p_value$"),
-            ("cost of a clip, GMACs", "^search/gmacs$"),
-            ("time of a candidate, seconds", "^search/seconds$"),
-        ]),
-        category("Training, over epochs", [(name.replace("_", " "), f"^training/{name}$") for name in CURVES]),
-    ])
 
 
 # Text, in Markdown

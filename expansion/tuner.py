@@ -19,6 +19,7 @@ from expansion.network import keras_network
 from expansion.oracle import OBJECTIVE, ExpansionOracle, spec_of
 from expansion.progress import SearchProgress
 from expansion.recipe import ClipSettings, Recipe
+from expansion.samples import take_samples
 from expansion.search import Search, SearchSettings, Step
 from expansion.trace import OUTCOME
 from expansion.training import load_model, new_model, train
@@ -102,7 +103,8 @@ class ExpansionTuner(base_tuner.BaseTuner):
             "history": history, "metrics": metrics,
         })
         _, candidate = self._candidate(trial.trial_id)
-        summaries.write_candidate(run, step, candidate, metrics, evaluation, recipe, self.data.classes)
+        summaries.write_candidate(run, step, candidate, metrics, evaluation, recipe, self.data.classes,
+                                  lambda: take_samples(self.data, "val", model.spec, self.clips, evaluation))
         self.progress.trial_ended(f"{100 * evaluation.accuracy:.1f} % in {metrics['seconds']:.0f} s")
         return metrics
 

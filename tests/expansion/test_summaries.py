@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 from tensorboard.plugins.hparams import metadata
 
-from expansion import summaries
+from expansion import boards, summaries
 from expansion.evaluation import Evaluation
 from expansion.recipe import Recipe
 from expansion.search import Search, SearchSettings
@@ -114,7 +114,7 @@ def test_the_hparams_of_a_candidate(tmp_path):
     assert values == {"axis": "fast", "step": 1, "frames": 2, "stride": 16, "size": 64, "width": 1, "depth": 1,
                       "bottleneck": 1, "GMACs": pytest.approx(step.winner.macs / 1e9, rel=1e-3),
                       "params": step.winner.params}
-    other = summaries._trial_id(str(tmp_path / "other"), step, step.winner)
+    other = boards.trial_id(str(tmp_path / "other"), "step01/fast")
     assert other.startswith("step01/fast ") and other != info.group_name  # another search is another trial
     assert metadata.SESSION_END_INFO_TAG in multiplexer.Runs()["run"]["tensors"]
 
@@ -134,6 +134,11 @@ def test_the_search(tmp_path):
     assert summary["search/gain"] == [(i, close(search.path[i].gain)) for i in (1, 2)]
     assert summary["search/margin"] == [(i, close(decisions[i].margin)) for i in (1, 2)]
     assert summary["search/p_value"] == [(i, close(decisions[i].p_value)) for i in (1, 2)]
+    assert [[value for _, value in summary[f"wins/{axis}"]] for axis in ("fast", "depth")] == [[0, 1, 2], [0, 0, 0]]
+    assert summary["interval/accuracy"] == summary["search/val_accuracy"]
+    assert all(low < c.accuracy < high for c, (_, low), (_, high) in zip(
+        search.path, summary["interval/low"], summary["interval/high"]))
+    assert [step for step, _ in summary["gains"]] == [1, 2] and [step for step, _ in summary["time"]] == [0, 1, 2]
     assert summary["seconds/step"] == [(s.step, 10 * len(s.candidates)) for s in search.steps]
     assert summary["accuracy_over_cost"] == [(i, (528, 768)) for i in range(3)]
     loser = next(c for c in search.steps[2].candidates if c is not search.steps[2].winner)

@@ -14,6 +14,7 @@ from pipeline.report import content
 from pipeline.report.facts import gather
 from pipeline.report.svg import themed
 from pipeline.report.write import write_report
+from tests.browser import Browser
 from tests.expansion.searches import SMALL, finished
 from tests.pipeline.folders import CLASSES, CONFUSION, make_run
 
@@ -159,3 +160,22 @@ def test_figures_lose_their_fonts_ids_and_outlines():
     assert svg.startswith('<svg role="img" aria-label="about &quot;this&quot;"') and "font-family" not in svg
     assert "<title>fast: +" in svg and "figure_1" not in svg and " width=" not in svg.split(">")[0]
     assert ">fast +10.0 points over" in re.sub(" +", " ", svg)
+
+
+@pytest.mark.slow
+def test_a_browser_shows_it_in_light_and_in_dark(tmp_path):
+    path = str(tmp_path / "report.html")
+    write_report(gather(make_run(tmp_path / "demo", finished())), path)
+    with Browser(tmp_path / "profile", (1000, 1000)) as browser:
+        browser.open(f"file://{path}")
+        browser.wait_for_texts("Model card", "accuracy on validation videos", "jump")
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 1000
+        colours = {}
+        for scheme in ("light", "dark"):
+            browser.prefer(scheme)
+            colours[scheme] = browser.evaluate(
+                "[getComputedStyle(document.body).backgroundColor, "
+                "getComputedStyle(document.querySelector('svg path')).fill, "
+                "getComputedStyle(document.querySelector('svg text')).fill]")
+    assert colours == {"light": ["rgb(255, 255, 255)", "rgb(255, 255, 255)", "rgb(34, 34, 34)"],
+                       "dark": ["rgb(22, 24, 27)", "rgb(22, 24, 27)", "rgb(232, 232, 232)"]}
