@@ -10,11 +10,12 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from expansion.clips import evaluation_clips, jpeg_ratio, parse, read
+from expansion.clips import parse, read
 from expansion.dataset import VideoDataset
 from expansion.evaluation import Evaluation
 from expansion.recipe import ClipSettings
 from expansion.spec import Spec
+from expansion.views import ViewCutter
 
 FIRST_VIDEOS = 256  # of a split, that samples are taken from: reading on for more would take long on a large one
 FRAMES_SHOWN = 8
@@ -51,18 +52,18 @@ def choose(evaluation: Evaluation, count: int = 4, first: int = FIRST_VIDEOS) ->
 
 def take_samples(data: VideoDataset, split: str, spec: Spec, settings: ClipSettings, evaluation: Evaluation,
                  count: int = 4) -> list[Sample]:
-    """The middle view of the videos that `choose` names.
+    """A clip from the middle of each video that `choose` names.
 
     Args:
         evaluation: of the split, in the order of its records.
     """
     places = choose(evaluation, count)
-    ratio = jpeg_ratio(data.short_side, spec.size, settings.eval_scale)
+    cutter = ViewCutter(spec, settings.model_copy(update={"views": 1, "crops": 1}), short_side=data.short_side)
     clips = {}
     for place, record in enumerate(read(data, split).take(max(places, default=-1) + 1)):
         if place in places:
-            views = evaluation_clips(parse(record), spec, settings, ratio)
-            clips[place] = views[len(views) // 2].numpy()
+            video = parse(record)
+            clips[place] = cutter.chunk(video, cutter.views(video), 0)[0].numpy()
     predictions = evaluation.predictions
     return [Sample(evaluation.video_ids[place], clips[place], int(evaluation.labels[place]), int(predictions[place]),
                    float(evaluation.probabilities[place].max())) for place in places]

@@ -207,7 +207,8 @@ def card_table(facts: Facts) -> Table:
         final = config.recipe.final(step, config.final)
         rows.append(("recipe of the final training", "; ".join(
             f"{name} {value}" for name, value in final.model_dump(exclude={"by_step"}).items())))
-        rows.append(("evaluated on", f"{config.clips.views} views a video at most, centre crop"))
+        crops = "the centre" if config.clips.crops == 1 else f"{config.clips.crops} crops"
+        rows.append(("evaluated on", f"{config.clips.views} clips a video at most, {crops} of each"))
     if outcome:
         rows += [(f"accuracy, {outcome.split} videos", f"top-1 {share_text(sum(outcome.right), sum(outcome.videos))}, "
                   f"top-5 {percent(outcome.top5)}"), ("Keras model", outcome.keras_model),
