@@ -28,6 +28,7 @@ TFX = [
 KUBEFLOW = ["kfp>=2.7"]  # compiles the pipeline for Kubeflow Pipelines and Vertex AI
 WANDB = ["wandb>=0.16"]
 NOTEBOOKS = ["nbclient>=0.9", "nbformat>=5", "ipykernel>=6", "ipython>=7"]
+PARITY = ["torch>=2", "torchvision", "pytorchvideo==0.1.5"]  # only scripts/parity.py; docs/weights.md
 DEMO = ["scikit-learn>=1.3", *VIDEO]
 TEST = ["pytest>=8", "hypothesis>=6.100", "pytest-timeout>=2.3", *DEMO]
 
@@ -41,6 +42,6 @@ setup(
     package_data={"configs": ["*.yaml"], "expansion": ["paper.json"], "pipeline.report": ["*.j2"]},
     install_requires=CORE,
     extras_require={"tfx": TFX, "video": VIDEO, "demo": DEMO, "kubeflow": KUBEFLOW, "wandb": WANDB,
-                    "notebooks": NOTEBOOKS, "test": TEST},
+                    "notebooks": NOTEBOOKS, "parity": PARITY, "test": TEST},
     entry_points={"console_scripts": ["x3d=pipeline.cli:main"]},
 )

@@ -16,6 +16,7 @@ _HOME = {
     "new_model": "training", "train": "training", "load_model": "training",
     "evaluate": "evaluation", "Evaluation": "evaluation", "evaluate_network": "evaluation", "open_network": "network",
     "export_saved_model": "export",
+    "load_weights": "weights", "save_weights": "weights", "open_weights": "weights",
     "ExpansionOracle": "oracle", "ExpansionTuner": "tuner",
     "search_figure": "figure", "save_figure": "figure",
 }

@@ -7,6 +7,8 @@ import os
 
 import fsspec
 
+from expansion.errors import InputError
+
 KERAS_MODEL = "model.keras"  # a network's file, in whatever folder holds one
 
 
@@ -23,6 +25,21 @@ def read_bytes(path: str) -> bytes:
     system, name = _file_system(path)
     with system.open(name, "rb") as file:
         return file.read()
+
+
+def read_input(path: str, limit: int) -> bytes:
+    """The whole of a file that a person named.
+
+    Raises:
+        InputError: there is no such file, or it has more than `limit` bytes.
+    """
+    system, name = _file_system(path)
+    if not system.isfile(name):
+        raise InputError(f"{path}: no such file")
+    size = system.size(name)
+    if size > limit:
+        raise InputError(f"{path}: {size} bytes; at most {limit} are allowed")
+    return read_bytes(path)
 
 
 def read_text(path: str) -> str:

@@ -161,6 +161,23 @@ def list_runs(runs: Runs = "runs", as_json: Json = False) -> None:
 
 
 @app.command()
+def convert(source: Annotated[str, typer.Argument(metavar="IN", help="Checkpoint (.pyth, .pt, .pth) or .keras file.")],
+            target: Annotated[str, typer.Argument(metavar="OUT", help="What to write: .keras or .pyth.")],
+            spec: Annotated[Optional[str], typer.Option(
+                help="The checkpoint's network, where its file does not tell: XS, S, M, L, XL or frames=...")] = None,
+            class_names: Annotated[Optional[str], typer.Option(
+                help="File of class names in the order of the labels: a line each, or JSON.")] = None,
+            new_classes: Annotated[Optional[int], typer.Option(
+                help="Put a new, untrained classifier of so many classes in place of the checkpoint's.")] = None,
+            to: Annotated[Optional[str], typer.Option(
+                help="Whose checkpoint to write: pyslowfast (the default) or pytorchvideo.")] = None) -> None:
+    """Read public X3D weights of PySlowFast or PyTorchVideo into a Keras network, or write such a checkpoint."""
+    from pipeline import convert as command
+
+    command.convert(source, target, spec, class_names, new_classes, to)
+
+
+@app.command()
 def show(run: Run = None, runs: Runs = "runs", as_json: Json = False) -> None:
     """Print a run's search: each step's candidates, the path, failures."""
     from pipeline import looking

@@ -1,0 +1,127 @@
+"""`x3d convert`: checkpoints of PySlowFast and PyTorchVideo to .keras and back."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+
+import numpy as np
+
+from expansion import files
+from expansion.complexity import complexity
+from expansion.console import make_console, noise_to
+from expansion.dialects import DIALECTS, entries
+from expansion.errors import InputError
+from expansion.spec import NAMED, Spec, parse_spec
+
+MAX_NAMES = 2**24  # bytes of a file of class names
+
+
+def convert(source: str, target: str, spec: str | None = None, class_names: str | None = None,
+            new_classes: int | None = None, to: str | None = None) -> None:
+    """Converts a network's file into another form and prints what was read.
+
+    Args:
+        source: a checkpoint (.pyth, .pt, .pth), or a network of this project (.keras).
+        target: .keras, or a checkpoint's name.
+        spec: the network in a checkpoint, where the file does not tell.
+        class_names: file of names, which replace those that the network has.
+        new_classes: put a fresh classifier of so many classes in place of the checkpoint's.
+        to: the dialect of a checkpoint to write; "pyslowfast" if not said.
+
+    Raises:
+        InputError: an option does not fit the files, or a file cannot be read or does not fit the network.
+    """
+    from_keras, to_keras = source.endswith(".keras"), target.endswith(".keras")
+    if from_keras and to_keras:
+        raise InputError("one of IN and OUT has to be a checkpoint (.pyth, .pt or .pth)")
+    if to_keras and to:
+        raise InputError(f"--to {to} is for a checkpoint; {target} is a Keras file")
+    if to and to not in DIALECTS:
+        raise InputError(f"--to is {to!r}; allowed are {', '.join(DIALECTS)}")
+    if from_keras and (spec or new_classes is not None):
+        raise InputError(f"--{'spec' if spec else 'new-classes'} is for reading a checkpoint; {source} is a Keras file")
+    if new_classes is not None and new_classes < 2:
+        raise InputError(f"--new-classes is {new_classes}; at least 2 are allowed")
+
+    with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt")):
+        model, dialect = _read_keras(source) if from_keras else _read_checkpoint(source, spec, new_classes)
+        if class_names:
+            model.class_names = read_class_names(class_names, model.classes)
+        if to_keras:
+            path = os.path.join(folder, files.KERAS_MODEL)  # Keras writes only local files, and in place
+            model.save(path)
+            files.write_bytes(target, files.read_bytes(path))
+        else:
+            from expansion.weights import save_weights
+
+            save_weights(model, target, to or "pyslowfast")
+    _show(source, dialect, target, "keras" if to_keras else to or "pyslowfast", model, new_classes)
+
+
+def _read_checkpoint(path: str, spec: str | None, new_classes: int | None):
+    from expansion.weights import load_weights, open_weights
+
+    checkpoint = open_weights(path)
+    model = load_weights(parse_spec(spec) if spec else None, checkpoint, new_classes=new_classes)
+    return model, checkpoint.dialect.name
+
+
+def _read_keras(path: str):
+    from expansion.model import X3D
+    from expansion.training import load_model
+
+    if not os.path.isfile(path):
+        raise InputError(f"{path}: no such file")
+    try:
+        model = load_model(path)
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{path}: not a network that Keras can load: {first[0]}") from None
+    if not isinstance(model, X3D):
+        raise InputError(f"{path}: a {type(model).__name__}; a network of this project is needed")
+    return model, "keras"
+
+
+def read_class_names(path: str, classes: int) -> tuple[str, ...]:
+    """Class names by label: a line each, or as JSON a list, or a dictionary of labels by name.
+
+    Raises:
+        InputError: no such file, not one name for each class, or labels that are not 0, 1, 2, ...
+    """
+    try:
+        text = files.read_input(path, MAX_NAMES).decode()
+        found = json.loads(text) if path.endswith(".json") else [line.strip() for line in text.splitlines()]
+    except ValueError as error:
+        raise InputError(f"{path}: class names cannot be read: {error}") from None
+    if isinstance(found, dict):
+        if sorted(found.values(), key=str) != sorted(range(len(found)), key=str):
+            raise InputError(f"{path}: labels by name are expected to be 0 to {len(found) - 1}, each once")
+        found = sorted(found, key=found.get)
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise InputError(f"{path}: a list of names or a dictionary of labels by name is expected")
+    while found and not found[-1]:
+        found.pop()
+    if len(found) != classes:
+        raise InputError(f"{path}: {len(found)} class names; the network has {classes} classes")
+    return tuple(name.strip('"') for name in found)  # PyTorchVideo's list for Kinetics has quotes inside the names
+
+
+def _parameters(spec: Spec, classes: int, form: str) -> int:
+    """Trained parameters in a file of that form."""
+    if form not in DIALECTS:
+        return complexity(spec, classes).params
+    return sum(int(np.prod(entry.shape)) for entry in entries(spec, classes, DIALECTS[form]) if entry.trained)
+
+
+def _show(source: str, dialect: str, target: str, form: str, model, new_classes: int | None) -> None:
+    spec, classes = model.spec, model.classes
+    name = next((f"{name}: " for name, known in NAMED.items() if known == spec), "")
+    named = f", {model.class_names[0]} to {model.class_names[-1]}" if model.class_names else ", without names"
+    fresh = ", the classifier is new and untrained" if new_classes else ""
+    console = make_console()
+    console.print(f"read     {source} ({dialect})\nnetwork  {name}{spec}\nclasses  {classes}{named}{fresh}",
+                  soft_wrap=True, markup=False)
+    counts = [f"{_parameters(spec, classes, kind):,} as {kind}" for kind in dict.fromkeys((dialect, form))]
+    console.print(f"params   {', '.join(counts)}\nwritten  {target} ({form})", soft_wrap=True, markup=False)
