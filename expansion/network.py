@@ -34,6 +34,7 @@ class Network:
         size: pixels of the clips that it takes.
         predict: clips (batch, frames, size, size, 3) of uint8, to probabilities (batch, classes).
         most: clips that it takes at once; None for any number.
+        clips: how clips are to be cut for it, where it carries that.
     """
 
     form: str
@@ -43,6 +44,7 @@ class Network:
     size: int
     predict: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     most: int | None = None
+    clips: ClipSettings | None = None
 
     def latency(self, batch: int = 1, calls: int = 11, at_most: float = 2.0) -> float:
         """Median seconds of a forward pass of `batch` clips, after two to warm up, in about `at_most` seconds."""
@@ -121,4 +123,4 @@ def _open_saved_model(path: str) -> Network:
 
 
 def _fixed(form: str, card: Card, predict, most: int | None = None) -> Network:
-    return Network(form, card.spec, card.classes, card.class_names, card.size, predict, most)
+    return Network(form, card.spec, card.classes, card.class_names, card.size, predict, most, card.clips)

@@ -152,6 +152,46 @@ def compile_(output: Annotated[str, typer.Argument(help="File to write: .yaml fo
                                   root=root, evaluate_on=evaluate_on, accelerator=accelerator)
 
 
+@app.command("eval")
+def evaluate(models: Annotated[list[str], typer.Argument(
+                 help="Models: .keras files, .tflite files, folders of SavedModels, names or folders of runs.")],
+             records: Annotated[Optional[str], typer.Option(
+                 help="Data set of `x3d ingest`; default: that of the first model's run.")] = None,
+             split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+             views: Annotated[int, typer.Option(help="Clips a video, spread evenly in time.")] = 10,
+             crops: Annotated[int, typer.Option(help="1: centre; 3: left, centre, right at the larger test crop.")] = 1,
+             size: Annotated[Optional[int], typer.Option(help="Pixels of the network's input.")] = None,
+             scale: Annotated[Optional[float], typer.Option(
+                 help="Short side as a multiple of the training crop; default: the run's, else 128/112.")] = None,
+             batch: Annotated[Optional[int], typer.Option(help="Clips in a forward pass; default: what fits.")] = None,
+             timing: Annotated[bool, typer.Option(help="Measure latency and clips a second.")] = True,
+             output: Annotated[str, typer.Option(help="Folder for tables, predictions and figures.")] = "evaluation",
+             runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
+    """Evaluate models on held-out videos: top-1, top-5, per class, cost, latency."""
+    from pipeline import evaluate as command
+
+    command.evaluate(models, records, split, views=views, crops=crops, scale=scale, size=size, batch=batch,
+                     timing=timing, runs=runs, output=output, as_json=as_json, verbose=verbose)
+
+
+@app.command()
+def export(model: Annotated[str, typer.Argument(help="A .keras file, or the name or folder of a run.")],
+           form: Annotated[str, typer.Option("--format", help="keras, saved_model or tflite.")],
+           output: Annotated[Optional[str], typer.Option(help="File or folder to write; default: beside the model.")] = None,
+           int8: Annotated[bool, typer.Option("--int8", help="TFLite in 8-bit integers; needs records.")] = False,
+           records: Annotated[Optional[str], typer.Option(
+               help="Data set of `x3d ingest`, for the check and for --int8; default: the run's.")] = None,
+           size: Annotated[Optional[int], typer.Option(help="Pixels of the network's input.")] = None,
+           views: Annotated[Optional[int], typer.Option(help="Clips that a SavedModel cuts of a record.")] = None,
+           crops: Annotated[Optional[int], typer.Option(help="Crops of each: 1 or 3, at the larger test crop.")] = None,
+           runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
+    """Export a model as .keras, SavedModel or TFLite, and check it against the Keras model."""
+    from pipeline import export as command
+
+    command.export(model, form, output=output, integers=int8, records=records, size=size, views=views, crops=crops,
+                   runs=runs, as_json=as_json, verbose=verbose)
+
+
 @app.command("runs")
 def list_runs(runs: Runs = "runs", as_json: Json = False) -> None:
     """List the runs: state, steps, accuracy, cost, age, folder."""

@@ -1,0 +1,141 @@
+"""`x3d export`: a trained network as .keras, SavedModel or TFLite, checked on the spot against the Keras model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from expansion.console import make_console, make_table, noise_to, print_json
+from expansion.dataset import VideoDataset
+from expansion.errors import InputError
+from expansion.progress import waiting
+from expansion.recipe import ClipSettings
+from expansion.settings import parse_settings
+from pipeline.models import StoredModel, find_model
+from pipeline.results import size_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FORMATS = {"keras": ".keras", "saved_model": "", "tflite": ".tflite"}
+CALIBRATION, CHECKED = 100, 32  # clips
+TOLERANCE = 1e-4  # of a probability, for floats
+
+
+def export(name: str, form: str, *, output: str | None = None, integers: bool = False, records: str | None = None,
+           size: int | None = None, views: int | None = None, crops: int | None = None, runs: str = "runs",
+           as_json: bool = False, verbose: bool = False) -> None:
+    """Exports a model and prints how far its answers are from the Keras model's.
+
+    Args:
+        name: .keras file, or run.
+        form: keras, saved_model or tflite.
+        output: file or folder to write; None for one beside the model.
+        integers: TFLite in 8-bit integers, with the ranges that clips of training videos show.
+        records: data set of `x3d ingest`, for these clips and for the check; None for the run's own.
+        size: pixels of the input; None for what crops and scale say.
+        views, crops: what a SavedModel cuts of a record; None for the run's own.
+
+    Raises:
+        InputError: an error of use.
+        SystemExit: with 1, if an export of floats differs from the Keras model.
+    """
+    model = find_model(name, runs)
+    if form not in FORMATS:
+        raise InputError(f"--format {form!r} is not known; allowed are {', '.join(FORMATS)}")
+    if not model.path.endswith(".keras"):
+        raise InputError(f"{model.path}: only a .keras file or a run can be exported")
+    if integers and form != "tflite":
+        raise InputError(f"--int8 is for --format tflite, not {form}")
+    data = VideoDataset.open(records or model.records) if records or model.records else None
+    if integers and data is None:
+        raise InputError("--int8 needs clips of training videos; name a data set with --records FOLDER")
+    wanted = {key: value for key, value in {"views": views, "crops": crops}.items() if value is not None}
+    parse_settings(ClipSettings, wanted, "export")
+    if size is not None and size < 16:
+        raise InputError(f"size is {size}; at least 16 pixels are allowed")
+    clips = (model.clips or ClipSettings()).model_copy(update=wanted)
+    output = output or _default_output(model, form, integers)
+    if os.path.realpath(output) == os.path.realpath(model.path):
+        raise InputError(f"{output}: the model itself; name another file with --output")
+    if form != "saved_model" and not output.endswith(FORMATS[form]):
+        raise InputError(f"--output {output}: a name that ends with {FORMATS[form]} is needed")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    log = os.path.join(os.path.dirname(os.path.abspath(output)), "export-log.txt")
+    with noise_to(log, verbose) as console, waiting(console, "exporting and checking"):
+        found = _export(model, form, output, integers, data, clips, size)
+    print_json(found) if as_json else _show(found)
+    if found["difference"] > TOLERANCE and not integers:
+        raise SystemExit(1)
+
+
+def _default_output(model: StoredModel, form: str, integers: bool) -> str:
+    stem = model.path.removesuffix(".keras")
+    return stem + {"keras": "-export", "saved_model": "-saved_model", "tflite": "-int8" if integers else ""}[form] + (
+        FORMATS[form])
+
+
+def _export(model: StoredModel, form: str, output: str, integers: bool, data: VideoDataset | None,
+            clips: ClipSettings, size: int | None) -> dict:
+    from expansion.export import export_saved_model, export_tflite, largest_difference
+    from expansion.model import at_size
+    from expansion.network import keras_network, load_keras, open_network
+
+    keras = load_keras(model.path)
+    size = size or clips.evaluation_size(keras.spec.size)
+    if form == "keras":
+        os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
+        at_size(keras, size).save(output)
+    elif form == "saved_model":
+        if os.path.exists(output) and not os.path.exists(os.path.join(output, "saved_model.pb")):
+            raise InputError(f"{output}: there is something else there already; name another folder with --output")
+        shutil.rmtree(output, ignore_errors=True)
+        export_saved_model(keras, output, clips, size)
+    else:
+        calibration = None
+        if integers:
+            calibration = [clip[None] for clip in _real_clips(data, ("train",), keras.spec, clips, size, CALIBRATION)]
+        export_tflite(keras, output, clips, size, calibration)
+    sources = () if data is None else tuple(split for split in ("val", "test", "train") if data.videos(split))[:1]
+    checked = _made_clips(keras.spec, size) if data is None else _real_clips(
+        data, sources, keras.spec, clips, size, CHECKED)
+    exported = open_network(output, size=size) if form == "keras" else open_network(output)
+    difference, same = largest_difference(exported, keras_network(keras, size), checked)
+    return {
+        "model": model.path, "format": form + (" int8" if integers else ""), "output": output, "size": size,
+        "bytes": size_of(output), "checked_clips": len(checked),
+        "checked_on": f"{data.path}, split {sources[0]}" if data else "made noise: no records were named",
+        "difference": difference, "same_top1": same, "tolerance": None if integers else TOLERANCE,
+    }
+
+
+def _real_clips(data: VideoDataset, splits: tuple[str, ...], spec, clips: ClipSettings, size: int,
+                count: int) -> np.ndarray:
+    """Up to `count` clips, (clips, frames, size, size, 3): one in the middle of each of the first videos."""
+    import numpy as np
+
+    from expansion.views import evaluation_views
+
+    one = clips.model_copy(update={"views": 1, "crops": 1})
+    (split,) = splits
+    return np.concatenate([batch.numpy() for batch, _ in evaluation_views(data, split, spec, one, 1, size).take(count)])
+
+
+def _made_clips(spec, size: int) -> np.ndarray:
+    import numpy as np
+
+    return np.random.default_rng(0).integers(0, 256, (8, spec.frames, size, size, 3), np.uint8)
+
+
+def _show(found: dict) -> None:
+    console = make_console()
+    table = make_table(found["output"], "export", found["format"])
+    table.add_row("input", f"{found['size']} pixels")
+    table.add_row("file", f"{found['bytes'] / 2**20:.2f} MiB")
+    table.add_row("checked on", f"{found['checked_clips']} clips ({found['checked_on']})")
+    table.add_row("largest difference of a probability", f"{found['difference']:.2g}")
+    table.add_row("same top class as the Keras model", f"{100 * found['same_top1']:.1f} % of the clips")
+    console.print(table)
+    if found["tolerance"] and found["difference"] > found["tolerance"]:
+        console.print(f"the export differs from the Keras model by more than {found['tolerance']:g}")

@@ -1,0 +1,177 @@
+"""What an evaluation leaves: tables on the screen and in Markdown, per-class figures, confusion matrix, predictions."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import platform
+from collections.abc import Sequence
+
+import numpy as np
+
+from expansion import files
+from expansion.console import make_console, make_table
+from expansion.selection import wilson
+from expansion.spec import Spec
+from expansion.tables import clip_text, cost, percent
+
+SHOWN_CLASSES = 40  # more are in the files alone
+KEPT = 5  # most probable classes of a video that are written
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, with -2, -3 ... behind those that came before."""
+    found: list[str] = []
+    for name in names:
+        number, label = 2, name
+        while label in found:
+            number, label = number + 1, f"{name}-{number}"
+        found.append(label)
+    return found
+
+
+def per_class(evaluation, classes: Sequence[str]) -> list[dict]:
+    """Videos, right ones, top-1 with its interval, and the class that others are most often taken for."""
+    rows = []
+    for index, (name, counts) in enumerate(zip(classes, evaluation.confusion())):
+        videos, right = int(counts.sum()), int(counts[index])
+        wrong = counts.copy()
+        wrong[index] = 0
+        rows.append({
+            "class": name, "videos": videos, "right": right, "top1": right / videos if videos else None,
+            "interval": wilson(right, videos) if videos else None,
+            "taken_for": classes[int(wrong.argmax())] if wrong.any() else None, "times": int(wrong.max())})
+    return rows
+
+
+def size_of(path: str) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if os.path.isfile(path):
+        return os.path.getsize(path)
+    return sum(os.path.getsize(os.path.join(root, name)) for root, _, names in os.walk(path) for name in names)
+
+
+def device() -> str:
+    """What TensorFlow computes on: the first GPU, else the processor and its cores."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    name = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            name = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), name)
+    return f"{name}, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
+
+
+def write_model(output: str, label: str, row: dict, evaluation) -> None:
+    """A model's own folder: predictions.jsonl, classes.csv, confusion.csv and confusion.png."""
+    from expansion.figure import confusion_figure
+
+    folder, classes = os.path.join(output, label), row["classes"]
+    files.write_text(os.path.join(folder, "predictions.jsonl"), "".join(
+        json.dumps(line, ensure_ascii=False) + "\n" for line in predictions(evaluation, classes)))
+    confusion = np.array(row["confusion"])
+    files.write_text(os.path.join(folder, "confusion.csv"), _csv(
+        [["label \\ prediction", *classes], *([name, *counts] for name, counts in zip(classes, confusion.tolist()))]))
+    files.write_text(os.path.join(folder, "classes.csv"), _csv(
+        [["class", "videos", "right", "top1", "low", "high", "taken_for", "times"],
+         *([entry["class"], entry["videos"], entry["right"], entry["top1"], *(entry["interval"] or (None, None)),
+            entry["taken_for"], entry["times"]] for entry in row["per_class"])]))
+    picture = io.BytesIO()
+    confusion_figure(confusion, classes).savefig(picture, format="png")
+    files.write_bytes(os.path.join(folder, "confusion.png"), picture.getvalue())
+
+
+def predictions(evaluation, classes: Sequence[str]):
+    """A dictionary a video: its id, label, prediction, whether that is right, and its most probable classes."""
+    for video_id, label, shares in zip(evaluation.video_ids, evaluation.labels, evaluation.probabilities):
+        best = np.argsort(-shares, kind="stable")[:KEPT]
+        yield {"video_id": video_id, "label": classes[label], "prediction": classes[best[0]],
+               "correct": bool(best[0] == label),
+               "top": [[classes[index], round(float(shares[index]), 6)] for index in best]}
+
+
+def _csv(rows) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def write_table(output: str, rows: list[dict]) -> None:
+    """results.json, and results.md with a row a model, in the manner of the paper's Table 4."""
+    files.write_json(os.path.join(output, "results.json"), rows)
+    files.write_text(os.path.join(output, "results.md"), markdown(rows))
+
+
+def markdown(rows: list[dict]) -> str:
+    """The models as a table: accuracies in per cent with 95 % intervals, GMACs of a view times views."""
+    first = rows[0]
+    heads = ["model", "form", "clip", "input", "top-1", "top-5", "GMACs x views", "params", "latency", "clips/s"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for row in rows:
+        spec = Spec(**row["spec"])
+        lines.append("| " + " | ".join([
+            row["model"].replace("|", "\\|"), row["form"], clip_text(spec), str(row["size"]),
+            _with_interval(row, "top1"), _with_interval(row, "top5"), gmacs(row), f"{row['params'] / 1e6:.2f} M",
+            f"{row['latency_ms']:.1f} ms" if "latency_ms" in row else "-",
+            f"{row['clips_per_second']:.1f}" if "clips_per_second" in row else "-"]) + " |")
+    timed = next((row for row in rows if "device" in row), None)
+    lines += ["", f"{first['videos']} videos of split {first['split']!r} of {os.path.basename(first['records'])}; "
+                  "in brackets the 95 % interval (Wilson). GMACs are multiply-adds of one view at the input used; "
+                  "a short or square video has fewer views."]
+    if timed:
+        lines.append(f"Latency: median of a clip at batch 1; clips/s at the batch of the evaluation; both on "
+                     f"{timed['device']}, without decoding.")
+    return "\n".join(lines) + "\n"
+
+
+def gmacs(row: dict) -> str:
+    """GMACs of a view, times views: 1.96 x 30."""
+    return f"{row['macs_view'] / 1e9:.3g} x {row['views'] * row['crops']}"
+
+
+def _with_interval(row: dict, key: str) -> str:
+    if key == "top5" and len(row["classes"]) <= KEPT:
+        return "-"
+    low, high = row[f"{key}_interval"]
+    return f"{percent(row[key])} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def show(rows: list[dict], output: str) -> None:
+    """The models, and the classes of each, on the screen."""
+    console = make_console()
+    table = make_table(f"{rows[0]['videos']} videos, split {rows[0]['split']}", "model", "form", "input", "top-1", "95 %",
+                       "top-5", "MACs x views", "params", "latency", "clips/s")
+    for row in rows:
+        low, high = row["top1_interval"]
+        table.add_row(
+            row["model"], row["form"], str(row["size"]), percent(row["top1"]), f"{100 * low:.1f} to {100 * high:.1f}",
+            percent(row["top5"]) if len(row["classes"]) > KEPT else "-",
+            f"{cost(row['macs_view'])} x {row['views'] * row['crops']}", f"{row['params'] / 1e6:.2f} M",
+            f"{row['latency_ms']:.1f} ms" if "latency_ms" in row else "-",
+            f"{row['clips_per_second']:.1f}" if "clips_per_second" in row else "-")
+    console.print(table)
+    if len(rows[0]["classes"]) <= SHOWN_CLASSES:
+        for row in rows:
+            console.print()
+            console.print(_classes_table(row))
+    timed = [row for row in rows if "device" in row]
+    if timed:
+        console.print(f"\ndevice: {timed[0]['device']}", soft_wrap=True)
+    console.print(f"peak memory of this process: {max(row['peak_memory'] for row in rows) / 2**20:.0f} MiB")
+    console.print(f"written: {output}/results.md, {output}/results.json; for each model, in {output}/MODEL: "
+                  "predictions.jsonl, classes.csv, confusion.csv, confusion.png", soft_wrap=True)
+
+
+def _classes_table(row: dict):
+    table = make_table(row["model"], "class", "videos", "right", "top-1", "95 %", "most taken for")
+    for entry in row["per_class"]:
+        low, high = entry["interval"] or (0.0, 1.0)
+        taken = f"{entry['taken_for']} ({entry['times']})" if entry["taken_for"] else "-"
+        table.add_row(entry["class"], str(entry["videos"]), str(entry["right"]), percent(entry["top1"]),
+                      f"{100 * low:.1f} to {100 * high:.1f}", taken)
+    return table

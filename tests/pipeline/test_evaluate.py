@@ -1,0 +1,169 @@
+"""`x3d eval` and `x3d export`: what they print and write, and errors of use in one line."""
+
+import csv
+import json
+import os
+
+import numpy as np
+import pytest
+
+from expansion.complexity import complexity
+from expansion.errors import InputError
+from expansion.files import KERAS_MODEL
+from expansion.model import build_model
+from expansion.spec import NAMED, Spec
+from pipeline import results
+from pipeline.evaluate import evaluate
+from pipeline.export import export
+from pipeline.models import find_model
+
+SPEC = Spec(frames=2, stride=3, size=24, width=0.34, depth=0.4, bottleneck=1.5)
+
+
+@pytest.fixture(scope="module")
+def keras_file(demo_records, tmp_path_factory):
+    """A network whose answers hang on the video, without training."""
+    model = build_model(SPEC, 8, class_names=demo_records.classes)
+    rng = np.random.default_rng(3)
+    for weight in model.weights:
+        if weight.name in ("gamma", "beta"):
+            weight.assign(rng.normal(0.5, 0.3, weight.shape))
+    last = model.get_layer("logits")
+    last.set_weights([30 * weight for weight in last.get_weights()])
+    path = str(tmp_path_factory.mktemp("models") / "m.keras")
+    model.save(path)
+    return path
+
+
+def shown(capsys):
+    return json.loads(capsys.readouterr().out)
+
+
+def run(keras_file, data, tmp_path, names=None, **options):
+    options = {"views": 2, "crops": 1, "timing": False, "output": str(tmp_path / "out")} | options
+    evaluate(names or [keras_file], data.path, "val", **options)
+    return str(tmp_path / "out")
+
+
+def test_all_that_is_written_agrees(keras_file, demo_records, tmp_path, capsys):
+    out = run(keras_file, demo_records, tmp_path, as_json=True, timing=True)
+    (row,) = shown(capsys)
+    assert row == json.loads(open(os.path.join(out, "results.json"), encoding="utf-8").read())[0]
+    with open(os.path.join(out, "m.keras", "predictions.jsonl"), encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    assert len(lines) == row["videos"] == 24
+    assert sum(line["correct"] for line in lines) / 24 == row["top1"] == np.trace(row["confusion"]) / 24
+    assert sum(line["label"] in [name for name, _ in line["top"]] for line in lines) / 24 == row["top5"]
+    assert row["top1_interval"][0] <= row["top1"] <= row["top1_interval"][1]
+    with open(os.path.join(out, "m.keras", "confusion.csv"), encoding="utf-8", newline="") as file:
+        head, *counts = csv.reader(file)
+    assert head[1:] == list(demo_records.classes) and [[int(c) for c in line[1:]] for line in counts] == row["confusion"]
+    assert [entry["right"] for entry in row["per_class"]] == np.diag(row["confusion"]).tolist()
+    with open(os.path.join(out, "m.keras", "confusion.png"), "rb") as file:
+        assert file.read(8) == b"\x89PNG\r\n\x1a\n"
+    assert (row["macs_view"], row["params"]) == (complexity(SPEC, 8).macs, complexity(SPEC, 8).params)
+    assert row["macs_video"] == 2 * row["macs_view"]
+    assert row["latency_ms"] > 0 and row["clips_per_second"] > 0 and row["device"]
+
+
+def test_three_crops_count_at_the_larger_input(keras_file, demo_records, tmp_path, capsys):
+    out = run(keras_file, demo_records, tmp_path, crops=3)
+    text = capsys.readouterr().out
+    macs = complexity(SPEC, 8, 27).macs
+    assert macs > complexity(SPEC, 8).macs
+    with open(os.path.join(out, "results.md"), encoding="utf-8") as file:
+        table = file.read()
+    assert "| 27 |" in table and f"{macs / 1e9:.3g} x 6" in table and "24 videos of split 'val'" in table
+    for name in demo_records.classes:
+        assert name in text
+
+
+def test_a_row_a_model(keras_file, demo_records, tmp_path, capsys):
+    run(keras_file, demo_records, tmp_path, names=[keras_file, keras_file], as_json=True)
+    first, second = shown(capsys)
+    assert (first.pop("model"), second.pop("model")) == ("m.keras", "m.keras-2")
+    first.pop("peak_memory"), second.pop("peak_memory")
+    assert first == second
+
+
+@pytest.mark.parametrize("name, size, macs", [
+    ("XS", 160, 605_256_512), ("M", 224, 4_732_468_736), ("L", 312, 18_367_710_176)])
+def test_macs_at_the_training_crop_are_the_papers(name, size, macs):
+    assert complexity(NAMED[name], 400, size).macs == complexity(NAMED[name]).macs == macs
+
+
+def test_macs_at_the_test_crop_count_every_place():
+    small, large = complexity(NAMED["S"]), complexity(NAMED["S"], 400, 182)
+    assert (large.params, large.bn_params) == (small.params, small.bn_params)
+    # Maps of 91, 46, 23, 12 and 6 pixels in place of 80, 40, 20, 10 and 5; four places in the head.
+    assert large.macs - complexity(NAMED["S"], 399, 182).macs == 4 * 2048
+    assert (91 / 80) ** 2 < large.macs / small.macs < (6 / 5) ** 2
+
+
+@pytest.mark.parametrize("options, complaint", [
+    ({"crops": 2}, "eval: crops is 2: input should be 1 or 3"),
+    ({"views": 0}, "eval: views is 0"),
+    ({"scale": 0.5}, "eval: eval_scale is 0.5"),
+    ({"size": 8}, "size is 8; at least 16"),
+    ({"batch": 0}, "batch is 0; at least 1"),
+    ({"names": ["nowhere.keras"]}, "nowhere.keras: no such file"),
+    ({"names": ["nowhere"]}, "no run 'nowhere'"),
+])
+def test_errors_of_use(keras_file, demo_records, tmp_path, options, complaint):
+    with pytest.raises(InputError) as error:
+        run(keras_file, demo_records, tmp_path, **options)
+    assert complaint in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_split_that_is_not_there(keras_file, demo_records):
+    with pytest.raises(InputError, match="split 'tset' has no records; there are train, val, test"):
+        evaluate([keras_file], demo_records.path, "tset", views=1, crops=1)
+    with pytest.raises(InputError, match="name some with --records"):
+        evaluate([keras_file], None, "test", views=1, crops=1)
+
+
+def test_names_are_told_apart():
+    assert results.distinct(["a", "b", "a", "a"]) == ["a", "b", "a-2", "a-3"]
+
+
+def test_a_run_is_found_by_its_name(keras_file, tmp_path):
+    trained = tmp_path / "runs" / "mine" / "pipeline" / "Trainer" / "model" / "7"
+    trained.mkdir(parents=True)
+    (tmp_path / "runs" / "mine" / "search").mkdir()
+    with pytest.raises(InputError, match="no trained network there yet"):
+        find_model("mine", str(tmp_path / "runs"))
+    (trained / KERAS_MODEL).write_bytes(b"")
+    (tmp_path / "runs" / "mine" / "config.yaml").write_text("clips: {eval_scale: 1.1}")
+    found = find_model("mine", str(tmp_path / "runs"))
+    assert (found.path, found.name, found.clips.eval_scale) == (str(trained / KERAS_MODEL), "mine", 1.1)
+
+
+@pytest.mark.slow
+def test_tflite_is_exported_checked_and_evaluates_alike(keras_file, demo_records, tmp_path, capsys):
+    path = str(tmp_path / "m.tflite")
+    export(keras_file, "tflite", output=path, records=demo_records.path, crops=3, as_json=True)
+    found = shown(capsys)
+    assert found["difference"] < 1e-4 and found["same_top1"] == 1 and found["checked_clips"] == 24
+    assert found["size"] == 27 and found["bytes"] == os.path.getsize(path)
+    run(keras_file, demo_records, tmp_path, names=[keras_file, path], crops=3, as_json=True)
+    keras, lite = shown(capsys)
+    assert (keras["form"], lite["form"]) == ("keras", "tflite")
+    assert keras["confusion"] == lite["confusion"] and lite["loss"] == pytest.approx(keras["loss"], abs=1e-4)
+
+
+@pytest.mark.parametrize("form, options, complaint", [
+    ("onnx", {}, "--format 'onnx' is not known; allowed are keras, saved_model, tflite"),
+    ("keras", {"integers": True}, "--int8 is for --format tflite"),
+    ("tflite", {"integers": True}, "--int8 needs clips of training videos"),
+    ("tflite", {"output": "m.bin"}, "a name that ends with .tflite is needed"),
+    ("tflite", {"crops": 2}, "export: crops is 2"),
+])
+def test_errors_of_use_of_export(keras_file, form, options, complaint):
+    with pytest.raises(InputError) as error:
+        export(keras_file, form, **options)
+    assert complaint in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_model_itself_is_not_overwritten(keras_file):
+    with pytest.raises(InputError, match="the model itself"):
+        export(keras_file, "keras", output=keras_file)
