@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 
@@ -66,6 +67,23 @@ def write_bytes(path: str, content: bytes) -> None:
 def write_text(path: str, text: str) -> None:
     """As write_bytes, in UTF-8."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def move_aside(path: str) -> str | None:
+    """Renames a folder to the first of path.1, path.2, ... that is free, and returns that; None where there is none."""
+    if not exists(path):
+        return None
+    free = next(f"{path}.{number}" for number in itertools.count(1) if not exists(f"{path}.{number}"))
+    system, name = _file_system(path)
+    system.mv(name, _file_system(free)[1], recursive=True)
+    return free
+
+
+def remove_folder(path: str) -> None:
+    """Removes a folder and what is in it; nothing where there is none."""
+    system, name = _file_system(path)
+    if system.exists(name):
+        system.rm(name, recursive=True)
 
 
 def read_json(path: str):

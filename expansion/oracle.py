@@ -9,11 +9,14 @@ import keras_tuner
 from keras_tuner.engine import trial as trial_module
 
 from expansion import files
+from expansion.errors import InputError
+from expansion.resume import continue_search
 from expansion.search import CandidateState, Search, SearchSettings, Step
 from expansion.spec import Spec
-from expansion.trace import OUTCOME, write_trace
+from expansion.trace import OUTCOME, TRACE, read_trace, write_trace
 
 OBJECTIVE = "val_accuracy"
+TRIAL = "trial.json"
 SPEC_FIELDS = ("frames", "stride", "size", "width", "depth", "bottleneck")
 
 
@@ -38,16 +41,17 @@ class ExpansionOracle(keras_tuner.Oracle):
 
     A trial has the hyperparameters step, axis and those of its spec, and reports "val_accuracy". While candidates of a
     step are still running, others who ask are told to wait (IDLE). The state is a search.Search; it is written to
-    trace.json in the project's folder after every change.
+    trace.json in the project's folder after every change, and all else is made from it when a search goes on.
 
     Args:
         settings: what to search for and when to end.
         retries: how often a candidate that failed is tried again.
         on_decided: called with each step when it is decided.
+        made_with: what else results depend on, as JSON; a search made with other things is not gone on with.
     """
 
     def __init__(self, settings: SearchSettings = SearchSettings(), retries: int = 1, seed: int = 0,
-                 on_decided: Callable[[Step], None] | None = None):
+                 on_decided: Callable[[Step], None] | None = None, made_with: dict | None = None):
         super().__init__(
             objective=keras_tuner.Objective(OBJECTIVE, "max"),
             hyperparameters=_space(settings.seed),
@@ -56,7 +60,9 @@ class ExpansionOracle(keras_tuner.Oracle):
             max_consecutive_failed_trials=1 << 30,
             seed=seed or 1,
         )
-        self.search = Search(settings)
+        self.search = Search(settings, made_with)
+        self._asked = settings, made_with or {}
+        self.budget_changed = False
         self.on_decided = on_decided
         self.verbose = 0
 
@@ -68,8 +74,7 @@ class ExpansionOracle(keras_tuner.Oracle):
             return {"status": trial_module.TrialStatus.STOPPED if done else trial_module.TrialStatus.IDLE}
         step, candidate = proposal
         self.search.started(candidate, trial_id)
-        values = {"step": step.step, "axis": candidate.axis, **candidate.spec.as_dict()}
-        return {"status": trial_module.TrialStatus.RUNNING, "values": values}
+        return {"status": trial_module.TrialStatus.RUNNING, "values": _values(step, candidate)}
 
     @keras_tuner.synchronized
     def end_trial(self, trial):
@@ -80,7 +85,9 @@ class ExpansionOracle(keras_tuner.Oracle):
             if trial.status == trial_module.TrialStatus.COMPLETED:
                 decided = self.search.completed(trial.trial_id, trial.score, *self._outcome(trial))
             elif trial.status == trial_module.TrialStatus.FAILED:
-                decided = self.search.failed(trial.trial_id, trial.message or "no reason given")
+                decided = self.search.failed(trial.trial_id, trial.message or f"{OBJECTIVE} is not a number")
+            else:
+                self.search.attempt_failed(trial.trial_id, trial.message or f"{OBJECTIVE} is not a number")
         finally:
             self.save()
         if decided and self.on_decided:
@@ -99,38 +106,88 @@ class ExpansionOracle(keras_tuner.Oracle):
         others = [t for t in super().get_best_trials(len(self.trials)) if t not in path]
         return (path + others)[:num_trials]
 
+    # On disk
+
     def save(self):
-        super().save()
+        # Keras Tuner writes in place: a stop in the middle of it would leave half a file.
+        files.write_json(self._get_oracle_fname(), self.get_state())
         write_trace(self._project_dir, self.search)
 
-    def reload(self):
-        """Goes on from disk, wherever the last process was stopped.
-
-        Keras Tuner writes trials and its own state one after the other; a stop in between leaves them at odds: a trial
-        that ended but is not yet in the search is taken in, one that was begun but is not in it is forgotten.
-        """
-        super().reload()
-        known = {c.trial_id: c for step in self.search.steps for c in step.candidates if c.trial_id}
-        self.trials = {trial_id: trial for trial_id, trial in self.trials.items() if trial_id in known}
-        self._retry_queue = [trial_id for trial_id in dict.fromkeys(self._retry_queue) if trial_id in known]
-        for trial_id, candidate in known.items():
-            if not candidate.done:
-                self._take_in(trial_id, candidate)
-
-    def _take_in(self, trial_id: str, candidate: CandidateState) -> None:
-        trial = self.trials.get(trial_id)
-        if trial is None:
-            candidate.status, candidate.trial_id = "waiting", None
-        elif trial.status == trial_module.TrialStatus.COMPLETED:
-            self.search.completed(trial_id, trial.score, *self._outcome(trial))
-        elif trial.status == trial_module.TrialStatus.FAILED:
-            self.search.failed(trial_id, trial.message or "no reason given")
-        elif trial_id not in self._retry_queue:
-            self._retry_queue.append(trial_id)
+    def _save_trial(self, trial):
+        files.write_json(os.path.join(self._get_trial_dir(trial.trial_id), TRIAL), trial.get_state())
 
     def get_state(self):
         return super().get_state() | {"search": self.search.as_dict()}
 
-    def set_state(self, state):
-        super().set_state(state)
-        self.search = Search.from_dict(state["search"])
+    @property
+    def stored(self) -> bool:
+        """Whether the project's folder holds a search."""
+        return files.exists(os.path.join(self._project_dir, TRACE)) or files.exists(self._get_oracle_fname())
+
+    def reload(self):
+        """Goes on from disk, wherever the last process was stopped, with the budget of this oracle's settings.
+
+        Raises:
+            InputError: the search there is damaged, or was made with other settings than those that say when it ends.
+        """
+        search = self._read()
+        self.budget_changed = continue_search(search, *self._asked, self._project_dir)
+        search.try_again()
+        self.search, self.trials, self.ongoing_trials = search, {}, {}
+        self._retry_queue, self.start_order, self.end_order = [], [], []
+        for step in search.all_steps:
+            for candidate in step.candidates:
+                if candidate.trial_id is not None:
+                    self._restore(step, candidate)
+        self.start_order.sort()
+        self._retry_queue.sort(reverse=True)  # Keras Tuner takes the last one
+
+    def _read(self) -> Search:
+        try:
+            return read_trace(self._project_dir)
+        except InputError as damaged:
+            try:
+                search = Search.from_dict(files.read_json(self._get_oracle_fname())["search"])
+            except (OSError, ValueError, KeyError, TypeError):
+                raise damaged from None
+            write_trace(self._project_dir, search)
+            return search
+
+    def _restore(self, step: Step, candidate: CandidateState) -> None:
+        trial_id = candidate.trial_id
+        if not candidate.done and step in self.search.steps:
+            self._take_in(trial_id)
+        self.trials[trial_id] = self._trial_of(step, candidate)
+        self.start_order.append(trial_id)
+        self._run_times[trial_id] = len(candidate.failures) % (self.max_retries_per_trial + 1)
+        if candidate.done:
+            self.end_order.append(trial_id)
+        elif step in self.search.steps:
+            self._retry_queue.append(trial_id)
+
+    def _take_in(self, trial_id: str) -> None:
+        """A trial that had ended when the process was stopped, but was not in the search yet."""
+        try:
+            trial = trial_module.Trial.from_state(files.read_json(os.path.join(self._get_trial_dir(trial_id), TRIAL)))
+            outcome = self._outcome(trial)
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        if trial.status == trial_module.TrialStatus.COMPLETED and trial.score is not None:
+            self.search.completed(trial_id, trial.score, *outcome)
+
+    def _trial_of(self, step: Step, candidate: CandidateState) -> trial_module.Trial:
+        """Keras Tuner's form of a candidate."""
+        states, hyperparameters = trial_module.TrialStatus, self.hyperparameters.copy()
+        hyperparameters.values = _values(step, candidate)
+        status = {"completed": states.COMPLETED, "failed": states.FAILED}.get(candidate.status, states.RUNNING)
+        trial = trial_module.Trial(hyperparameters, candidate.trial_id, status, candidate.message)
+        if candidate.status == "completed":
+            trial.score = candidate.accuracy
+            for name, value in {OBJECTIVE: candidate.accuracy, **candidate.metrics}.items():
+                trial.metrics.register(name, self.objective.direction if name == OBJECTIVE else "min")
+                trial.metrics.update(name, value)
+        return trial
+
+
+def _values(step: Step, candidate: CandidateState) -> dict:
+    return {"step": step.step, "axis": candidate.axis, **candidate.spec.as_dict()}

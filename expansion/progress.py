@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn,
     TimeRemainingColumn)
@@ -114,7 +115,7 @@ class SearchProgress:
         if self._bars:
             self._bars.stop()
             self._bars = self._search = None
-        self._say(f"{self._label}  {result}")
+        self._say(escape(f"{self._label}  {result}"))
 
     def step_decided(self, step: Step) -> None:
         self._say(step_table(step))

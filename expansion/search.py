@@ -29,6 +29,12 @@ class NoCandidate(RuntimeError):
     """Every candidate of a step failed, so the search cannot go on."""
 
 
+def reason_of(message: str | None) -> str:
+    """One line of a failure's message: the last of a traceback, else the first."""
+    lines = (message or "").strip().splitlines() or ["no reason given"]
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]
+
+
 def _to_spec(value):
     if isinstance(value, str):
         return parse_spec(value)
@@ -82,7 +88,11 @@ class SearchSettings(Settings):
 
 @dataclass
 class CandidateState:
-    """A candidate and what is known of it. accuracy is a share of 1, seconds of wall time, cost in MACs."""
+    """A candidate and what is known of it. accuracy is a share of 1, seconds of wall time, cost in MACs.
+
+    `failures` has a line for each attempt that failed, also of candidates that completed at last; `message` is all that
+    is known of the last one.
+    """
 
     axis: str
     spec: Spec
@@ -96,6 +106,7 @@ class CandidateState:
     gain: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     correct: tuple[bool, ...] = ()
+    failures: tuple[str, ...] = ()
     message: str | None = None
 
     @property
@@ -124,14 +135,21 @@ class Step:
 
 
 class Search:
-    """Decides what is trained next, and each step once its candidates are done."""
+    """Decides what is trained next, and each step once its candidates are done.
 
-    def __init__(self, settings: SearchSettings):
+    Args:
+        settings: what to search for and when to end.
+        made_with: what else its results depend on (data, recipe, clips, seed), as JSON; kept in the trace.
+    """
+
+    def __init__(self, settings: SearchSettings, made_with: dict | None = None):
         broken = settings.limits.broken_by(settings.seed)
         if broken:
             raise InputError(f"search: the seed does not fit the data: {broken}")
         self.settings = settings
+        self.made_with = made_with or {}
         self.steps: list[Step] = []
+        self.set_aside: list[Step] = []
         self.stopped_by: str | None = None
         self._begin("seed", [Candidate("seed", settings.seed, settings.cost(settings.seed))])
 
@@ -155,18 +173,28 @@ class Search:
         candidate.metrics, candidate.correct = dict(metrics or {}), tuple(correct)
         return self._advance()
 
+    def attempt_failed(self, trial_id: str, message: str) -> None:
+        """Records that an attempt at a candidate failed; it is tried again."""
+        candidate = self.find(trial_id)
+        candidate.failures, candidate.message = (*candidate.failures, reason_of(message)), message
+
     def failed(self, trial_id: str, message: str) -> Step | None:
-        """Records a failure, with its reason. Returns the step if this one decided it.
+        """Records a failure that is not tried again, with its reason. Returns the step if this one decided it.
 
         Raises:
             NoCandidate: it was the step's last hope.
         """
-        candidate = self.find(trial_id)
-        candidate.status, candidate.message = "failed", message
+        self.attempt_failed(trial_id, message)
+        self.find(trial_id).status = "failed"
         return self._advance()
 
     def find(self, trial_id: str) -> CandidateState:
-        return next(c for step in self.steps for c in step.candidates if c.trial_id == trial_id)
+        return next(c for step in self.all_steps for c in step.candidates if c.trial_id == trial_id)
+
+    @property
+    def all_steps(self) -> list[Step]:
+        """The steps of the path, then those set aside."""
+        return self.steps + self.set_aside
 
     @property
     def finished(self) -> bool:
@@ -198,7 +226,7 @@ class Search:
     def _decide(self, step: Step) -> None:
         places = [i for i, candidate in enumerate(step.candidates) if candidate.status == "completed"]
         if not places:
-            reasons = "; ".join(f"{c.axis}: {(c.message or 'unknown').strip().splitlines()[-1]}" for c in step.candidates)
+            reasons = "; ".join(f"{c.axis}: {reason_of(c.message)}" for c in step.candidates)
             raise NoCandidate(f"step {step.step}: no candidate completed ({reasons})")
         if step.kind != "expansion":
             step.decision = Decision(places[0], (), None, None, None, "unopposed")
@@ -251,8 +279,40 @@ class Search:
             smaller = axes_module.contract(parent.spec, winner.spec, winner.axis, target, self.settings.cost)
         if smaller is None:
             self.stopped_by = "target_gmacs"
-        else:
+            return
+        before = next((old for old in self.set_aside
+                       if (old.step, old.candidates[0].spec) == (len(self.steps), smaller)), None)
+        if before is None:
             self._begin("contraction", [Candidate(winner.axis, smaller, self.settings.cost(smaller))])
+            return
+        self.set_aside.remove(before)
+        self.steps.append(before)
+        if before.decision:
+            self.stopped_by = "target_gmacs"
+
+    def continue_to(self, settings: SearchSettings) -> bool:
+        """Takes over a new budget and goes on from where the search stands; True if the budget changed.
+
+        A step that is begun is brought to its end. A contraction met the old target only: it is set aside, and the
+        search goes on from the network that it made smaller.
+        """
+        if settings == self.settings:
+            return False
+        self.settings = settings
+        if self.steps[-1].kind == "contraction":
+            self.set_aside.append(self.steps.pop())
+        if self.steps[-1].decision:
+            self.stopped_by = None
+            self._plan_next()
+        return True
+
+    def try_again(self) -> None:
+        """Where a step could not be decided for want of those that failed, they run once more: it was started again."""
+        step = self.steps[-1]
+        if step.decision is None and all(candidate.done for candidate in step.candidates):
+            for candidate in step.candidates:
+                if candidate.status == "failed":
+                    candidate.status = "running"
 
     # On disk
 
@@ -261,9 +321,11 @@ class Search:
         return {
             "format_version": FORMAT_VERSION,
             "settings": self.settings.model_dump(mode="json"),
+            "made_with": self.made_with,
             "status": "finished" if self.finished else "running",
             "stopped_by": self.stopped_by,
             "steps": [dataclasses.asdict(step) for step in self.steps],
+            "set_aside": [dataclasses.asdict(step) for step in self.set_aside],
             "path": [{"axis": c.axis, "spec": c.spec.as_dict(), "macs": c.macs, "accuracy": c.accuracy}
                      for c in self.path],
         }
@@ -277,16 +339,17 @@ class Search:
         """
         if trace.get("format_version") != FORMAT_VERSION:
             raise InputError(f"trace: format {trace.get('format_version')!r} is not known; {FORMAT_VERSION} is allowed")
-        search = cls(SearchSettings.model_validate(trace["settings"]))
+        search = cls(SearchSettings.model_validate(trace["settings"]), trace.get("made_with"))
         search.stopped_by = trace["stopped_by"]
-        search.steps = [
-            Step(
-                step["step"], step["kind"],
-                [CandidateState(**c | {"spec": Spec(**c["spec"]), "merged": tuple(c["merged"]),
-                                       "correct": tuple(c["correct"])}) for c in step["candidates"]],
-                [axes_module.Saturated(**s) for s in step["saturated"]],
-                Decision.from_dict(step["decision"]) if step["decision"] else None,
-            )
-            for step in trace["steps"]
-        ]
+        search.steps = [_read_step(step) for step in trace["steps"]]
+        search.set_aside = [_read_step(step) for step in trace.get("set_aside", [])]
         return search
+
+
+def _read_step(step: dict) -> Step:
+    candidates = [
+        CandidateState(**c | {"spec": Spec(**c["spec"])} | {
+            name: tuple(c.get(name, ())) for name in ("merged", "correct", "failures")})
+        for c in step["candidates"]]
+    decision = Decision.from_dict(step["decision"]) if step["decision"] else None
+    return Step(step["step"], step["kind"], candidates, [axes_module.Saturated(**s) for s in step["saturated"]], decision)

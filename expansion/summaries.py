@@ -25,8 +25,8 @@ from expansion.events import Run, event_files
 from expansion.figure import confusion_figure, pixels, search_figure
 from expansion.recipe import Recipe
 from expansion.samples import Sample, samples_figure
-from expansion.search import CandidateState, Search, Step
-from expansion.tables import SPEC_COLUMNS, cost, percent, points, spec_cells, verdict
+from expansion.search import CandidateState, Search, Step, reason_of
+from expansion.tables import SPEC_COLUMNS, cost, failures, percent, points, spec_cells, verdict
 
 SUMMARY = "summary"
 TIMES = ("build_seconds", "train_seconds", "evaluate_seconds")
@@ -90,6 +90,12 @@ def write_candidate(run_dir: str, step: Step, candidate: CandidateState, metrics
         if samples:
             run.image("samples", lambda: pixels(samples_figure(samples(), classes)), step.step)
         run.raw(metadata.SESSION_END_INFO_TAG, 0, session_end())
+
+
+def forget_search(logs_dir: str) -> None:
+    """Removes the run `summary`, which says how the search ended; write_search makes it again."""
+    for path in event_files(os.path.join(logs_dir, SUMMARY)):
+        tf.io.gfile.remove(path)
 
 
 def write_search(logs_dir: str, search: Search) -> None:
@@ -168,8 +174,7 @@ def _candidate_text(step: Step, candidate: CandidateState, recipe: Recipe) -> st
 def _result(candidate: CandidateState) -> str:
     if candidate.status != "failed":
         return percent(candidate.accuracy)
-    lines = (candidate.message or "no reason given").strip().splitlines()
-    return f"failed: {lines[-1][:100]}"
+    return f"failed: {reason_of(candidate.message)[:100]}"
 
 
 def _step_text(step: Step) -> str:
@@ -182,6 +187,7 @@ def _step_text(step: Step) -> str:
                      "-" if seconds is None else f"{seconds:.0f}"))
     header = ("axis", *SPEC_COLUMNS, "MACs", "parameters", "accuracy", "gain", "seconds")
     notes = [f"{verdict(step)}."] if step.kind == "expansion" else []
+    notes += [f"{line}." for line in failures(step)]
     notes += [f"{saturated.axis} cannot move: {saturated.reason}." for saturated in step.saturated]
     return "\n\n".join([_table(header, rows), *notes])
 

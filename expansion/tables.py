@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
 from rich.table import Table
 
 from expansion.console import make_table
-from expansion.search import CandidateState, Search, Step
+from expansion.search import CandidateState, Search, Step, reason_of
 
 
 SPEC_COLUMNS = ("clip", "size", "width", "depth", "bneck")
@@ -65,8 +66,20 @@ def verdict(step: Step) -> str:
     return f"{step.winner.axis} wins by {points(decision.margin)} points over {against} ({decision.verdict}{chance})"
 
 
+def failures(step: Step) -> list[str]:
+    """A line for each candidate of a step that failed, at last or before it completed."""
+    lines = []
+    for candidate in step.candidates:
+        times = f"{len(candidate.failures)} times" if len(candidate.failures) > 1 else "once"
+        if candidate.status == "failed":
+            lines.append(f"{candidate.axis} failed {times}: {reason_of(candidate.message)}")
+        elif candidate.failures:
+            lines.append(f"{candidate.axis} was tried again after it failed {times}: {candidate.failures[-1]}")
+    return lines
+
+
 def step_table(step: Step) -> Table:
-    """All candidates of a step; the winner is marked, axes that could not move are named below."""
+    """All candidates of a step; the winner is marked, axes that could not move and failures are named below."""
     table = make_table(f"step {step.step}", "axis", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "time",
                        dense=True)  # else it is over 80 columns
     for candidate in step.candidates:
@@ -78,6 +91,7 @@ def step_table(step: Step) -> Table:
             duration(candidate.metrics.get("seconds")), style="bold" if chosen else None,
         )
     notes = [verdict(step)] if step.kind == "expansion" else []
+    notes += [escape(line) for line in failures(step)]
     notes += [f"{saturated.axis} cannot move: {saturated.reason}" for saturated in step.saturated]
     if notes:
         table.caption = "\n".join(notes)
@@ -85,7 +99,7 @@ def step_table(step: Step) -> Table:
 
 
 def path_table(search: Search) -> Table:
-    """The winners from the seed to the end."""
+    """The winners from the seed to the end; what failed on the way is named below."""
     table = make_table("path", "step", *SPEC_COLUMNS, "MACs", "params", "accuracy", "margin")
     for step in search.steps:
         winner = step.winner
@@ -94,4 +108,7 @@ def path_table(search: Search) -> Table:
         name = f"{step.step} {winner.axis}" + (" (contracted)" if step.kind == "contraction" else "")
         table.add_row(name, *spec_cells(winner.spec), cost(winner.macs), f"{winner.params / 1e6:.2f} M",
                       percent(winner.accuracy), points(step.decision.margin))
+    notes = [escape(f"step {step.step}: {line}") for step in search.steps for line in failures(step)]
+    if notes:
+        table.caption = "\n".join(notes)
     return table

@@ -9,7 +9,7 @@ from expansion.errors import InputError
 from expansion.search import Search
 
 TRACE = "trace.json"
-OUTCOME = "outcome.json"  # in a trial's folder, from the tuner: curves, metrics, which validation videos it got right
+OUTCOME = "outcome.json"  # in a trial's folder, from who ran it: curves, metrics, which validation videos it got right
 
 
 def write_trace(folder: str, search: Search) -> None:
@@ -20,12 +20,17 @@ def read_trace(folder: str) -> Search:
     """The search whose trace lies in a folder.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it cannot be read.
     """
     path = os.path.join(folder, TRACE)
     if not files.exists(path):
         raise InputError(f"{folder}: no {TRACE} there, so no search to read")
-    return Search.from_dict(files.read_json(path))
+    try:
+        return Search.from_dict(files.read_json(path))
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is damaged ({error}); without it the search cannot go on") from None
 
 
 def read_outcomes(folder: str) -> dict[str, dict]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -22,6 +23,16 @@ from expansion.spec import Spec
 def load_model(path: str) -> X3D:
     """A network from a .keras file, in Keras' safe mode: nothing that the file carries is run."""
     return keras.models.load_model(path, safe_mode=True, compile=False)
+
+
+def save_model(model: X3D, path: str) -> None:
+    """Writes a .keras file; one that is stopped in the middle leaves no file of that name."""
+    if "://" in path:  # object stores show a file only when it is whole
+        model.save(path)
+        return
+    partial = f"{path.removesuffix('.keras')}.partial.keras"
+    model.save(partial)
+    os.replace(partial, path)
 
 
 class Diverged(RuntimeError):

@@ -42,6 +42,7 @@ ConfigFile = Annotated[Optional[str], typer.Option(
     "--config", help="YAML file; the options here go over it. Default: configs/small.yaml.")]
 Name = Annotated[Optional[str], typer.Option(help="Name of the run; its folder is RUNS/NAME.")]
 Epochs = Annotated[Optional[float], typer.Option(help="Epochs of each candidate.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Begin a new search; the run's earlier ones are kept.")]
 Runs = Annotated[str, typer.Option(help="Folder of all runs.")]
 Run = Annotated[Optional[str], typer.Argument(help="Name or folder of a run; default: the newest.",
                                               autocompletion=_run_names)]
@@ -57,23 +58,23 @@ Beam = Annotated[Optional[list[str]], typer.Option(
 def search(videos: Videos = None, labels: Labels = None, config: ConfigFile = None, name: Name = None,
            steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None,
            target_gmacs: Annotated[Optional[float], typer.Option(help="Stop at this cost, contracted to it.")] = None,
-           epochs: Epochs = None, beam: Beam = None,
+           epochs: Epochs = None, beam: Beam = None, fresh: Fresh = False,
            runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
     """Search for a network on your videos: ingest, expand step by step, train the result, evaluate, push."""
     from pipeline import commands
 
-    commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs, beam=beam), runs, as_json=as_json,
-                    verbose=verbose)
+    commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs, beam=beam), runs, fresh=fresh,
+                    as_json=as_json, verbose=verbose)
 
 
 @app.command()
 def demo(runs: Runs = "runs",
          steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None,
-         as_json: Json = False, verbose: Verbose = False) -> None:
+         fresh: Fresh = False, as_json: Json = False, verbose: Verbose = False) -> None:
     """The whole search on videos made on the spot, in minutes."""
     from pipeline import commands
 
-    commands.demo(runs, steps, as_json=as_json, verbose=verbose)
+    commands.demo(runs, steps, fresh=fresh, as_json=as_json, verbose=verbose)
 
 
 @app.command()

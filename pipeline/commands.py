@@ -6,6 +6,7 @@ import os
 import tempfile
 import traceback
 
+from components.expansion_search.run import check_settings
 from expansion.console import make_console, make_table, noise_to, print_json
 from expansion.errors import InputError
 from expansion.progress import task_progress, waiting
@@ -16,14 +17,20 @@ from pipeline.runs import RunFolder
 from pipeline.state import first_line, working
 
 
-def search(config: Config, runs: str, *, as_json: bool = False, verbose: bool = False) -> None:
-    """Runs the whole pipeline for a configuration and prints what it made.
+def search(config: Config, runs: str, *, fresh: bool = False, as_json: bool = False, verbose: bool = False) -> None:
+    """Runs the whole pipeline for a configuration, or goes on with it, and prints what it made.
+
+    Args:
+        fresh: begin a new search; the run's earlier ones stay where they are.
 
     Raises:
         InputError: an error of use.
         SystemExit: with 1, after one line on why it failed.
     """
     folder = RunFolder(os.path.join(runs, config.name))
+    if fresh:
+        folder.begin_anew()
+    check_settings(config.search_settings(), folder.search_folder)
     save_config(config, folder.config)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with noise_to(folder.log, verbose) as console:
@@ -86,7 +93,7 @@ def show_result(result, outcome: Outcome, folder: RunFolder) -> None:
                   f"x3d tensorboard {folder.path}   shows the curves, tables and figures.", soft_wrap=True)
 
 
-def demo(runs: str, steps: int | None, *, as_json: bool = False, verbose: bool = False) -> None:
+def demo(runs: str, steps: int | None, *, fresh: bool = False, as_json: bool = False, verbose: bool = False) -> None:
     """Makes the demo's videos and searches on them."""
     from pipeline.demo_data import make_demo_videos
 
@@ -95,7 +102,7 @@ def demo(runs: str, steps: int | None, *, as_json: bool = False, verbose: bool =
         "search.steps": steps, "ingest.videos": folder, "ingest.labels": os.path.join(folder, "labels.csv")})
     with task_progress("making videos") as progress:
         make_demo_videos(folder, progress=progress)
-    search(config, runs, as_json=as_json, verbose=verbose)
+    search(config, runs, fresh=fresh, as_json=as_json, verbose=verbose)
 
 
 def ingest(config: Config, output: str, *, as_json: bool = False, verbose: bool = False) -> None:

@@ -39,6 +39,7 @@ class Config(Settings):
         clips: how clips are cut.
         thresholds: what the last training has to reach.
         retries: how often a failed candidate is tried again.
+        isolate: train candidates in a process of their own, so that one that crashes ends only itself.
         seed: settles weights and clips.
         beam: arguments for Beam, such as "--runner=DataflowRunner"; none for its own runner on this machine.
     """
@@ -51,6 +52,7 @@ class Config(Settings):
     clips: ClipSettings = ClipSettings()
     thresholds: Thresholds = Thresholds()
     retries: int = Field(1, ge=0)
+    isolate: bool = True
     seed: int = Field(0, ge=0)
     beam: tuple[str, ...] = ()
 
@@ -67,6 +69,7 @@ class Config(Settings):
             "clips": self.clips.model_dump(**dump),
             "seed": self.seed,
             "retries": self.retries,
+            "isolate": self.isolate,
         }
 
 

@@ -38,7 +38,7 @@ def evaluation_config(thresholds: Thresholds) -> tfma.EvalConfig:
     )
 
 
-def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, search_root: str, serving_root: str,
+def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, search_folder: str, serving_root: str,
                     evaluate_on: str = "test", ingest_work: str | None = None, metadata_connection_config=None,
                     enable_cache: bool = True, own_resolver: bool = True) -> tfx.dsl.Pipeline:
     """Ingestion, statistics, schema, validation, search, training, evaluation, push.
@@ -46,7 +46,7 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
     Args:
         config: what to run.
         pipeline_name, pipeline_root: TFX's name for it, and where its artifacts go.
-        search_root: where searches keep their state between runs.
+        search_folder: where the search keeps its state between runs.
         serving_root: where a blessed model is pushed.
         evaluate_on: split of the last evaluation.
         ingest_work: where unfinished ingestion is kept between runs.
@@ -61,7 +61,7 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
     schema = tfx.components.SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=False)
     validator = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
-    search = ExpansionSearch(examples, config.search_settings(), search_root)
+    search = ExpansionSearch(examples, config.search_settings(), search_folder)
     search.add_upstream_node(validator)
     settings = config.search_settings()
     trainer = tfx.components.Trainer(

@@ -35,7 +35,7 @@ def compile_pipeline(config: Config, output: str, *, image: str, root: str, eval
         raise InputError(f"name {config.name!r}: Kubeflow takes small letters, digits and hyphens, a letter first")
     root = root.rstrip("/")
     pipeline = create_pipeline(
-        config, pipeline_name=config.name, pipeline_root=f"{root}/pipeline", search_root=f"{root}/search",
+        config, pipeline_name=config.name, pipeline_root=f"{root}/pipeline", search_folder=f"{root}/search",
         serving_root=f"{root}/serving", ingest_work=f"{root}/ingest", evaluate_on=evaluate_on,
         own_resolver=False)
     if accelerator:

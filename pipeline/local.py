@@ -55,7 +55,7 @@ def run_pipeline(config: Config, folder: RunFolder, *, evaluate_on: str = "test"
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(folder.metadata)
     os.makedirs(folder.path, exist_ok=True)
     tfx.orchestration.LocalDagRunner().run(create_pipeline(
-        config, pipeline_name=NAME, pipeline_root=folder.artifacts, search_root=os.path.abspath(folder.searches),
+        config, pipeline_name=NAME, pipeline_root=folder.artifacts, search_folder=os.path.abspath(folder.search_folder),
         serving_root=os.path.abspath(folder.serving), evaluate_on=evaluate_on, ingest_work=folder.ingest_work,
         metadata_connection_config=connection, enable_cache=enable_cache))
     return read_result(folder)

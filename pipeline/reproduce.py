@@ -83,5 +83,5 @@ def train(records: str, config, until: str, runs: str, output: str | None, as_js
     folder = RunFolder(os.path.join(runs, config.name))
     save_config(config, folder.config)
     with noise_to(folder.log):
-        search = run_search(data, config.search_settings(), folder.searches).trace
+        search = run_search(data, config.search_settings(), folder.search_folder).trace
     show.show(make_console(), search, last, output or folder.path, as_json, own=data.path)

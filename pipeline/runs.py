@@ -42,6 +42,21 @@ class RunFolder:
         return self._at("search")
 
     @property
+    def search_folder(self) -> str:
+        """Of the search that a run goes on with: the one begun last, search/1 before there is any."""
+        return os.path.join(self.searches, str(max(self._numbers(), default=1)))
+
+    def begin_anew(self) -> None:
+        """Makes the next run begin a search of its own, in search/2, search/3, ...; the earlier ones stay."""
+        numbers = self._numbers()
+        if files.exists(os.path.join(self.search_folder, TRACE)):
+            os.makedirs(os.path.join(self.searches, str(max(numbers) + 1)))
+
+    def _numbers(self) -> list[int]:
+        there = os.listdir(self.searches) if os.path.isdir(self.searches) else []
+        return [int(name) for name in there if name.isdecimal()]
+
+    @property
     def ingest_work(self) -> str:
         return self._at("ingest")
 

@@ -11,7 +11,7 @@ from tfx.types import channel, component_spec, standard_artifacts
 from components.expansion_search.artifacts import ExpansionTrace
 from components.expansion_search.executor import Executor
 
-CODE_VERSION = 1  # part of the cache key: raise it when the same inputs would give another search
+CODE_VERSION = 2  # part of the cache key: raise it when the same inputs would give another search
 
 
 class ExpansionSearchSpec(component_spec.ComponentSpec):
@@ -25,7 +25,7 @@ class ExpansionSearchSpec(component_spec.ComponentSpec):
     }
     PARAMETERS = {
         "settings": component_spec.ExecutionParameter(type=str),
-        "search_root": component_spec.ExecutionParameter(type=str),
+        "search_folder": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=int),
     }
 
@@ -35,19 +35,20 @@ class ExpansionSearch(base_component.BaseComponent):
 
     Args:
         examples: from VideoExampleGen.
-        settings: {"search", "recipe", "clips", "seed", "retries"}: those of SearchSettings, Recipe and ClipSettings.
-        search_root: folder under which searches keep their state, each in a folder named by a hash of its data and
-            settings; it outlives a run of the pipeline, so that a stopped search goes on.
+        settings: {"search", "recipe", "clips", "seed", "retries", "isolate"}: the first three are those of
+            SearchSettings, Recipe and ClipSettings, the others of ExpansionTuner.
+        search_folder: where the search keeps its state. It outlives a run of the pipeline, so that a search that was
+            stopped, or whose budget was raised, goes on.
     """
 
     SPEC_CLASS = ExpansionSearchSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, examples: types.BaseChannel, settings: dict, search_root: str):
+    def __init__(self, examples: types.BaseChannel, settings: dict, search_folder: str):
         super().__init__(ExpansionSearchSpec(
             examples=examples,
             settings=json.dumps(settings, sort_keys=True),
-            search_root=search_root,
+            search_folder=search_folder,
             code_version=CODE_VERSION,
             best_hyperparameters=channel.Channel(type=standard_artifacts.HyperParameters),
             model=channel.Channel(type=standard_artifacts.Model),

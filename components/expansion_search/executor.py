@@ -28,7 +28,7 @@ class Executor(base_executor.BaseExecutor):
 
         data = VideoDataset.open(artifact_utils.get_single_uri(input_dict["examples"]))
         settings = json.loads(exec_properties["settings"])
-        tuner = run_search(data, settings, exec_properties["search_root"])
+        tuner = run_search(data, settings, exec_properties["search_folder"])
 
         uri = artifact_utils.get_single_uri(output_dict["best_hyperparameters"])
         files.write_json(os.path.join(uri, HYPERPARAMETERS), tuner.get_best_hyperparameters()[0].get_config())

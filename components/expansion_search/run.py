@@ -1,35 +1,51 @@
-"""Runs a search on a data set in a folder named by a hash of both. Knows nothing of TFX."""
+"""Runs a search on a data set in a folder. Knows nothing of TFX."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 
+from expansion import files
 from expansion.dataset import VideoDataset
 from expansion.recipe import ClipSettings, Recipe
+from expansion.resume import refuse_changes
 from expansion.search import SearchSettings
 from expansion.settings import parse_settings
+from expansion.trace import TRACE, read_trace
 
 
-def search_folder(search_root: str, data: VideoDataset, settings: dict) -> str:
-    """Where the search of these settings on this data keeps its state."""
-    said = json.dumps([data.manifest.get("fingerprint"), settings], sort_keys=True)
-    return os.path.join(search_root, hashlib.sha256(said.encode()).hexdigest()[:12])
+def run_search(data: VideoDataset, settings: dict, folder: str):
+    """Runs, or goes on with, the search in a folder. Returns its ExpansionTuner.
 
+    Args:
+        settings: as of ExpansionSearch.
 
-def run_search(data: VideoDataset, settings: dict, search_root: str):
-    """Runs, or goes on with, the search of these settings on this data. Returns its ExpansionTuner."""
+    Raises:
+        InputError: the folder's search was made from other data, or with settings that differ in more than the budget.
+    """
     from expansion.tuner import ExpansionTuner  # brings TensorFlow with it
 
-    folder = search_folder(search_root, data, settings)
+    search, recipe, clips = _parsed(settings)
     tuner = ExpansionTuner(
-        data,
-        parse_settings(SearchSettings, settings["search"], "search"),
-        recipe=parse_settings(Recipe, settings["recipe"], "recipe"),
-        clips=parse_settings(ClipSettings, settings["clips"], "clips"),
-        directory=os.path.dirname(folder), project_name=os.path.basename(folder),
-        retries=settings["retries"], seed=settings["seed"],
-    )
+        data, search, recipe=recipe, clips=clips, directory=os.path.dirname(folder),
+        project_name=os.path.basename(folder), retries=settings["retries"], seed=settings["seed"],
+        isolate=settings["isolate"])
     tuner.search()
     return tuner
+
+
+def check_settings(settings: dict, folder: str) -> None:
+    """Whether the search in a folder, if there is one, may go on with these settings; its data are not looked at.
+
+    Raises:
+        InputError: as run_search.
+    """
+    if files.exists(os.path.join(folder, TRACE)):
+        search, recipe, clips = _parsed(settings)
+        refuse_changes(read_trace(folder), search, {
+            "recipe": recipe.model_dump(mode="json"), "clips": clips.model_dump(mode="json"), "seed": settings["seed"],
+        }, folder)
+
+
+def _parsed(settings: dict) -> tuple[SearchSettings, Recipe, ClipSettings]:
+    return (parse_settings(SearchSettings, settings["search"], "search"),
+            parse_settings(Recipe, settings["recipe"], "recipe"), parse_settings(ClipSettings, settings["clips"], "clips"))

@@ -55,7 +55,7 @@ def test_a_yaml_file_is_the_specification_alone(config, compiled, tmp_path):
     path = compile_pipeline(config, str(tmp_path / "tiny.yaml"), image=IMAGE, root="gs://bucket/x3d/")
     spec = yaml.safe_load(open(path, encoding="utf-8"))
     assert spec["schemaVersion"] == "2.1.0" and set(spec["root"]["dag"]["tasks"]) == set(compiled[0]["root"]["dag"]["tasks"])
-    assert parameters(spec, "ExpansionSearch")["search_root"] == "gs://bucket/x3d/search"
+    assert parameters(spec, "ExpansionSearch")["search_folder"] == "gs://bucket/x3d/search"
 
 
 def test_every_component_is_there_in_its_order(compiled):

@@ -15,9 +15,9 @@ from expansion.trace import read_trace
 from tests.expansion.paper import STEPS, top1
 
 
-def run(search: Search, accuracy, limit=1000):
-    """Trains nothing: every candidate gets accuracy(step, axis), or fails where that is None."""
-    for number in range(limit):
+def run(search: Search, accuracy, first=0):
+    """Trains nothing: every candidate gets accuracy(step, axis), or fails where that is None. Trials count from `first`."""
+    for number in range(first, first + 1000):
         proposal = search.next()
         if proposal is None:
             return search

@@ -1,18 +1,23 @@
 """Training and the tuner on real records: it learns, evaluates, resumes, and fails loudly."""
 
+import io
 import os
+import sys
 
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 import expansion
+from expansion.errors import InputError
 from expansion.evaluation import evaluate
 from expansion.progress import SearchProgress
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search import NoCandidate
 from expansion.spec import Spec
-from expansion.training import Diverged, new_model, train
+from expansion.trace import read_trace
+from expansion.training import Diverged, load_model, new_model, train
 
 SPEC = Spec(frames=2, stride=4, size=24, width=0.34)
 RECIPE = Recipe(epochs=2, batch=16, rate=0.05, rate_batch=16, warmup_epochs=0.5, dropout=0.1)
@@ -64,8 +69,8 @@ def test_a_loss_that_is_no_number_is_an_error(demo_records):
 def tuner(data, folder, steps=1, **changes):
     settings = expansion.SearchSettings(seed=Spec(stride=8, size=24, width=0.34), steps=steps, axes=("fast", "width"))
     return expansion.ExpansionTuner(
-        data, settings, **{"recipe": RECIPE.model_copy(update={"epochs": 1}), "clips": CLIPS} | changes,
-        directory=folder, project_name="s", progress=SearchProgress(quiet=True))
+        data, settings, directory=folder, project_name="s",
+        **{"recipe": RECIPE.model_copy(update={"epochs": 1}), "clips": CLIPS, "progress": SearchProgress(quiet=True)} | changes)
 
 
 @pytest.mark.slow
@@ -94,7 +99,7 @@ def test_a_candidate_that_fails_is_tried_again_then_passed_over(demo_records, tm
             raise MemoryError("no memory left")
         return train(model, *args, **kwargs)
 
-    monkeypatch.setattr("expansion.tuner.train", explode)
+    monkeypatch.setattr("expansion.trials.train", explode)
     search = tuner(demo_records, tmp_path, retries=1)
     search.search()
     step = search.trace.steps[1]
@@ -107,6 +112,95 @@ def test_a_search_whose_seed_fails_is_an_error(demo_records, tmp_path, monkeypat
     def explode(*args, **kwargs):
         raise MemoryError("no memory left")
 
-    monkeypatch.setattr("expansion.tuner.train", explode)
+    monkeypatch.setattr("expansion.trials.train", explode)
     with pytest.raises(NoCandidate, match="step 0: no candidate completed .seed: MemoryError: no memory left"):
         tuner(demo_records, tmp_path, retries=0).search()
+
+
+def test_answers_that_are_no_numbers_are_a_failure(demo_records, tmp_path, monkeypatch):
+    """The last update can break a network whose losses were all finite."""
+    def poisoned(model, *args, **kwargs):
+        model.set_weights([weight * np.nan for weight in model.get_weights()])
+        return dict.fromkeys(("loss", "accuracy", "clips_per_second"), [1.0])
+
+    monkeypatch.setattr("expansion.trials.train", poisoned)
+    with pytest.raises(NoCandidate, match="step 0: no candidate completed .seed: Diverged: the network's answers"):
+        tuner(demo_records, tmp_path, retries=0).search()
+
+
+def test_a_search_without_a_completed_trial_is_an_error(demo_records, tmp_path):
+    search = tuner(demo_records, tmp_path)
+    search.trace.stopped_by = "steps"
+    with pytest.raises(NoCandidate, match="without a completed trial"):
+        search.search()
+
+
+def test_an_interrupted_search_says_how_to_go_on(demo_records, tmp_path, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("expansion.trials.train", interrupted)
+    screen = io.StringIO()
+    search = tuner(demo_records, tmp_path, progress=SearchProgress(Console(file=screen)))
+    with pytest.raises(KeyboardInterrupt):
+        search.search()
+    assert "stopped; started again, the search goes on from here" in " ".join(screen.getvalue().split())
+    (seed,) = tuner(demo_records, tmp_path).trace.steps[0].candidates
+    assert seed.status == "running" and not seed.failures
+
+
+def test_overwrite_begins_anew_and_keeps_the_old_search(demo_records, tmp_path):
+    search = tuner(demo_records, tmp_path)
+    search.save()
+    with pytest.raises(InputError, match="recipe.epochs was 1, is now 2.*overwrite=True"):
+        tuner(demo_records, tmp_path, recipe=RECIPE)
+    anew = tuner(demo_records, tmp_path, recipe=RECIPE, overwrite=True)
+    anew.save()
+    assert sorted(os.listdir(tmp_path)) == ["s", "s.1"]
+    assert read_trace(str(tmp_path / "s.1")).as_dict() == search.trace.as_dict()
+    assert anew.trace.made_with["recipe"]["epochs"] == 2
+
+
+def results(search):
+    """What has to be the same in two runs of a search: all but times."""
+    trace = search.trace.as_dict()
+    for step in trace["steps"]:
+        for candidate in step["candidates"]:
+            candidate["metrics"] = {k: v for k, v in candidate["metrics"].items() if "second" not in k}
+    weights = {key: load_model(os.path.join(search.get_trial_dir(key), "model.keras")).get_weights()
+               for key in search.oracle.trials}
+    return trace, weights
+
+
+@pytest.mark.slow
+def test_the_same_numbers_inside_in_a_worker_and_after_kills(demo_records, tmp_path, monkeypatch):
+    """Three searches: inside; in workers that kill themselves after the first epoch of `fast`, once; and cut short."""
+    recipe = RECIPE.model_copy(update={"epochs": 2})
+    inside = tuner(demo_records, tmp_path / "inside", recipe=recipe)
+    inside.search()
+    assert not list((tmp_path / "inside").rglob("checkpoint"))
+
+    killed = tuner(demo_records, tmp_path / "killed", recipe=recipe, isolate=True)
+    killed.worker.command = (sys.executable, "-m", "tests.expansion.killed_worker", str(tmp_path / "mark"))
+    killed.search()
+    (fast,) = [c for c in killed.trace.steps[1].candidates if c.axis == "fast"]
+    assert fast.failures == ("the worker process was killed (signal 9, perhaps out of memory)",)
+    fast.failures, fast.message = (), None
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    short = tuner(demo_records, tmp_path / "short", recipe=recipe)
+    short.progress.epoch_ended = stop
+    with pytest.raises(KeyboardInterrupt):
+        short.search()
+    again = tuner(demo_records, tmp_path / "short", recipe=recipe)
+    again.search()
+
+    trace, weights = results(inside)
+    for other in (killed, again):
+        other_trace, other_weights = results(other)
+        assert other_trace == trace
+        for key, values in weights.items():
+            for value, other_value in zip(values, other_weights[key], strict=True):
+                np.testing.assert_array_equal(value, other_value)

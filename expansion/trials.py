@@ -1,0 +1,173 @@
+"""One trial: a candidate's network built, trained, evaluated and kept in a folder. The same in whatever process it runs.
+
+A trial's folder is all that passes between the search and who runs the trial: job.json says what to do, outcome.json,
+written last, what came of it. A folder that has an outcome is never trained again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from tensorflow.python.framework import ops
+
+from expansion import files, summaries
+from expansion.complexity import complexity
+from expansion.dataset import VideoDataset
+from expansion.errors import InputError
+from expansion.evaluation import Evaluation, evaluate_network
+from expansion.model import X3D
+from expansion.network import keras_network
+from expansion.oracle import OBJECTIVE
+from expansion.recipe import ClipSettings, Recipe
+from expansion.samples import take_samples
+from expansion.search import CandidateState, Step
+from expansion.settings import Settings, parse_settings
+from expansion.spec import Spec
+from expansion.trace import OUTCOME
+from expansion.training import Diverged, new_model, save_model, train
+
+JOB = "job.json"
+CHECKPOINT = "checkpoint"
+
+
+class Job(Settings):
+    """What a trial is to do: job.json in its folder.
+
+    Args:
+        data: folder of the data set.
+        step, kind, axis, spec: the candidate, and the search step that it belongs to.
+        recipe: that of the step.
+        clips: how clips are cut.
+        seed: settles weights and clips.
+        logs: folder for TensorBoard, beside the trial's or anywhere.
+    """
+
+    data: str
+    step: int
+    kind: str
+    axis: str
+    spec: dict[str, int | float]
+    recipe: Recipe
+    clips: ClipSettings
+    seed: int
+    logs: str
+
+
+def write_job(folder: str, job: Job) -> None:
+    files.write_json(os.path.join(folder, JOB), job.model_dump(mode="json"))
+
+
+def read_job(folder: str) -> Job:
+    path = os.path.join(folder, JOB)
+    return parse_settings(Job, files.read_json(path), path)
+
+
+def metrics_of(folder: str) -> dict[str, float] | None:
+    """Metrics of a trial that is done; None where it is not, or where what it left is damaged."""
+    try:
+        return files.read_json(os.path.join(folder, OUTCOME))["metrics"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def run(folder: str, job: Job, on_epoch: Callable[[int, int, dict], None] | None = None) -> dict[str, float]:
+    """Does the job, unless it is done; model, outcome and curves are kept.
+
+    Args:
+        folder: the trial's.
+        on_epoch: called with (epoch from 1, epochs, logs).
+
+    Returns:
+        Metrics: val_accuracy, val_top5, val_loss, loss, accuracy, and times.
+
+    Raises:
+        Diverged: the loss or the network's answers are no numbers.
+    """
+    metrics = metrics_of(folder)
+    if metrics is None:
+        with _gradients_released():
+            metrics = _run(folder, job, on_epoch)
+    files.remove_folder(os.path.join(folder, CHECKPOINT))
+    return metrics
+
+
+@contextlib.contextmanager
+def _gradients_released():
+    """Forgets the custom gradients that the block made: TensorFlow keeps each for ever, and with it its whole graph.
+
+    40 to 100 MB a trial of the smallest networks. There is no public way; where the private one is gone, nothing is done.
+    """
+    held = getattr(getattr(ops, "gradient_registry", None), "_registry", {})
+    before = set(held)
+    try:
+        yield
+    finally:
+        for name in [name for name in held if name not in before and name.startswith("CustomGradient-")]:
+            del held[name]
+
+
+def _run(folder: str, job: Job, on_epoch) -> dict[str, float]:
+    began = time.perf_counter()
+    keras.backend.clear_session()
+    gc.collect()
+    data = VideoDataset.open(job.data)
+    model = new_model(Spec(**job.spec), data, job.recipe, job.seed)
+    built = time.perf_counter()
+    history = _trained(model, data, folder, job, on_epoch)
+    trained = time.perf_counter()
+    network = keras_network(model, job.clips.evaluation_size(model.spec.size))
+    evaluation, latency = evaluate_network(network, data, "val", job.clips), network.latency()
+    if not np.isfinite(evaluation.probabilities).all():
+        raise Diverged("the network's answers are no numbers")
+    ended = time.perf_counter()
+    save_model(model, os.path.join(folder, files.KERAS_MODEL))
+    metrics = _metrics(evaluation, history) | {
+        "build_seconds": built - began, "train_seconds": trained - built, "evaluate_seconds": ended - trained,
+        "seconds": time.perf_counter() - began, "latency_ms": 1000 * latency}
+    step, candidate = _described(job, len(data.classes))
+    summaries.write_candidate(job.logs, step, candidate, metrics, evaluation, job.recipe, data.classes,
+                              lambda: take_samples(data, "val", model.spec, job.clips, evaluation))
+    files.write_json(os.path.join(folder, OUTCOME), {
+        "correct": [bool(value) for value in evaluation.correct], "video_ids": evaluation.video_ids,
+        "labels": evaluation.labels.tolist(), "predictions": evaluation.predictions.tolist(),
+        "history": history, "metrics": metrics,
+    })
+    return metrics
+
+
+def _trained(model: X3D, data: VideoDataset, folder: str, job: Job, on_epoch) -> dict[str, list[float]]:
+    """Trains from the last epoch that an earlier attempt came to; from the first where that cannot be read."""
+    checkpoint = os.path.join(folder, CHECKPOINT)
+    again = files.exists(checkpoint)
+    settings = {"seed": job.seed, "on_epoch": on_epoch, "callbacks": [summaries.Curves(job.logs)], "checkpoint": checkpoint}
+    try:
+        return train(model, data, job.recipe, job.clips, **settings)
+    except InputError:
+        if not again:
+            raise
+    files.remove_folder(checkpoint)
+    return train(new_model(model.spec, data, job.recipe, job.seed), data, job.recipe, job.clips, **settings)
+
+
+def _metrics(evaluation: Evaluation, history: dict) -> dict[str, float]:
+    return {
+        OBJECTIVE: evaluation.accuracy,
+        "val_top5": evaluation.top(5),
+        "val_loss": evaluation.loss,
+        "loss": history["loss"][-1],
+        "accuracy": history["accuracy"][-1],
+        "clips_per_second": max(history["clips_per_second"]),
+    }
+
+
+def _described(job: Job, classes: int) -> tuple[Step, CandidateState]:
+    spec = Spec(**job.spec)
+    cost = complexity(spec, classes)
+    candidate = CandidateState(job.axis, spec, cost.macs, cost.params, cost.params_without_bn)
+    return Step(job.step, job.kind, [candidate]), candidate
