@@ -7,6 +7,7 @@ error. It ends when its input ends: a search that is killed leaves no process be
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import json
 import os
@@ -27,6 +28,10 @@ class TrialFailed(RuntimeError):
     def __init__(self, reason: str, details: str = ""):
         super().__init__(reason)
         self.details = details
+
+
+class _NeverBegan(RuntimeError):
+    """The process ended before it took the trial up."""
 
 
 class Worker:
@@ -51,12 +56,16 @@ class Worker:
         Raises:
             TrialFailed: it raised, or the process ended.
         """
-        if self._process is not None and self._process.poll() is not None:
-            self.close()
-        if self._process is None:
+        waiting = self._process is not None
+        if not waiting:
             self._start()
         try:
             return self._follow(self._process, folder, on_epoch)
+        except _NeverBegan as ended:
+            self.close()
+            if not waiting:
+                raise TrialFailed(str(ended)) from None
+            return self.run(folder, on_epoch)  # it died before, while it waited
         except BaseException:
             self.close()
             raise
@@ -66,7 +75,8 @@ class Worker:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # what was written last may be unread
+                self._process.stdin.close()
             self._process.stdout.close()
         self._process = self._first_memory = None
 
@@ -81,8 +91,9 @@ class Worker:
             process.stdin.flush()
         except BrokenPipeError:
             pass  # it ended; its output ends as well
+        began = False
         for line in process.stdout:
-            event = json.loads(line)
+            event, began = json.loads(line), True
             if event["event"] == "epoch" and on_epoch:
                 on_epoch(event["epoch"], event["epochs"], event["logs"])
             elif event["event"] == "failed":
@@ -90,7 +101,7 @@ class Worker:
             elif event["event"] == "done":
                 self._weigh(event["memory"])
                 return event["metrics"]
-        raise TrialFailed(how_it_ended(process.wait()))
+        raise (TrialFailed if began else _NeverBegan)(how_it_ended(process.wait()))
 
     def _weigh(self, memory: int | None) -> None:
         self.memory = memory
@@ -140,6 +151,7 @@ def _listen(folders: queue.Queue) -> None:
 
 
 def _serve(folder: str, tell: Callable[..., object]) -> None:
+    tell(event="began")
     try:
         from expansion import trials  # brings TensorFlow with it
 

@@ -166,7 +166,7 @@ def results(search):
     trace = search.trace.as_dict()
     for step in trace["steps"]:
         for candidate in step["candidates"]:
-            candidate["metrics"] = {k: v for k, v in candidate["metrics"].items() if "second" not in k}
+            candidate["metrics"] = {k: v for k, v in candidate["metrics"].items() if "second" not in k and k != "latency_ms"}
     weights = {key: load_model(os.path.join(search.get_trial_dir(key), "model.keras")).get_weights()
                for key in search.oracle.trials}
     return trace, weights
