@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+import stat
 import struct
 import time
 from collections.abc import Iterator
@@ -18,6 +21,8 @@ from components.video_example_gen.settings import IngestSettings
 # Containers that hold their own video. Playlists, which make the library open other files, are not among them.
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,mpegvideo,flv,asf,ogg,m4v,h264,hevc,dv,mxf"
 MAX_CODED_PIXELS = 1 << 26  # a larger coded frame is not decoded at all
+CUT_OFF = ("ended prematurely", "LZW decode failed")  # what libav logs, and no more, where a container or GIF is cut off
+TS_PACKETS = (188, 192, 204)  # bytes; an MPEG transport stream is a whole number of them
 SHORTFALL = 0.1  # share of the declared duration that may be absent before a video counts as truncated
 BT709_HEIGHT = 720  # a player takes untagged video of at least this height for BT.709, below for BT.601
 BT709, BT601 = 1, 5
@@ -72,14 +77,16 @@ def open_video(path: str):
         Rejected: missing, unreadable, empty, or no_video.
     """
     try:
-        size = os.stat(path).st_size
+        state = os.stat(path)
+        if not stat.S_ISREG(state.st_mode):
+            raise Rejected("unreadable", "not a regular file")
         with open(path, "rb"):
             pass
     except FileNotFoundError:
         raise Rejected("missing", "no such file") from None
     except (OSError, ValueError) as error:
         raise Rejected("unreadable", getattr(error, "strerror", None) or str(error)) from None
-    if not size:
+    if not state.st_size:
         raise Rejected("empty", "0 bytes")
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     try:
@@ -99,7 +106,7 @@ def pictures(path: str, settings: IngestSettings, start: float | None = None, en
         Rejected: what `open_video` raises, and no_frames, decode_error, truncated, too_big, timeout.
     """
     deadline = Deadline(settings.timeout)
-    with open_video(path) as container:
+    with _errors_of_libav() as errors, open_video(path) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
         if context is None:
@@ -114,7 +121,7 @@ def pictures(path: str, settings: IngestSettings, start: float | None = None, en
             if start:
                 _seek(container, stream, start)
                 first = float((stream.start_time or 0) * stream.time_base)
-            for frame, moment in _timed(container, stream, usual, deadline):
+            for frame, moment in _timed(container, stream, usual, deadline, errors):
                 count += 1
                 first = moment if first is None else first
                 at = moment - first
@@ -135,9 +142,12 @@ def pictures(path: str, settings: IngestSettings, start: float | None = None, en
             raise Rejected("decode_error", f"after {count} frames: {_first_line(error)}") from None
         if not count:
             raise Rejected("no_frames", "the video stream holds no frame that can be decoded")
+        whole = start is None and end is None
+        if whole and container.format.name == "mpegts" and all(os.path.getsize(path) % size for size in TS_PACKETS):
+            raise Rejected("truncated", f"{count} frames, then a part of a packet")
         declared = _declared(stream)
         shown = waiting[1] + usual if waiting else 0.0
-        if declared is not None and start is None and end is None and declared - shown > max(SHORTFALL * declared, 2 * usual):
+        if whole and declared is not None and declared - shown > max(SHORTFALL * declared, 2 * usual):
             raise Rejected("truncated", f"{count} frames, {shown:.2f} s of the {declared:.2f} s it declares")
 
 
@@ -166,7 +176,20 @@ def _declared(stream) -> float | None:
         return None
 
 
-def _timed(container, stream, usual: float, deadline: Deadline) -> Iterator[tuple[av.VideoFrame, float]]:
+@contextlib.contextmanager
+def _errors_of_libav() -> Iterator[list]:
+    """The errors that libav logs in this thread: it reports some cut-off files nowhere else."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture() as errors:
+            yield errors
+    finally:
+        av.logging.set_level(level)
+
+
+def _timed(container, stream, usual: float, deadline: Deadline, errors: list) -> Iterator[tuple[av.VideoFrame, float]]:
     """Frames in the decoder's order, which is the display order, with strictly rising seconds.
 
     Presentation timestamps are taken as long as they fall behind no more often than decoding timestamps do: old AVI
@@ -180,6 +203,10 @@ def _timed(container, stream, usual: float, deadline: Deadline) -> Iterator[tupl
         deadline.check()
         if packet.is_corrupt:
             raise Rejected("truncated", "a packet is cut off")
+        cut_off = any(mark in message for _, _, message in errors for mark in CUT_OFF)
+        errors.clear()
+        if cut_off:
+            raise Rejected("truncated", "the file ends within a frame")
         for frame in packet.decode():
             deadline.check()
             if frame.is_corrupt:
@@ -215,8 +242,7 @@ def sampled(shown: Iterator[Picture], fps: float | None, start: float | None, en
         stop = picture.until if end is None else min(picture.until, end)
         first = index
         # A hair of tolerance: timestamps are rounded to the container's clock, often a millisecond.
-        while float(index * step) + origin < stop - 5e-4:
-            index += 1
+        index = max(index, math.ceil((Fraction(stop) - Fraction(origin) - Fraction(1, 2000)) / step))
         if index > first:
             yield picture, index - first
 

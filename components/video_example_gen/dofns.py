@@ -18,6 +18,7 @@ from components.video_example_gen.settings import IngestSettings
 from components.video_example_gen.sources import Entry
 
 RECORDS, DONE = ".tfrecord", ".json"
+ENCODER = "components.video_example_gen.encode:answer"  # what the workers' child processes run
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,26 @@ class WritePart(beam.DoFn):
     def __init__(self, settings: IngestSettings, folder: str):
         self._settings = settings.model_dump(mode="json")
         self._folder = folder
+        self._function = ENCODER
+
+    def setup(self):
+        from components.video_example_gen.encode import Encoder
+
+        self._encoder = Encoder(IngestSettings(**self._settings), self._function)
+
+    def teardown(self):
+        self._encoder.close()
 
     def process(self, part: Part):
-        from components.video_example_gen.encode import encode
         from components.video_example_gen.example import tfrecord
 
         if part_result(self._folder, part.name) is not None:
             yield part.name
             return
-        settings = IngestSettings(**self._settings)
         rows, written = [], 0
         with storage.writing(storage.join(self._folder, part.name + RECORDS)) as file:
             for entry, label in zip(part.entries, part.labels):
-                record, row = encode(entry, label, settings)
+                record, row = self._encoder.encode(entry, label)
                 rows.append(row.as_dict())
                 beam.metrics.Metrics.counter("ingest", "accepted" if row.accepted else "rejected").inc()
                 for piece in tfrecord(record) if record is not None else ():

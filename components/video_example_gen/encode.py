@@ -13,6 +13,7 @@ from PIL import Image
 
 from components.video_example_gen.decode import Picture, Rejected, pictures, sampled, stored_size, to_rgb
 from components.video_example_gen.example import example
+from components.video_example_gen.isolate import Died, Hung, Isolated
 from components.video_example_gen.settings import IngestSettings
 from components.video_example_gen.sources import Entry
 from expansion import records
@@ -110,7 +111,7 @@ def store(path: str, settings: IngestSettings, start: float | None = None, end: 
 def encode(entry: Entry, label: int, settings: IngestSettings) -> tuple[bytes | None, VideoRow]:
     """The record of one video, or None where it is rejected, and its line for videos.jsonl.
 
-    Never raises for what a file holds; an error of the machine (no memory, no disk) is passed on.
+    Never raises for what a file holds, as far as libav can be trusted; `Encoder` does not trust it.
     """
     if entry.missing:
         return None, rejected_row(entry, "missing", "no such file")
@@ -137,6 +138,38 @@ def encode(entry: Entry, label: int, settings: IngestSettings) -> tuple[bytes | 
         frames=len(stored.jpegs), fps=round(stored.fps, 6), width=stored.width, height=stored.height, bytes=len(record),
     )  # fmt: skip
     return record, row
+
+
+def answer(request: dict) -> tuple[dict, bytes]:
+    """`encode` on the other side of `Isolated`: JSON in, the line and the record out."""
+    record, row = encode(Entry(**request["entry"]), request["label"], IngestSettings(**request["settings"]))
+    return row.as_dict(), record or b""
+
+
+class Encoder:
+    """`encode` in a child process: a file on which libav hangs or crashes is rejected like any other that is bad."""
+
+    def __init__(self, settings: IngestSettings, function: str = f"{__name__}:answer"):
+        self._settings = settings.model_dump(mode="json")
+        self._timeout = settings.timeout
+        self._isolated = Isolated(function)
+
+    def encode(self, entry: Entry, label: int) -> tuple[bytes | None, VideoRow]:
+        """As `encode`; reasons timeout and crashed besides."""
+        request = {"entry": asdict(entry), "label": label, "settings": self._settings}
+        for attempt in ("first", "last"):
+            try:
+                row, record = self._isolated.call(request, self._timeout)
+                return record or None, VideoRow(**row)
+            except Hung:
+                return None, rejected_row(entry, "timeout", f"not decoded within {self._timeout:g} s")
+            except Died as how:
+                # Once more in a new process: the damage may have been done by the video before.
+                if attempt == "last":
+                    return None, rejected_row(entry, "crashed", f"the decoder's process failed twice: {how}")
+
+    def close(self) -> None:
+        self._isolated.close()
 
 
 def _bytes(text: str) -> bytes:
