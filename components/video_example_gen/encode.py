@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass
 
 import av
 from av.video.reformatter import VideoReformatter
-from PIL import Image
 
-from components.video_example_gen.decode import Picture, Rejected, pictures, sampled, stored_size, to_rgb
+from components.video_example_gen.decode import Picture, Rejected, pictures, sampled, stored_size, to_image
 from components.video_example_gen.example import example
 from components.video_example_gen.isolate import Died, Hung, Isolated
 from components.video_example_gen.settings import IngestSettings
@@ -70,12 +69,12 @@ def stored_frames(
             found = stored_size(frame.width, frame.height, picture.aspect, settings)
             size, coded = size or found, (frame.width, frame.height)
         try:
-            pixels = to_rgb(frame, size, reformatter)
+            image = to_image(frame, size, reformatter)
         except (av.FFmpegError, ValueError, MemoryError) as error:
             raise Rejected("decode_error", f"frame cannot be converted: {error}") from None
         out = io.BytesIO()
-        Image.fromarray(pixels).save(out, "JPEG", quality=settings.quality, subsampling=HALF_CHROMA)
-        yield out.getvalue(), times, picture, (pixels.shape[1], pixels.shape[0])
+        image.save(out, "JPEG", quality=settings.quality, subsampling=HALF_CHROMA)
+        yield out.getvalue(), times, picture, image.size
 
 
 def store(path: str, settings: IngestSettings, start: float | None = None, end: float | None = None) -> Stored:

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from expansion.records import SPLITS
 from expansion.settings import Settings
 
-RECORD_VERSION = 1  # raise it when the same input and settings would give other records
+RECORD_VERSION = 2  # raise it when the same input and settings would give other records
 
 # What can change without changing one stored record.
 _NOT_IN_RECORDS = {"videos", "labels", "timeout", "max_reject_share", "missing", "copies"}
@@ -32,7 +32,7 @@ class IngestSettings(Settings):
         min_side: pixels; a video whose shorter side is less is rejected (too_small).
         max_side: pixels; a video whose longer side is more is rejected (too_big).
         max_record_mb: MiB of JPEG in one record at most; more is rejected (too_long). Bounds a worker's memory.
-        timeout: seconds of decoding per video, checked at every packet and frame; more is rejected (timeout).
+        timeout: seconds of decoding per video; more is rejected (timeout), also where libav itself hangs.
         ratios: shares of train, val and test where no split is given.
         seed: of the hash splits and of the order of the records.
         max_reject_share: more rejects than this share of the labelled videos stop the ingestion.
