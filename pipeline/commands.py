@@ -123,6 +123,8 @@ def ingest(config: Config, output: str, *, as_json: bool = False, verbose: bool 
     console.print(table)
     console.print(f"accepted {manifest.accepted}, rejected {manifest.rejected}"
                   + "".join(f"\n  {reason}: {count}" for reason, count in manifest.reject_reasons.items()))
+    for split, names in manifest.without_videos().items():
+        console.print(f"no video in {split}: {', '.join(names)}", markup=False, soft_wrap=True)
     console.print(f"every video and its fate: {os.path.join(output, 'videos.jsonl')}", soft_wrap=True)
 
 

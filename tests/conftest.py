@@ -1,5 +1,6 @@
 """Shared by all tests: the `slow` marker, and where the developers' own data lies, if it is there."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -29,6 +30,23 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("the developers' data is not on this machine (X3D_SHARED)")
     return folder
+
+
+@pytest.fixture
+def as_nobody():
+    """A context in which the rights of files hold, also where the tests run as root."""
+
+    @contextlib.contextmanager
+    def without_rights():
+        before = os.geteuid()
+        if before == 0:
+            os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(before)
+
+    return without_rights
 
 
 pytest_plugins = ["tests.data"]

@@ -38,10 +38,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Shard:
-    """A file of the data set: its path and the part files that make it, in order."""
+    """A file of the data set: its path, the part files that make it, in order, and their bytes in all."""
 
     path: str
     parts: tuple[str, ...]
+    bytes: int
 
 
 def part_result(folder: str, name: str) -> dict | None:

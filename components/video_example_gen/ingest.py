@@ -137,9 +137,20 @@ def ingest(
         progress: called now and then with (videos done, videos in all).
 
     Raises:
-        InputError: an error of use; too many rejects; a class or everything rejected. videos.jsonl is there then.
+        InputError: an error of use; too many rejects; a class or everything rejected (videos.jsonl is there then); a
+            full disk.
     """
     plan = make_plan(settings)
+    try:
+        return _ingest(plan, settings, output_dir, make_pipeline, work_dir, progress)
+    except Exception as error:
+        line = storage.write_failure(error)
+        if line is None:
+            raise
+        raise InputError(f"{line}; what is finished is kept: the same command goes on from there") from error
+
+
+def _ingest(plan: Plan, settings, output_dir: str, make_pipeline, work_dir, progress) -> Manifest:
     whole = manifests.is_whole(output_dir, plan.fingerprint)
     if whole is not None:
         return whole
@@ -166,7 +177,10 @@ def ingest(
     scratch = storage.join(output_dir, WORK)
     shards = _shards(plan, results, work, output_dir, settings.shard_mb << 20)
     run(make_pipeline(), shards, WriteShard(scratch), "WriteShard")
-    files = {"/".join(shard.path.rsplit("/", 2)[-2:]): storage.size(shard.path) for shard in shards}
+    files = {"/".join(shard.path.rsplit("/", 2)[-2:]): shard.bytes for shard in shards}
+    lost = [shard.path for shard in shards if storage.size(shard.path) != shard.bytes]
+    if lost:
+        raise RuntimeError(f"the runner reported success, but {len(lost)} of {len(shards)} shards are not whole: {lost[0]}")
     made = manifests.build(rows, list(plan.classes), settings, plan.fingerprint, files)
     storage.write(storage.join(output_dir, MANIFEST), (made.model_dump_json(indent=2) + "\n").encode())
     storage.remove(work)
@@ -210,7 +224,8 @@ def _shards(plan: Plan, results: dict, work: str, output_dir: str, shard_bytes: 
         for number, group in enumerate(groups):
             name = f"{SHARD_NAME}-{number:05d}-of-{len(groups):05d}"
             files = tuple(storage.join(work, part + RECORDS) for part in group)
-            shards.append(Shard(storage.join(output_dir, f"Split-{split}", name), files))
+            size = sum(results[part]["bytes"] for part in group)
+            shards.append(Shard(storage.join(output_dir, f"Split-{split}", name), files, size))
     return shards
 
 

@@ -49,7 +49,7 @@ class Isolated:
         """
         child = self._child or self._start()
         try:
-            _send(child.stdin, [seconds, request])
+            _send(child.stdin, [seconds + GRACE, request])
             answer, data = _receive(child.stdout)
         except (EOFError, BrokenPipeError):
             code = child.wait()
@@ -70,7 +70,10 @@ class Isolated:
         code = f"import sys; sys.path[:] = sys.argv[2:]; from {__name__} import serve; serve(sys.argv[1])"
         paths = [path or os.getcwd() for path in sys.path]
         command = [sys.executable, "-I", "-c", code, self._function, *paths]
-        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        except OSError as error:
+            raise RuntimeError(f"no process for {self._function}: {error}") from error
         return self._child
 
     def close(self) -> None:
@@ -121,8 +124,8 @@ def serve(function: str) -> None:
     answer = getattr(importlib.import_module(module), name)
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
-            (seconds, request), _ = _receive(requests)
-            signal.setitimer(signal.ITIMER_REAL, seconds + GRACE)
+            (limit, request), _ = _receive(requests)
+            signal.setitimer(signal.ITIMER_REAL, limit)
             try:
                 value, data = answer(request)
                 said = {"value": value}

@@ -53,6 +53,11 @@ class Manifest(BaseModel):
     fingerprint: str
     files: dict[str, int]
 
+    def without_videos(self) -> dict[str, list[str]]:
+        """Split -> classes that have no video in it; splits that hold all classes are left out."""
+        empty = {split: [name for name, videos in counts.per_class.items() if not videos] for split, counts in self.splits.items()}
+        return {split: names for split, names in empty.items() if names}
+
 
 def build(rows: list[VideoRow], classes: list[str], settings: IngestSettings, fingerprint: str, files: dict[str, int]) -> Manifest:
     """The manifest of these rows."""

@@ -14,7 +14,7 @@ from expansion.settings import Settings
 RECORD_VERSION = 2  # raise it when the same input and settings would give other records
 
 # What can change without changing one stored record.
-_NOT_IN_RECORDS = {"videos", "labels", "timeout", "max_reject_share", "missing", "copies"}
+_NOT_IN_RECORDS = {"videos", "labels", "timeout", "max_reject_share", "missing", "copies", "links"}
 
 
 class IngestSettings(Settings):
@@ -39,6 +39,7 @@ class IngestSettings(Settings):
         missing: what to do with a label whose video is not there: "error", or "reject" (listed, not in the share).
         copies: what to do with files of the same bytes in two splits or under two labels: "error", or "keep" them.
             Copies in one split and class are always stored once.
+        links: symbolic links that lead out of the folder of videos: "error", or "follow" them.
         shard_mb: MiB of a shard, about.
     """
 
@@ -60,6 +61,7 @@ class IngestSettings(Settings):
     max_reject_share: float = Field(0.1, ge=0, le=1)
     missing: Literal["error", "reject"] = "error"
     copies: Literal["error", "keep"] = "error"
+    links: Literal["error", "follow"] = "error"
     shard_mb: int = Field(128, ge=1)
 
     @field_validator("ratios")

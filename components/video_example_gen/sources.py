@@ -65,22 +65,38 @@ def shorten(names) -> str:
     return shown if len(names) <= SHOWN else f"{shown}, ... ({len(names)} in all)"
 
 
-def list_videos(root: str) -> list[str]:
+def list_videos(root: str, follow: bool = False) -> list[str]:
     """Relative paths of all video files under a folder, sorted; hidden files and folders are left out.
 
+    Links to folders are walked if `follow`, else left out, and one that leads out of the root is an error.
+
     Raises:
-        InputError: the folder does not exist or is not a folder.
+        InputError: the folder does not exist or is not a folder, or a link leads out of it.
     """
     if not os.path.isdir(root):
         state = "is not a folder" if os.path.exists(root) else "does not exist"
         raise InputError(f"folder of videos {root!r} {state}")
-    found = []
-    for folder, folders, files in os.walk(root):
+    found, walked = [], set()
+    for folder, folders, files in os.walk(root, followlinks=follow):
+        if os.path.realpath(folder) in walked:
+            folders.clear()
+            continue
+        walked.add(os.path.realpath(folder))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if not follow:
+            refuse_links_out(root, [os.path.relpath(os.path.join(folder, name), root) for name in folders])
         for name in files:
             if not name.startswith(".") and PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES:
                 found.append(Path(os.path.relpath(os.path.join(folder, name), root)).as_posix())
     return sorted(found)
+
+
+def refuse_links_out(root: str, sources) -> None:
+    """Raises InputError where the real place of one of the paths under the root is outside of it."""
+    base = os.path.realpath(root)
+    out = [source for source in sources if os.path.commonpath([base, os.path.realpath(os.path.join(root, source))]) != base]
+    if out:
+        raise InputError(f"symbolic link out of the folder of videos: {shorten(out)}; links='follow' allows it")
 
 
 def split_name(text: str, where: str) -> str | None:
@@ -255,10 +271,18 @@ def read_sources(settings: IngestSettings) -> Listing:
     """Every video of the input, as the settings say.
 
     Raises:
-        InputError: the folder or a label file does not exist, a line cannot be read, or there are no videos.
+        InputError: the folder or a label file does not exist, a line cannot be read, a link leads out of the folder, or
+            there are no videos.
     """
     root = settings.videos
-    files = list_videos(root)
+    files = list_videos(root, settings.links == "follow")
+    listing = _read_labels(settings, root, files)
+    if settings.links == "error":
+        refuse_links_out(root, [entry.source for entry in listing.entries if not entry.missing])
+    return listing
+
+
+def _read_labels(settings: IngestSettings, root: str, files: list[str]) -> Listing:
     if settings.labels is None:
         return parse_folders(root, files)
     by_split = settings.labels if isinstance(settings.labels, dict) else {None: settings.labels}

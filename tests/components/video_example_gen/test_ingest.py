@@ -86,26 +86,26 @@ def test_the_same_input_is_not_ingested_again(folders, tmp_path, monkeypatch):
 
 
 def test_a_stopped_run_goes_on(folders, tmp_path, monkeypatch):
-    import components.video_example_gen.encode as encoding
+    from components.video_example_gen.encode import Encoder
 
     settings = IngestSettings(videos=str(folders), short_side=32)
     ingest_folder(settings, str(tmp_path / "whole"), IN_MEMORY)
-    encode, done = encoding.encode, []
+    encode, done = Encoder.encode, []
 
-    def failing(entry, label, wanted):
+    def failing(self, entry, label):
         if len(done) == 6:
-            raise OSError(28, "No space left on device")
+            raise ArithmeticError("stopped here")
         done.append(entry.source)
-        return encode(entry, label, wanted)
+        return encode(self, entry, label)
 
-    monkeypatch.setattr(encoding, "encode", failing)
-    with pytest.raises(Exception, match="No space left"):
+    monkeypatch.setattr(Encoder, "encode", failing)
+    with pytest.raises(Exception, match="stopped here"):
         ingest_folder(settings, str(tmp_path / "cut"), IN_MEMORY)
     assert not (tmp_path / "cut" / "manifest.json").exists() and not list((tmp_path / "cut").glob("Split-*"))
     assert not list((tmp_path / "cut").rglob("*.unfinished"))
 
     again = []
-    monkeypatch.setattr(encoding, "encode", lambda entry, *rest: again.append(entry.source) or encode(entry, *rest))
+    monkeypatch.setattr(Encoder, "encode", lambda self, entry, label: again.append(entry) or encode(self, entry, label))
     ingest_folder(settings, str(tmp_path / "cut"), IN_MEMORY)
     assert len(again) < 12, "a part has at most four videos, so one was finished and is not decoded again"
     assert files(tmp_path / "whole") == files(tmp_path / "cut")

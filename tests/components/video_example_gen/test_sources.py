@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from components.video_example_gen.settings import IngestSettings
 from components.video_example_gen.sources import (
+    SPLIT_NAMES,
     detect,
     inside,
     list_videos,
@@ -189,3 +190,30 @@ def test_no_path_leaves_its_folder(path):
     except InputError:
         return
     assert found and not found.startswith("/") and ".." not in found.split("/")
+
+
+@given(st.lists(st.tuples(labels, st.text("abcXYZ09_-", min_size=11, max_size=11), st.integers(0, 999)), max_size=8), st.booleans())
+def test_kinetics_gives_back_what_was_written(rows, cut):
+    rows = list({row[1]: row for row in rows}.values())
+    files = [f"{video}_{start:06d}_{start + 10:06d}.mp4" if cut else f"{video}.webm" for _, video, start in rows]
+    text = io.StringIO()
+    written = [(label, video, start, start + 10, "train") for label, video, start in rows]
+    csv.writer(text).writerows([("label", "youtube_id", "time_start", "time_end", "split"), *written])
+    found = parse_kinetics("/v", files, text.getvalue().split("\r\n"), "k.csv").entries
+    assert [(e.label_text, e.group, e.source, e.missing) for e in found] == [
+        (label, video, file, False) for (label, video, _), file in zip(rows, files)
+    ]
+    assert [(e.start, e.end) for e in found] == [(None, None) if cut else (float(s), s + 10.0) for _, _, s in rows]
+
+
+@given(st.lists(paths.map(lambda path: f"{path}.mp4"), unique=True, max_size=12))
+def test_folders_lose_no_file(files):
+    try:
+        listing = parse_folders("/v", files)
+    except InputError as error:
+        assert "no videos in class folders" in str(error)
+        assert all(file.count("/") < (2 if file.split("/")[0].lower() in SPLIT_NAMES else 1) for file in files)
+        return
+    assert sorted([e.source for e in listing.entries] + list(listing.unlabelled)) == sorted(files)
+    for entry in listing.entries:
+        assert entry.label_text in entry.source.split("/")[:-1]

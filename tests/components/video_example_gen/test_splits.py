@@ -102,3 +102,40 @@ def test_copies_of_a_file(tmp_path):
 def test_number_labels_sort_by_number():
     assert class_names([entry("1", "10"), entry("2", "9")]) == ["9", "10"]
     assert class_names([entry("1", "10"), entry("2", "9a")]) == ["10", "9a"]
+
+
+rows = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from([None, "train", "val", "test"]), st.sampled_from([None, *"ghij"])),
+    min_size=1, max_size=30,
+)  # fmt: skip
+
+
+@given(rows, st.integers(0, 3))
+def test_every_video_gets_one_split_and_given_ones_hold(rows, seed):
+    entries = [entry(f"{i}", label, split, group) for i, (label, split, group) in enumerate(rows)]
+    contradiction = {one.group for one in entries if one.group and len({e.split for e in entries if e.group == one.group and e.split}) > 1}
+    try:
+        found = assign(entries, IngestSettings(videos="v", seed=seed))
+    except InputError as error:
+        assert "\n" not in str(error)
+        return
+    assert not contradiction
+    assert [one.video_id for one in found] == [one.video_id for one in entries]
+    assert all(one.split in ("train", "val", "test") and one.group for one in found)
+    no_val = "val" not in {one.split for one in entries} and all(one.split for one in entries)
+    for before, after in zip(entries, found):
+        moved = no_val and before.split == "train" and after.split == "val"
+        assert before.split in (None, after.split) or moved
+    shuffled = assign(entries[::-1], IngestSettings(videos="v", seed=seed))
+    assert {one.video_id: one.split for one in shuffled} == {one.video_id: one.split for one in found}
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from("ab"), st.sampled_from([None, "train", "val"])), max_size=12))
+def test_repeats_are_all_accounted_for(rows):
+    entries = tuple(entry(f"{name}", label, split) for name, label, split in rows)
+    try:
+        kept, repeats = without_repeats(entries)
+    except InputError:
+        assert len(set(rows)) > len({name for name, _, _ in rows})
+        return
+    assert len(kept) + len(repeats) == len(entries) and len({one.video_id for one in kept}) == len(kept)

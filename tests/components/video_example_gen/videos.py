@@ -28,6 +28,7 @@ def write_video(
     pix_fmt: str = "yuv420p",
     rotation: int = 0,
     aspect: Fraction | None = None,
+    options: dict[str, str] | None = None,
 ) -> Path:
     """Writes a video and returns its path.
 
@@ -35,10 +36,11 @@ def write_video(
         frames: how many uniformly grey frames, or the frames themselves, (frames, height, width, 3) uint8.
         times: milliseconds at which the frames come on screen; a frame every 1 / fps seconds if None.
         rotation: degrees, counterclockwise, that a player turns it by.
+        options: of the container.
     """
     images = grey(frames, height, width) if isinstance(frames, int) else frames
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as out:
+    with av.open(str(path), "w", options=options or {}) as out:
         stream = out.add_stream(codec, rate=fps if times is None else 1000)
         stream.height, stream.width, stream.pix_fmt = images.shape[1], images.shape[2], pix_fmt
         stream.gop_size = 4
