@@ -142,8 +142,8 @@ def _write_step(run: Run, search: Search, step: Step) -> None:
 def _write_wins(run: Run, search: Search, number: int) -> None:
     """How many steps each axis has won so far, and the interval of the winner's accuracy."""
     won = Counter(step.winner.axis for step in search.steps[:number + 1] if step.kind == "expansion")
-    for axis in search.settings.axes:
-        run.scalar(f"wins/{axis}", won[axis], number)
+    for axis, steps in won.items():  # not those that have not won: a chart of zeros hides the others
+        run.scalar(f"wins/{axis}", steps, number)
     winner = search.steps[number].winner
     if winner.correct:
         low, high = interval(sum(winner.correct), len(winner.correct))
@@ -196,10 +196,10 @@ def _path_text(search: Search, until: int) -> str:
     rows = []
     for step in search.steps[:until + 1]:
         winner, decision = step.winner, step.decision
-        rows.append((step.step, winner.axis if step.kind == "expansion" else step.kind, *spec_cells(winner.spec),
-                     cost(winner.macs), f"{winner.params:,}", percent(winner.accuracy), points(winner.gain),
-                     points(decision.margin), "-" if decision.p_value is None else f"{decision.p_value:.2g}",
-                     decision.verdict))
-    header = ("step", "axis", *SPEC_COLUMNS, "MACs", "parameters", "accuracy", "gain", "margin", "p", "verdict")
+        judged = decision.verdict if decision.p_value is None else f"{decision.verdict}, p = {decision.p_value:.2g}"
+        rows.append((f"{step.step} {winner.axis if step.kind == 'expansion' else step.kind}", *spec_cells(winner.spec),
+                     cost(winner.macs), f"{winner.params / 1e6:.2f} M", percent(winner.accuracy), points(winner.gain),
+                     points(decision.margin), judged))
+    header = ("step", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "margin", "verdict")
     ended = search.finished and until == len(search.steps) - 1
     return _table(header, rows) + (f"\n\nThe search has ended: {search.stopped_by}." if ended else "")

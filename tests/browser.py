@@ -102,7 +102,7 @@ class Browser:
             raise RuntimeError(result["exceptionDetails"]["exception"].get("description"))
         return result["result"].get("value")
 
-    def wait_for(self, expression: str, what=bool, seconds: float = 60):
+    def wait_for(self, expression: str, what=bool, seconds: float = 120):
         """The expression's value as soon as `what` holds of it.
 
         Raises:

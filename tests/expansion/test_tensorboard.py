@@ -118,7 +118,7 @@ def test_hparams_compare_all_candidates(browser, address):
 
 def test_charts_of_the_questions_are_laid_out(browser, address):
     show(browser, address, "custom_scalars")
-    text = browser.wait_for_texts("steps that each axis has won", "wins/spatial (summary)", "search/margin (summary)",
+    text = browser.wait_for_texts("steps that each axis has won", "wins/fast (summary)", "search/margin (summary)",
                                   "accuracy of the winner, with its 95 % interval", "interval/accuracy (summary)",
                                   "latency of a clip, milliseconds")
     assert "Missing Tags" not in text and "No data" not in text
