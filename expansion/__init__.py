@@ -14,6 +14,8 @@ _HOME = {
     "VideoDataset": "dataset", "InputError": "errors",
     "X3D": "model", "build_model": "model", "at_size": "model",
     "new_model": "training", "train": "training", "load_model": "training",
+    "start_from_file": "transfer", "recompute_statistics": "precise_bn",
+    "Devices": "distribute", "make_strategy": "distribute", "on_one_device": "distribute",
     "evaluate": "evaluation", "Evaluation": "evaluation", "evaluate_network": "evaluation", "open_network": "network",
     "export_saved_model": "export",
     "load_weights": "weights", "save_weights": "weights", "open_weights": "weights",

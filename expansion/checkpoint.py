@@ -12,6 +12,7 @@ import numpy as np
 
 from expansion import files
 from expansion.dataset import VideoDataset
+from expansion.distribute import is_chief, read_variables
 from expansion.errors import InputError
 from expansion.recipe import ClipSettings, Recipe
 
@@ -27,24 +28,34 @@ class Checkpoint:
         folder: where the file lies, on any file system that fsspec reaches.
         model: compiled, with its optimiser's slots made.
         data, recipe, settings, seed: with the network, what makes two trainings the same.
+
+    Attributes:
+        finished: whether what is there is the end of the training, and nothing is left to do.
     """
 
     def __init__(self, folder: str, model: keras.Model, data: VideoDataset, recipe: Recipe, settings: ClipSettings,
                  seed: int):
         self.folder, self.path, self.model = folder, os.path.join(folder, STATE), model
         self.training = _training(model, data, recipe, settings, seed)
+        self.finished = False
 
     @property
     def _variables(self) -> list:
         # A model's variables include the states of its random generators.
         return [*self.model.variables, *self.model.optimizer.variables]
 
-    def save(self, history: dict[str, list[float]]) -> None:
-        """Writes the state; one that is stopped in the middle leaves the last one as it was."""
-        about = {"format": FORMAT_VERSION, "training": self.training, "history": history}
+    def save(self, history: dict[str, list[float]], finished: bool = False) -> None:
+        """Writes the state; one that is stopped in the middle leaves the last one as it was.
+
+        On several machines all have to call it, for they make the values together; the first one writes.
+        """
+        values = read_variables(self._variables)
+        if not is_chief(self.model.distribute_strategy):
+            return
+        about = {"format": FORMAT_VERSION, "training": self.training, "finished": finished, "history": history}
         content = io.BytesIO()
         np.savez(content, **{_ABOUT: np.array(json.dumps(about))},
-                 **{str(number): np.asarray(variable) for number, variable in enumerate(self._variables)})
+                 **{str(number): value for number, value in enumerate(values)})
         files.write_bytes(self.path, content.getvalue())
 
     def restore(self) -> dict[str, list[float]]:
@@ -64,6 +75,7 @@ class Checkpoint:
             raise InputError(f"checkpoint {self.folder}: its variables do not fit this version of the network")
         for variable, value in zip(variables, values):
             variable.assign(value)
+        self.finished = about["finished"]
         return about["history"]
 
     def _read(self) -> tuple[dict, list[np.ndarray]]:

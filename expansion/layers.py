@@ -51,10 +51,14 @@ class BatchNorm(keras.layers.Layer):
         one = dict(dtype="float32", autocast=False)
         self.gamma = self.add_weight(name="gamma", shape=channels, initializer="zeros" if self.zero else "ones", **one)
         self.beta = self.add_weight(name="beta", shape=channels, initializer="zeros", **one)
-        self.moving_mean = self.add_weight(
-            name="moving_mean", shape=channels, initializer="zeros", trainable=False, **one)
-        self.moving_variance = self.add_weight(
-            name="moving_variance", shape=channels, initializer="ones", trainable=False, **one)
+        self.moving_mean = self._statistic("moving_mean", channels, "zeros")
+        self.moving_variance = self._statistic("moving_variance", channels, "ones")
+
+    @staticmethod
+    def _statistic(name, shape, initializer):
+        # On several devices each keeps that of its own clips, as in the paper; who reads from outside gets the mean.
+        return keras.Variable(initializer, shape, "float32", trainable=False, autocast=False, name=name,
+                              aggregation="mean", synchronization="on_read")
 
     def call(self, inputs, training=False):
         mean, variance = self.moving_mean.value, self.moving_variance.value

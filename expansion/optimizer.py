@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import keras
+import tensorflow as tf
 
 from expansion.layers import register
 from expansion.recipe import Recipe
@@ -58,8 +59,26 @@ class L2SGD(keras.optimizers.SGD):
         return super().get_config() | {"l2": self.l2}
 
 
-def optimizer(recipe: Recipe, videos: int) -> L2SGD:
+@register
+class LossScale(keras.optimizers.LossScaleOptimizer):
+    """Loss scaling whose devices agree on whether a step's gradients are finite.
+
+    Keras' own asks the first device alone, before the gradients are added up: what overflowed on another one would be
+    applied.
+    """
+
+    def check_finite(self, grads):
+        finite = super().check_finite(grads)
+        replica = tf.distribute.get_replica_context()
+        if replica is None or replica.num_replicas_in_sync == 1:
+            return finite
+        overflowed = replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(tf.logical_not(finite), tf.float32))
+        return tf.equal(overflowed, 0.0)
+
+
+def optimizer(recipe: Recipe, videos: int) -> keras.optimizers.Optimizer:
     """The recipe's optimiser for a number of training videos."""
     per_epoch, total = recipe.steps(videos)
     schedule = HalfCosine(recipe.scaled_rate, total, round(min(recipe.warmup_epochs * per_epoch, total / 2)))
-    return L2SGD(schedule, momentum=recipe.momentum, nesterov=True, l2=recipe.weight_decay)
+    sgd = L2SGD(schedule, momentum=recipe.momentum, nesterov=True, l2=recipe.weight_decay)
+    return LossScale(sgd) if recipe.dtype_policy == "mixed_float16" else sgd

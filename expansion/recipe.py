@@ -19,7 +19,7 @@ class Recipe(Settings):
 
     Args:
         epochs: passes over the training videos, one random clip of each a pass.
-        batch: clips in a step.
+        batch: clips in a step, of all devices together.
         rate: learning rate at a batch of `rate_batch`; it scales linearly with the batch.
         rate_batch: batch that `rate` is stated for.
         warmup_epochs: epochs of linear warm-up, from a hundredth of the rate.
@@ -28,7 +28,10 @@ class Recipe(Settings):
         dropout: before the last layer.
         drop_connect: largest rate of stochastic depth over the blocks.
         label_smoothing: share spread over the other classes.
-        mixed_precision: float16 activations with float32 weights, on devices that gain from it.
+        mixed_precision: activations of 16 bits with float32 weights, on devices that gain from it: "float16" (also
+            true), whose loss is scaled, or "bfloat16".
+        precise_bn: after the last epoch, batch norm's statistics are taken anew from this many training batches of a
+            device; 0 keeps the running ones.
         by_step: from a search step on, other values: {8: {"batch": 512}} halves a batch of 1024 at step 8.
     """
 
@@ -42,8 +45,9 @@ class Recipe(Settings):
     dropout: float = Field(0.5, ge=0, lt=1)
     drop_connect: float = Field(0.0, ge=0, lt=1)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    mixed_precision: bool = False
-    by_step: dict[int, dict[str, float | int | bool]] = Field(default_factory=dict)
+    mixed_precision: Literal[False, True, "float16", "bfloat16"] = False
+    precise_bn: int = Field(0, ge=0)
+    by_step: dict[int, dict[str, float | int | bool | str]] = Field(default_factory=dict)
 
     def at(self, step: int) -> Recipe:
         """The recipe of a search step: every entry of by_step up to it applied in order."""
@@ -53,7 +57,7 @@ class Recipe(Settings):
                 values |= self.by_step[start]
         return Recipe(**values)
 
-    def final(self, step: int, changes: dict[str, float | int | bool]) -> Recipe:
+    def final(self, step: int, changes: dict[str, float | int | bool | str]) -> Recipe:
         """The recipe of the last training of a network that a search step found: that step's, with changes."""
         return Recipe(**self.at(step).model_dump(exclude={"by_step"}) | changes)
 
@@ -63,7 +67,15 @@ class Recipe(Settings):
 
     @property
     def scaled_rate(self) -> float:
+        """The rate at this batch, by the linear rule (Goyal et al., arXiv 1706.02677)."""
         return self.rate * self.batch / self.rate_batch
+
+    @property
+    def dtype_policy(self) -> str:
+        """Keras' name of the precision."""
+        if not self.mixed_precision:
+            return "float32"
+        return "mixed_bfloat16" if self.mixed_precision == "bfloat16" else "mixed_float16"
 
     def steps(self, videos: int) -> tuple[int, int]:
         """(steps an epoch, steps in all) for a number of training videos."""

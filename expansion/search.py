@@ -46,6 +46,9 @@ def _to_spec(value):
     return value
 
 
+SpecSetting = Annotated[Spec, BeforeValidator(_to_spec)]  # a spec, its settings, or a name
+
+
 class SearchSettings(Settings):
     """What a search looks for and when it ends.
 
@@ -64,7 +67,7 @@ class SearchSettings(Settings):
         pydantic.ValidationError: a key is unknown or a value is not allowed.
     """
 
-    seed: Annotated[Spec, BeforeValidator(_to_spec)] = X2D
+    seed: SpecSetting = X2D
     classes: int = Field(400, ge=2)
     axes: tuple[Axis, ...] = Field(AXES, min_length=1)
     factor: float = Field(2.0, gt=1)

@@ -13,9 +13,12 @@ import tensorflow as tf
 from expansion.checkpoint import Checkpoint
 from expansion.clips import training_clips
 from expansion.dataset import VideoDataset
+from expansion.distribute import on_one_device, prepare_fit, spread_random_states
+from expansion.errors import InputError
 from expansion.layers import register
 from expansion.model import X3D, build_model
 from expansion.optimizer import optimizer
+from expansion.precise_bn import recompute_statistics
 from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
 
@@ -40,9 +43,9 @@ class Diverged(RuntimeError):
 
 
 def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> X3D:
-    """A network for a data set, initialised from the seed."""
+    """A network for a data set, initialised from the seed. For several devices, call it in their strategy's scope."""
     keras.utils.set_random_seed(seed)
-    keras.mixed_precision.set_dtype_policy("mixed_float16" if recipe.mixed_precision else "float32")
+    keras.mixed_precision.set_dtype_policy(recipe.dtype_policy)
     return build_model(spec, len(data.classes), dropout=recipe.dropout, drop_connect=recipe.drop_connect,
                        class_names=data.classes)
 
@@ -72,14 +75,15 @@ def _loss(recipe: Recipe, classes: int) -> keras.losses.Loss:
 
 def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
     """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes."""
-    model.compile(
-        optimizer(recipe, videos),
-        _loss(recipe, model.classes),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        jit_compile=False,
-    )
-    # With its slots made before the first step, TensorFlow traces the step once; else it traces it again.
-    model.optimizer.build(model.trainable_variables)
+    with model.distribute_strategy.scope():
+        model.compile(
+            optimizer(recipe, videos),
+            _loss(recipe, model.classes),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            jit_compile=False,
+        )
+        # With its slots made before the first step, TensorFlow traces the step once; else it traces it again.
+        model.optimizer.build(model.trainable_variables)
     return model
 
 
@@ -120,6 +124,35 @@ class _History(keras.callbacks.Callback):
             self._save(self._history)
 
 
+def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, first_epoch: int):
+    """The clips of all devices: each takes batch / devices of a step, and each machine has its own share of the videos."""
+    strategy = model.distribute_strategy
+    devices = strategy.num_replicas_in_sync
+    if devices == 1:
+        return training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=first_epoch)
+    epoch_clips = recipe.steps(data.videos("train"))[0] * recipe.batch
+    prepare_fit(model, recipe.batch // devices)
+
+    def of_machine(context):
+        return training_clips(
+            data, model.spec, settings, recipe.batch // devices, seed, first_epoch=first_epoch,
+            epoch_clips=epoch_clips // context.num_input_pipelines, workers=context.num_input_pipelines,
+            worker=context.input_pipeline_id)
+
+    return strategy.distribute_datasets_from_function(of_machine)
+
+
+def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
+    """Batch norm's statistics anew, from the first clips of the epoch that would come next, on one device."""
+    devices = model.distribute_strategy.num_replicas_in_sync
+    batches = min(recipe.precise_bn, recipe.steps(data.videos("train"))[0] * devices)
+    clips = training_clips(data, model.spec, settings, recipe.batch // devices, seed, first_epoch=epochs)
+    single = on_one_device(model)
+    recompute_statistics(single, clips.take(batches))
+    if single is not model:
+        model.set_weights(single.get_weights())
+
+
 def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, *, seed: int = 0,
           callbacks: Sequence[keras.callbacks.Callback] = (),
           on_epoch: Callable[[int, int, dict], None] | None = None,
@@ -127,36 +160,45 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
     """Trains a network for all of the recipe's epochs.
 
     Args:
-        model: from new_model.
+        model: from new_model; made in the scope of a strategy of tf.distribute, it trains on that strategy's devices.
         seed: settles the clips and their order.
         callbacks: Keras callbacks, after the project's own. What they know of earlier epochs is theirs to keep.
         on_epoch: called with (epoch from 1, epochs, logs).
         checkpoint: folder for the state after each epoch. Where it holds this training's state already, training goes
-            on with the next epoch, to the bit as if it had not been stopped (on a CPU, with the same number of cores);
-            a finished training is only restored.
+            on with the next epoch, to the bit as if it had not been stopped (on a CPU, with as many devices); a finished
+            training is only restored.
 
     Returns:
         One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second.
 
     Raises:
         Diverged: the loss became NaN or infinite.
-        InputError: the folder holds the state of another training.
+        InputError: the folder holds the state of another training; the batch cannot be divided among the devices.
     """
     videos = data.videos("train")
     per_epoch, total = recipe.steps(videos)
     epochs = math.ceil(total / per_epoch)
+    devices = model.distribute_strategy.num_replicas_in_sync
+    if recipe.batch % devices:
+        raise InputError(f"recipe.batch is {recipe.batch}: {devices} devices cannot share it equally")
     compile_model(model, recipe, videos)
     state = Checkpoint(checkpoint, model, data, recipe, settings, seed) if checkpoint else None
     history = state.restore() if state else {}
     done = len(history.get("loss", ()))
-    if done == epochs:
+    if state and state.finished:
         return history
-    clips = training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=done)
-    watch: list[keras.callbacks.Callback] = [_Watch(recipe.batch)]
-    if on_epoch:
-        watch.append(keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, epochs, dict(logs or {}))))
-    # The state is saved last: what the callbacks write of an epoch is there before the epoch counts as done.
-    model.fit(clips, epochs=epochs, initial_epoch=done, steps_per_epoch=per_epoch, verbose=0, shuffle=False,
-              callbacks=[*watch, *callbacks, _History(history, state.save if state else None)])
+    if done < epochs:
+        spread_random_states(model)
+        watch: list[keras.callbacks.Callback] = [_Watch(recipe.batch)]
+        if on_epoch:
+            watch.append(keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, epochs, dict(logs or {}))))
+        # The state is saved last: what the callbacks write of an epoch is there before the epoch counts as done.
+        model.fit(_clips(model, data, recipe, settings, seed, done), epochs=epochs, initial_epoch=done,
+                  steps_per_epoch=per_epoch, verbose=0, shuffle=False,
+                  callbacks=[*watch, *callbacks, _History(history, state.save if state else None)])
+    if recipe.precise_bn:
+        _precise_bn(model, data, recipe, settings, seed, epochs)
+    if state:
+        state.save(history, finished=True)
     return history

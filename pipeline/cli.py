@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from expansion.errors import InputError
 
-GOES_ON = ("search", "demo")  # commands that go on where they were when given again
+GOES_ON = ("search", "demo", "train")  # commands that go on where they were when given again
 
 
 class _Group(TyperGroup):
@@ -65,6 +65,31 @@ def search(videos: Videos = None, labels: Labels = None, config: ConfigFile = No
 
     commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs, beam=beam), runs, fresh=fresh,
                     as_json=as_json, verbose=verbose)
+
+
+@app.command()
+def train(spec: Annotated[Optional[str], typer.Option(
+              help="Network: X2D, XS, S, M, L, XL, XXL, or frames=8,stride=4,size=128,...")] = None,
+          from_run: Annotated[Optional[str], typer.Option(
+              help="Train what this run's search found, on its records.", autocompletion=_run_names)] = None,
+          records: Annotated[Optional[str], typer.Option(help="Data set of `x3d ingest`; or give --videos.")] = None,
+          videos: Videos = None, labels: Labels = None, config: ConfigFile = None, name: Name = None,
+          epochs: Annotated[Optional[float], typer.Option(help="Epochs of the training.")] = None,
+          batch: Annotated[Optional[int], typer.Option(
+              help="Clips in a step, of all devices together; the rate scales with it.")] = None,
+          weights: Annotated[Optional[str], typer.Option(help="A .keras file to start from.")] = None,
+          mixed_precision: Annotated[Optional[str], typer.Option(help="float16 or bfloat16.")] = None,
+          distribute: Annotated[Optional[str], typer.Option(
+              help="none; mirrored: this machine's GPUs; multi_worker: the machines of TF_CONFIG; default: auto.")] = None,
+          devices: Annotated[Optional[int], typer.Option(help="GPUs to use on this machine; default: all.")] = None,
+          runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
+    """Train one network, named or found by a search, and evaluate it. Given again, it goes on where it was."""
+    from pipeline import train as command
+
+    command.train(command.settings(config, from_run, runs, **{
+        "name": name, "train.spec": spec, "train.records": records, "train.weights": weights, "ingest.videos": videos,
+        "ingest.labels": labels, "final.epochs": epochs, "final.batch": batch, "final.mixed_precision": mixed_precision,
+        "train.devices.strategy": distribute, "train.devices.count": devices}), runs, as_json=as_json, verbose=verbose)
 
 
 @app.command()

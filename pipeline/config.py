@@ -9,9 +9,10 @@ import yaml
 from pydantic import Field
 
 from components.video_example_gen.settings import IngestSettings
+from expansion.distribute import Devices
 from expansion.errors import InputError
 from expansion.recipe import ClipSettings, Recipe
-from expansion.search import SearchSettings
+from expansion.search import SearchSettings, SpecSetting
 from expansion.settings import Settings, parse_settings
 
 
@@ -27,6 +28,23 @@ class Thresholds(Settings):
     regression: float = Field(0.0, ge=0, le=1)
 
 
+class TrainSettings(Settings):
+    """What `x3d train` trains; the recipe, clips and seed are the configuration's.
+
+    Args:
+        spec: the network: its settings, or a name.
+        records: folder of the records; None ingests the videos.
+        weights: .keras file of a network with the same layers to start from. Where the classes differ, the last layer
+            starts anew.
+        devices: what the training runs on.
+    """
+
+    spec: SpecSetting | None = None
+    records: str | None = None
+    weights: str | None = None
+    devices: Devices = Devices()
+
+
 class Config(Settings):
     """All that a run is made from.
 
@@ -38,6 +56,7 @@ class Config(Settings):
         final: recipe values that differ for the last training of the chosen spec, e.g. {"epochs": 256}.
         clips: how clips are cut.
         thresholds: what the last training has to reach.
+        train: what `x3d train` trains, without a search.
         retries: how often a failed candidate is tried again.
         isolate: train candidates in a process of their own, so that one that crashes ends only itself.
         seed: settles weights and clips.
@@ -48,9 +67,10 @@ class Config(Settings):
     ingest: IngestSettings
     search: SearchSettings = SearchSettings()
     recipe: Recipe = Recipe()
-    final: dict[str, float | int | bool] = Field(default_factory=dict)
+    final: dict[str, float | int | bool | str] = Field(default_factory=dict)
     clips: ClipSettings = ClipSettings()
     thresholds: Thresholds = Thresholds()
+    train: TrainSettings = TrainSettings()
     retries: int = Field(1, ge=0)
     isolate: bool = True
     seed: int = Field(0, ge=0)
@@ -118,8 +138,8 @@ def _put(values: dict, keys: list[str], value) -> None:
     values[keys[-1]] = value
 
 
-def save_config(config: Config, path: str) -> None:
-    """Writes what a run used, every default spelled out."""
+def save_config(config: Config, path: str, without: set[str] = frozenset()) -> None:
+    """Writes what a run used, every default spelled out, without the sections that it had no use for."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
-        yaml.safe_dump(config.model_dump(mode="json"), file, sort_keys=False)
+        yaml.safe_dump(config.model_dump(mode="json", exclude=without), file, sort_keys=False)

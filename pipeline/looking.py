@@ -49,13 +49,16 @@ def _summary(run: RunFolder) -> dict:
         with contextlib.suppress(InputError, ValueError):
             search = run.search()
         changed = os.path.getmtime(os.path.join(traces[-1], TRACE))
+    trained = run.read_training()
+    if trained:
+        changed = os.path.getmtime(run.training_results)
     last = search.path[-1] if search and search.path else None
     outcome = read_outcome(run) if search and is_whole(run) else None
     return {
         "name": run.name, "state": state(run, search), "step": len(search.path) - 1 if last else None,
-        "steps": search.settings.steps if search else None, "accuracy": last.accuracy if last else None,
-        "held_out_accuracy": outcome.accuracy if outcome else None, "macs": last.macs if last else None,
-        "params": last.params if last else None, "stopped_by": search.stopped_by if search else None,
+        "steps": search.settings.steps if search else None, "accuracy": last.accuracy if last else trained.get("val_accuracy"),
+        "held_out_accuracy": outcome.accuracy if outcome else None, "macs": last.macs if last else trained.get("macs"),
+        "params": last.params if last else trained.get("params"), "stopped_by": search.stopped_by if search else None,
         "changed": changed, "folder": run.path,
     }
 
@@ -116,7 +119,8 @@ def tensorboard(run: str | None, runs: str, host: str, port: int) -> None:
         folder = find_run(run, runs)
         searches = folder.traces()
         # The newest search alone, so that its runs have short names.
-        logs = os.path.join(searches[-1], "logs") if searches else folder.searches
+        logs = os.path.join(searches[-1], "logs") if searches else (
+            folder.training_logs if os.path.isdir(folder.training_logs) else folder.searches)
     if not os.path.isdir(logs):
         raise InputError(f"no runs under {logs}/; `x3d search` or `x3d demo` makes one")
     # Unsmoothed; above 40 runs TensorBoard selects none, so a long search opens on its summary.

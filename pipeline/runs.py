@@ -88,6 +88,30 @@ class RunFolder:
         """What the whole run reached on held-out videos; there once it is finished."""
         return self._at("result.json")
 
+    @property
+    def keras_model(self) -> str:
+        """What `x3d train` trained."""
+        return self._at(files.KERAS_MODEL)
+
+    @property
+    def checkpoint(self) -> str:
+        """State of an `x3d train` after its last epoch."""
+        return self._at("checkpoint")
+
+    @property
+    def training_logs(self) -> str:
+        """What TensorBoard shows of an `x3d train`."""
+        return self._at("logs")
+
+    @property
+    def training_results(self) -> str:
+        """What `x3d train` reached; there once it is finished."""
+        return self._at("results.json")
+
+    def read_training(self) -> dict:
+        """What `x3d train` reached; empty before its end."""
+        return files.read_json(self.training_results) if os.path.exists(self.training_results) else {}
+
     def records(self) -> str | None:
         """The newest records that the run ingested."""
         found = files.matching(os.path.join(self.artifacts, "VideoExampleGen", "examples", "*", MANIFEST))
@@ -117,7 +141,7 @@ def find_run(name: str, root: str = "runs") -> RunFolder:
         InputError: there is no such run.
     """
     for path in (name, os.path.join(root, name)):
-        if os.path.isdir(os.path.join(path, "search")):
+        if any(os.path.isdir(os.path.join(path, part)) for part in ("search", "logs")):
             return RunFolder(path)
     there = ", ".join(run.name for run in all_runs(root))
     raise InputError(f"no run {name!r} under {root}/; there are {there or 'none'}")

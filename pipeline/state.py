@@ -78,6 +78,8 @@ def state(folder: RunFolder, search: Search | None) -> State:
         return "running"
     if os.path.exists(folder.failure):
         return "failed"
+    if os.path.exists(folder.training_results):
+        return "finished"
     ended = search is not None and search.finished
     return "finished" if ended and is_whole(folder) else "stopped"
 

@@ -18,6 +18,7 @@ from expansion.search import NoCandidate
 from expansion.spec import Spec
 from expansion.trace import read_trace
 from expansion.training import Diverged, load_model, new_model, train
+from tests.expansion.colours import write_colours
 
 SPEC = Spec(frames=2, stride=4, size=24, width=0.34)
 RECIPE = Recipe(epochs=2, batch=16, rate=0.05, rate_batch=16, warmup_epochs=0.5, dropout=0.1)
@@ -57,6 +58,16 @@ def test_mixed_precision_trains_in_float16_and_answers_in_float32(demo_records):
     assert np.isfinite(history["loss"]).all()
     assert model.get_layer("stem_space").compute_dtype == "float16"
     assert model.output.dtype == "float32" and model.get_layer("stem_bn").gamma.dtype == "float32"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_mixed_precision_learns(tmp_path, precision):
+    data = write_colours(str(tmp_path / "records"))
+    recipe = Recipe(epochs=3, batch=16, rate=0.2, rate_batch=16, warmup_epochs=0.5, dropout=0.1, mixed_precision=precision)
+    model, history = trained(data, recipe)
+    assert model.get_layer("stem_space").compute_dtype == precision
+    assert np.isfinite(history["loss"]).all() and history["loss"][-1] < history["loss"][0]
 
 
 def test_a_loss_that_is_no_number_is_an_error(demo_records):

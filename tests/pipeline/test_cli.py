@@ -79,7 +79,8 @@ def test_errors_of_use_are_one_line(tmp_path, args, complaint):
     assert complaint in done.stderr and done.stderr.count("\n") == 1 and done.stderr.startswith("x3d: ")
 
 
-@pytest.mark.parametrize("name", ["demo.yaml", "small.yaml", "kinetics400_search.yaml"])
+@pytest.mark.parametrize("name", [
+    "demo.yaml", "small.yaml", "kinetics400_search.yaml", "kinetics400_paper.yaml", "kinetics400_pyslowfast.yaml"])
 def test_shipped_configurations_are_valid_and_say_what_they_are_for(name, tmp_path):
     text = Path(shipped(name)).read_text()
     head = text[:text.index("\nname:")]

@@ -1,0 +1,209 @@
+"""`x3d train`: one network trained by a recipe, with precise batch norm and K-view evaluation, in a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import traceback
+
+from expansion import files
+from expansion.complexity import complexity
+from expansion.console import make_console, make_table, noise_to, print_json
+from expansion.dataset import VideoDataset
+from expansion.distribute import worker_number
+from expansion.errors import InputError
+from expansion.progress import SearchProgress, task_progress, waiting
+from expansion.tables import cost, duration, percent
+from pipeline.config import Config, load_config, save_config, shipped
+from pipeline.runs import RunFolder, find_run
+from pipeline.state import first_line, working
+
+UNUSED = {"search", "final", "thresholds", "retries"}  # sections of the configuration that are the search's alone
+
+
+def settings(path: str | None, from_run: str | None, runs: str, **overrides) -> Config:
+    """The configuration of one training, whose recipe is that of a last training: `final` is applied.
+
+    Args:
+        path: YAML file; None for that of from_run, or configs/small.yaml.
+        from_run: run whose search names the network, and whose records and recipe are used if none are named.
+        overrides: as load_config takes them.
+
+    Raises:
+        InputError: an error of use.
+    """
+    overrides["name"] = overrides.get("name") or (None if path else "train")
+    step = 0
+    if from_run:
+        run = find_run(from_run, runs)
+        search = run.search()
+        if not search.path:
+            raise InputError(f"run {from_run}: no step of its search is decided yet")
+        step, found = len(search.path) - 1, search.path[-1].spec.as_dict()
+        if overrides.get("train.spec"):
+            raise InputError("--spec and --from-run both name a network: give one of them")
+        overrides |= {"train.spec": found, "name": overrides["name"] if path else f"{run.name}-train"}
+        path = path or run.config
+        if not overrides.get("ingest.videos"):
+            overrides["train.records"] = overrides.get("train.records") or run.records()
+    config = load_config(path or shipped("small.yaml"), need_videos=False, **overrides)
+    if config.train.spec is None:
+        raise InputError("no network named: --spec M, --spec frames=8,stride=4,size=128 or --from-run RUN")
+    if not config.train.records and not config.ingest.videos:
+        raise InputError("no data named: --records FOLDER (of `x3d ingest`) or --videos FOLDER")
+    if config.train.devices.strategy == "multi_worker" and not config.train.records:
+        raise InputError("devices.strategy is 'multi_worker': it needs --records, which all machines can read")
+    return config.model_copy(update={"recipe": config.recipe.final(step, config.final), "final": {}})
+
+
+def train(config: Config, runs: str, *, as_json: bool = False, verbose: bool = False) -> None:
+    """Trains, or goes on, and prints the result; a finished training is only shown.
+
+    Args:
+        config: from settings.
+
+    Raises:
+        InputError: an error of use; the folder holds another training.
+        SystemExit: with 1, after one line on why it failed.
+    """
+    folder = RunFolder(os.path.join(runs, config.name))
+    _check_folder(config, folder)
+    worker = worker_number(config.train.devices)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    log = folder.log if worker == 0 else f"{folder.log.removesuffix('.txt')}-{worker}.txt"
+    with noise_to(log, verbose) as console:
+        try:
+            results, before = _run(config, folder, console, worker)
+        except InputError:
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            console.print(f"x3d: failed: {first_line(error)}\nThe log is {log}", markup=False, soft_wrap=True)
+            raise SystemExit(1) from error
+    if worker == 0:
+        print_json(results) if as_json else _show(results, folder, before)
+
+
+def _run(config: Config, folder: RunFolder, console, worker: int) -> tuple[dict, bool]:
+    """(results, whether they were there before); of a worker that is not the chief, no results."""
+    with waiting(console, "starting TensorFlow"):
+        from expansion.distribute import make_strategy
+
+        strategy = make_strategy(config.train.devices)
+    data = _data(config, folder)
+    results = folder.read_training()
+    if results and results["data"] == data.manifest.get("fingerprint"):
+        return results, True
+    with contextlib.ExitStack() as stack:
+        if worker == 0:
+            save_config(config, folder.config, without=UNUSED)
+            stack.enter_context(working(folder))
+        return _train(config, folder, data, strategy, SearchProgress(quiet=worker != 0)), False
+
+
+def _data(config: Config, folder: RunFolder) -> VideoDataset:
+    records = config.train.records
+    if records is None:
+        from components.video_example_gen.ingest import ingest_folder
+
+        records = os.path.join(folder.path, "records")
+        with task_progress("ingesting") as progress:
+            ingest_folder(config.ingest, records, config.beam, progress=progress)
+    data = VideoDataset.open(records)
+    for split in ("train", "val"):
+        data.files(split)
+    return data
+
+
+def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, progress: SearchProgress) -> dict:
+    from expansion import summaries
+    from expansion.distribute import is_chief, on_one_device
+    from expansion.evaluation import evaluate
+    from expansion.events import Run
+    from expansion.training import new_model, train
+    from expansion.transfer import start_from_file
+
+    spec, recipe = config.train.spec, config.recipe
+    if spec.size > data.short_side:
+        progress.console.print(f"the crop of {spec.size} pixels is enlarged from frames of {data.short_side}")
+    with strategy.scope():
+        model = new_model(spec, data, recipe, config.seed)
+    if config.train.weights:
+        kept = start_from_file(model, config.train.weights)
+        progress.console.print(f"starting from {config.train.weights}" + ("" if kept else ", but for the last layer"))
+    logs = os.path.join(folder.training_logs, "train")
+    progress.training_began(spec, recipe.epochs)
+    chief = is_chief(strategy)
+    history = train(model, data, recipe, config.clips, seed=config.seed, on_epoch=progress.epoch_ended,
+                    callbacks=[summaries.Curves(logs)] if chief else [], checkpoint=folder.checkpoint)
+    model = on_one_device(model)
+    if not chief:
+        return {}
+    evaluation = evaluate(model, data, "val", config.clips)
+    progress.trial_ended(f"{100 * evaluation.accuracy:.1f} %")
+    partial = os.path.join(folder.path, f"partial-{files.KERAS_MODEL}")
+    model.save(partial)
+    os.replace(partial, folder.keras_model)
+    results = _results(config, data, history, evaluation) | {
+        "devices": strategy.num_replicas_in_sync, "model": folder.keras_model}
+    with Run(logs) as run:
+        for name in ("val_accuracy", "val_top5", "val_loss"):
+            run.scalar(f"validation/{name}", results[name], math.ceil(recipe.epochs))
+    files.write_json(folder.training_results, results)
+    return results
+
+
+def _results(config: Config, data: VideoDataset, history: dict, evaluation) -> dict:
+    """Accuracies are shares of 1, losses in nats, times in seconds, costs in MACs of a clip."""
+    spec, recipe = config.train.spec, config.recipe
+    found = complexity(spec, len(data.classes))
+    clips = recipe.steps(data.videos("train"))[0] * recipe.batch
+    return {
+        "name": config.name, "spec": spec.as_dict(), "classes": len(data.classes), "macs": found.macs,
+        "params": found.params, "params_without_bn": found.params_without_bn,
+        "val_accuracy": evaluation.accuracy, "val_top5": evaluation.top(5), "val_loss": evaluation.loss,
+        "val_videos": len(evaluation.labels), "views": config.clips.views,
+        "loss": history["loss"][-1], "accuracy": history["accuracy"][-1], "epochs": recipe.epochs, "batch": recipe.batch,
+        "train_videos": data.videos("train"),
+        "train_seconds": sum(clips / speed for speed in history["clips_per_second"]),
+        "data": data.manifest.get("fingerprint"), "weights": config.train.weights, "history": history,
+    }
+
+
+def _check_folder(config: Config, folder: RunFolder) -> None:
+    """Raises InputError if the folder holds a search, or a training that the configuration is not of."""
+    if os.path.isdir(folder.searches):
+        raise InputError(f"run {config.name} is a search: choose another --name")
+    if not os.path.exists(folder.config) or not os.path.exists(folder.checkpoint):
+        return
+    saved = load_config(folder.config, need_videos=False)
+    there, here = _decisive(saved), _decisive(config)
+    differences = [f"{key} is {there.get(key)!r} there and {value!r} here"
+                   for key, value in here.items() if there.get(key) != value]
+    if differences:
+        raise InputError(f"run {config.name} is another training: {'; '.join(differences)}. Choose another --name")
+
+
+def _decisive(config: Config) -> dict:
+    """What decides the result but for the data, as flat JSON; the data's fingerprint is in the checkpoint."""
+    said = config.model_dump(mode="json", include={"recipe": True, "clips": True, "train": {"spec", "weights"}})
+    flat = {f"{part}.{key}": value for part, values in said.items() for key, value in values.items()}
+    return flat | {"seed": config.seed}
+
+
+def _show(results: dict, folder: RunFolder, before: bool) -> None:
+    console = make_console()
+    if before:
+        console.print(f"{folder.name} is finished; another --name trains again.\n")
+    table = make_table(f"{results['val_videos']} validation videos, {results['views']} views", "network", "MACs", "params",
+                       "top-1", "top-5", "loss", "epochs", "training")
+    table.add_row(results["name"], cost(results["macs"]), f"{results['params'] / 1e6:.2f} M",
+                  percent(results["val_accuracy"]), percent(results["val_top5"]), f"{results['val_loss']:.3f}",
+                  f"{results['epochs']:g}", duration(results["train_seconds"]))
+    console.print(table)
+    console.print()
+    for what, path in {"network (Keras)": folder.keras_model, "results": folder.training_results,
+                       "curves": folder.training_logs, "log": folder.log}.items():
+        console.print(f"{what:20} {os.path.relpath(path)}", soft_wrap=True)
+    console.print(f"\nx3d tensorboard {folder.path}   shows the curves.", soft_wrap=True)

@@ -1,0 +1,42 @@
+"""Records that any network learns in a few steps: still videos, one colour a class."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from expansion import files, records
+from expansion.dataset import VideoDataset
+
+COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200), "grey": (120, 120, 120)}
+
+
+def example(label: int, pixels, frames: int, video_id: str) -> bytes:
+    """A serialised record of `frames` times the same picture, (height, width, 3)."""
+    jpeg = tf.io.encode_jpeg(pixels, quality=95).numpy()
+
+    def ints(value):
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+
+    def texts(*values):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+    return tf.train.Example(features=tf.train.Features(feature={
+        records.JPEG: texts(*[jpeg] * frames), records.LABEL: ints(label), records.VIDEO_ID: texts(video_id.encode()),
+        records.HEIGHT: ints(pixels.shape[0]), records.WIDTH: ints(pixels.shape[1])})).SerializeToString()
+
+
+def write_colours(folder: str, train: int = 64, val: int = 8, size: int = 32) -> VideoDataset:
+    """A data set of videos of 8 frames, noise about their class' colour."""
+    random = np.random.default_rng(0)
+    for split, videos in (("train", train), ("val", val)):
+        os.makedirs(os.path.join(folder, f"Split-{split}"))
+        with tf.io.TFRecordWriter(os.path.join(folder, f"Split-{split}", "data_tfrecord-00000-of-00001")) as writer:
+            for number in range(videos):
+                label = number % len(COLOURS)
+                pixels = np.array(list(COLOURS.values())[label]) + random.normal(0, 20, (size, size, 3))
+                writer.write(example(label, np.clip(pixels, 0, 255).astype(np.uint8), 8, f"{split}{number}"))
+    files.write_json(os.path.join(folder, "manifest.json"), {
+        "classes": list(COLOURS), "short_side": size, "fingerprint": "colours",
+        "splits": {"train": {"videos": train, "median_frames": 8}, "val": {"videos": val, "median_frames": 8}}})
+    return VideoDataset.open(folder)

@@ -1,0 +1,158 @@
+"""x3d train: what it is asked, what it leaves, and that a killed one ends as an undisturbed one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from expansion.errors import InputError
+from expansion.search import SearchSettings
+from expansion.spec import NAMED, Spec
+from expansion.training import load_model
+from pipeline.config import load_config, shipped
+from pipeline.train import settings, train
+from tests.expansion.colours import write_colours
+from tests.expansion.searches import SMALL, finished
+from tests.pipeline.folders import make_run
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = "frames=2,stride=2,size=24,width=0.34,depth=0.2"
+
+
+def test_the_recipe_is_that_of_a_last_training():
+    config = settings(shipped("demo.yaml"), None, "runs", **{"train.spec": "XS"})
+    assert config.recipe.epochs == 30 and config.recipe.batch == 32 and config.train.spec == NAMED["XS"]
+    config = settings(shipped("demo.yaml"), None, "runs", **{"train.spec": TINY, "final.epochs": 3, "final.batch": 8})
+    assert config.recipe.epochs == 3 and config.recipe.scaled_rate == pytest.approx(0.05) and config.final == {}
+    assert settings(None, None, "runs", **{"train.spec": "XS", "train.records": "r"}).name == "train"
+
+
+def test_from_a_run_it_takes_the_winner_and_its_records(tmp_path):
+    search = finished(SMALL)
+    run = make_run(tmp_path / "mine", search)
+    config = settings(None, "mine", str(tmp_path))
+    assert config.train.spec == search.path[-1].spec and config.train.records == run.records()
+    assert config.name == "mine-train" and config.recipe.epochs == 30 and config.seed == 7
+
+
+@pytest.mark.parametrize("path, options, said", [
+    (None, {"train.records": "r"}, "no network named"),
+    (None, {"train.spec": "M"}, "no data named"),
+    (None, {"train.spec": "N", "train.records": "r"}, "train.spec is 'N': .*'N' is not known"),
+    (None, {"train.spec": "M", "ingest.videos": "v", "train.devices.strategy": "multi_worker"}, "needs --records"),
+    (None, {"train.spec": "M", "train.records": "r", "train.devices.strategy": "both"}, "train.devices.strategy is 'both'"),
+    (None, {"train.spec": "M", "train.records": "r", "final.batch": 0}, "batch is 0"),
+    (None, {"train.spec": "M", "train.records": "r", "final.mixed_precision": "float64"}, "mixed_precision is 'float64'"),
+])
+def test_errors_of_use(path, options, said):
+    with pytest.raises(InputError, match=said):
+        settings(path, None, "runs", **options)
+
+
+@pytest.mark.parametrize("name, epochs, batch, rate", [("paper", 256, 1024, 1.6), ("pyslowfast", 300, 128, 0.1)])
+def test_recipes_for_kinetics(name, epochs, batch, rate):
+    recipe = settings(shipped(f"kinetics400_{name}.yaml"), None, "runs").recipe
+    assert (recipe.epochs, recipe.batch, recipe.scaled_rate, recipe.weight_decay) == (epochs, batch, rate, 5e-5)
+    assert recipe.precise_bn == 200 and recipe.dropout == 0.5
+    eight = settings(shipped(f"kinetics400_{name}.yaml"), None, "runs", **{"final.batch": batch // 8}).recipe
+    assert eight.scaled_rate == pytest.approx(rate / 8)
+
+
+def test_a_search_is_not_written_over(tmp_path):
+    run = make_run(tmp_path / "mine", finished(SearchSettings(**SMALL.model_dump())))
+    config = settings(run.config, None, str(tmp_path), **{"train.spec": TINY, "name": "mine"})
+    with pytest.raises(InputError, match="run mine is a search"):
+        train(config, str(tmp_path))
+
+
+CONFIG = """
+name: tiny
+seed: 3
+recipe: {epochs: 4, batch: 8, rate: 0.1, rate_batch: 8, warmup_epochs: 1, dropout: 0.2, drop_connect: 0.2, precise_bn: 4}
+clips: {views: 2}
+"""
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory):
+    return write_colours(str(tmp_path_factory.mktemp("colours") / "records"))
+
+
+@pytest.fixture(scope="module")
+def config_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "c.yaml"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+def command(data, config_file, folder, *options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", "train", "--spec", TINY, "--records", data.path, "--config", config_file,
+         "--runs", str(folder), "--json", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"})
+
+
+@pytest.fixture(scope="module")
+def trained(colours, config_file, tmp_path_factory):
+    """The folder of the runs, and what was printed."""
+    folder = tmp_path_factory.mktemp("runs")
+    process = command(colours, config_file, folder)
+    out, error = process.communicate(timeout=600)
+    assert process.returncode == 0, error
+    return folder, json.loads(out)
+
+
+@pytest.mark.slow
+def test_what_it_leaves(trained):
+    folder, said = trained
+    run = folder / "tiny"
+    assert said["val_accuracy"] > 0.5 and said["val_videos"] == 8 and said["views"] == 2  # chance is 0.25
+    assert said["epochs"] == 4 and len(said["history"]["loss"]) == 4 and said["history"]["loss"][-1] < said["history"]["loss"][0]
+    assert json.loads((run / "results.json").read_text()) == said
+    model = load_model(str(run / "model.keras"))
+    assert model.spec == Spec(frames=2, stride=2, size=24, width=0.34, depth=0.2) and len(model.class_names) == 4
+    assert any("tfevents" in path.name for path in (run / "logs" / "train").iterdir())
+    saved = load_config(str(run / "config.yaml"), need_videos=False)
+    assert saved.recipe.precise_bn == 4 and saved.train.spec == model.spec
+
+
+@pytest.mark.slow
+def test_finished_it_says_so_and_another_is_refused(trained, colours, config_file, capsys, monkeypatch):
+    folder, said = trained
+    options = {"train.spec": TINY, "train.records": colours.path}
+    monkeypatch.setattr("pipeline.train._train", None)
+    train(settings(config_file, None, str(folder), **options), str(folder))
+    assert "tiny is finished" in capsys.readouterr().out
+    for change, complaint in (({"final.epochs": 5}, "recipe.epochs is 4.0 there and 5.0 here"),
+                              ({"train.weights": "other.keras"}, "train.weights is None there and 'other.keras' here")):
+        with pytest.raises(InputError, match=f"run tiny is another training: {complaint}"):
+            train(settings(config_file, None, str(folder), **options | change), str(folder))
+
+
+@pytest.mark.slow
+def test_a_killed_training_ends_as_an_undisturbed_one(trained, colours, config_file, tmp_path):
+    state = tmp_path / "tiny" / "checkpoint" / "state.npz"
+    process = command(colours, config_file, tmp_path)
+    until = time.monotonic() + 300
+    while not state.exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert state.exists() and not (tmp_path / "tiny" / "results.json").exists()
+    process = command(colours, config_file, tmp_path)
+    out, error = process.communicate(timeout=600)
+    assert process.returncode == 0, error
+    folder, said = trained
+    again = json.loads(out)
+    for name in ("val_accuracy", "val_top5", "val_loss"):
+        assert again[name] == said[name]
+    for name in ("loss", "accuracy", "learning_rate"):
+        assert again["history"][name] == said["history"][name]
+    models = [load_model(str(place / "tiny" / "model.keras")) for place in (folder, tmp_path)]
+    assert all(np.array_equal(a, b) for a, b in zip(*(model.get_weights() for model in models), strict=True))
