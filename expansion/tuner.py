@@ -77,6 +77,8 @@ class ExpansionTuner(base_tuner.BaseTuner):
                     self.reload()  # another process may have gone on with it since
                 if self.oracle.budget_changed:
                     summaries.forget_search(self.logs)
+                if self.worker and not self.trace.finished:
+                    self.worker.start()
                 super().search()
                 if not self.trace.path:
                     raise NoCandidate("the search ended without a completed trial")

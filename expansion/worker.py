@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import importlib
 import json
 import os
 import queue
@@ -57,8 +58,7 @@ class Worker:
             TrialFailed: it raised, or the process ended.
         """
         waiting = self._process is not None
-        if not waiting:
-            self._start()
+        self.start()
         try:
             return self._follow(self._process, folder, on_epoch)
         except _NeverBegan as ended:
@@ -80,7 +80,10 @@ class Worker:
             self._process.stdout.close()
         self._process = self._first_memory = None
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Starts the process, if there is none, so that it is ready when the first trial comes."""
+        if self._process is not None:
+            return
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         self._process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                          encoding="utf-8", bufsize=1, env=os.environ | {"PYTHONPATH": path})
@@ -140,6 +143,8 @@ def main() -> None:
     faulthandler.enable()
     folders: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(folders,), daemon=True).start()
+    with contextlib.suppress(Exception):  # the first trial will tell
+        importlib.import_module("expansion.trials")
     while True:
         _serve(folders.get(), lambda **event: output.write(json.dumps(event) + "\n"))
 
@@ -153,8 +158,7 @@ def _listen(folders: queue.Queue) -> None:
 def _serve(folder: str, tell: Callable[..., object]) -> None:
     tell(event="began")
     try:
-        from expansion import trials  # brings TensorFlow with it
-
+        trials = importlib.import_module("expansion.trials")  # brings TensorFlow with it
         metrics = trials.run(folder, trials.read_job(folder), on_epoch=lambda epoch, epochs, logs: tell(
             event="epoch", epoch=epoch, epochs=epochs, logs={name: float(value) for name, value in logs.items()}))
     except Exception as error:

@@ -77,8 +77,8 @@ def test_a_loss_that_is_no_number_is_an_error(demo_records):
         train(model, demo_records, RECIPE, CLIPS)
 
 
-def tuner(data, folder, steps=1, **changes):
-    settings = expansion.SearchSettings(seed=Spec(stride=8, size=24, width=0.34), steps=steps, axes=("fast", "width"))
+def tuner(data, folder, steps=1, axes=("fast", "width"), **changes):
+    settings = expansion.SearchSettings(seed=Spec(stride=8, size=24, width=0.34), steps=steps, axes=axes)
     return expansion.ExpansionTuner(
         data, settings, directory=folder, project_name="s",
         **{"recipe": RECIPE.model_copy(update={"epochs": 1}), "clips": CLIPS, "progress": SearchProgress(quiet=True)} | changes)
@@ -186,26 +186,26 @@ def results(search):
 @pytest.mark.slow
 def test_the_same_numbers_inside_in_a_worker_and_after_kills(demo_records, tmp_path, monkeypatch):
     """Three searches: inside; in workers that kill themselves after the first epoch of `fast`, once; and cut short."""
-    recipe = RECIPE.model_copy(update={"epochs": 2})
-    inside = tuner(demo_records, tmp_path / "inside", recipe=recipe)
+    changes = {"recipe": RECIPE, "axes": ("fast",)}
+    inside = tuner(demo_records, tmp_path / "inside", **changes)
     inside.search()
     assert not list((tmp_path / "inside").rglob("checkpoint"))
 
-    killed = tuner(demo_records, tmp_path / "killed", recipe=recipe, isolate=True)
+    killed = tuner(demo_records, tmp_path / "killed", **changes, isolate=True)
     killed.worker.command = (sys.executable, "-m", "tests.expansion.killed_worker", str(tmp_path / "mark"))
     killed.search()
-    (fast,) = [c for c in killed.trace.steps[1].candidates if c.axis == "fast"]
+    (fast,) = [c for c in killed.trace.steps[1].candidates]
     assert fast.failures == ("the worker process was killed (signal 9, perhaps out of memory)",)
     fast.failures, fast.message = (), None
 
     def stop(*args):
         raise KeyboardInterrupt
 
-    short = tuner(demo_records, tmp_path / "short", recipe=recipe)
+    short = tuner(demo_records, tmp_path / "short", **changes)
     short.progress.epoch_ended = stop
     with pytest.raises(KeyboardInterrupt):
         short.search()
-    again = tuner(demo_records, tmp_path / "short", recipe=recipe)
+    again = tuner(demo_records, tmp_path / "short", **changes)
     again.search()
 
     trace, weights = results(inside)

@@ -1,0 +1,24 @@
+"""The harness that kills searches, in small."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+import fault_search  # noqa: E402
+
+
+def test_times_are_left_out_and_nothing_else():
+    trace = {"steps": [{"accuracy": 0.5, "metrics": {"train_seconds": 3.0, "loss": 1.0, "latency_ms": 2.0}}]}
+    assert fault_search.without_times(trace) == {"steps": [{"accuracy": 0.5, "metrics": {"loss": 1.0}}]}
+
+
+@pytest.mark.slow
+def test_a_killed_search_ends_the_same(demo_records, tmp_path):
+    settings = fault_search.SETTINGS | {"search": fault_search.SETTINGS["search"] | {"steps": 1, "axes": ["fast"]}}
+    command = fault_search.plain(tmp_path, demo_records.path, True, settings)
+    found = fault_search.compare(command, 2, 0, tmp_path, mark=str(tmp_path / "begun"))
+    assert found["exit_code"] == 0 and len(found["kills"]) == 2
+    assert (found["traces_and_outcomes"], found["networks"]) == (3, 2) and found["different"] == []
