@@ -27,13 +27,9 @@ def cost_of(name: CostName, spec: Spec, classes: int, latency: Cost | None = Non
             step stores of one clip's activations for its backward pass, at four bytes a number; weights are not counted.
             "latency": seconds of a forward pass at batch 1.
         classes: outputs of the network.
-        latency: measures it; by default expansion.latency.Latencies, which keeps nothing on disk.
+        latency: measures it in seconds, such as latency.Latencies; needed for latency alone.
     """
     if name == "latency":
-        if latency is None:
-            from expansion.latency import Latencies
-
-            latency = Latencies(classes)
         return latency(spec)
     found = complexity(spec, classes)
     return {"macs": found.macs, "params": found.params, "memory": 4 * found.stored}[name]

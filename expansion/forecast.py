@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from expansion.recipe import Recipe
@@ -25,7 +26,7 @@ class Speed:
 
 def measured_speed(search: Search | None) -> Speed | None:
     """The speed of a run's completed trials: the median of each, or None where none has completed."""
-    trials = [c for step in (search.steps if search else []) for c in step.candidates if c.metrics.get("clips_per_second")]
+    trials = [c for step in (search.steps if search else []) for c in step.trainings if c.metrics.get("clips_per_second")]
     if not trials:
         return None
     rates = sorted(3 * c.macs * c.metrics["clips_per_second"] / 1e9 for c in trials)
@@ -53,6 +54,13 @@ def steps_to_come(search: Search, recipe: Recipe, videos: int, speed: Speed) -> 
     return rows
 
 
+def step_seconds(search: Search, recipe: Recipe, videos: int, step: int, macs: Sequence[int]) -> float | None:
+    """Time that a step's candidates will take, by the MACs of each; None before a trial has completed."""
+    speed = measured_speed(search)
+    clips = recipe.at(step).epochs * videos
+    return None if speed is None else sum(speed.seconds(each, clips) for each in macs)
+
+
 def seconds_left(search: Search, recipe: Recipe, videos: int) -> float | None:
     """Time that the rest of a search will take; None before a trial has completed, and for one that has ended.
 
@@ -63,5 +71,5 @@ def seconds_left(search: Search, recipe: Recipe, videos: int) -> float | None:
         return None
     last = search.steps[-1]
     clips = recipe.at(last.step).epochs * videos
-    here = sum(speed.seconds(c.macs, clips) for c in last.candidates if not c.done)
+    here = sum(speed.seconds(c.macs, clips) for c in last.trainings if not c.done)
     return here + sum(row["seconds"] for row in steps_to_come(search, recipe, videos, speed))

@@ -4,42 +4,23 @@ from __future__ import annotations
 
 import os
 import platform
-import statistics
-import time
 
 from expansion import files
 from expansion.spec import Spec
 
 LATENCIES = "latency.json"  # in a search's folder
 CALLS, SECONDS = 30, 3.0  # calls of which the median is taken; fewer where they take longer than this together
-WARM_UP = 3
 
 
 def measure_latency(spec: Spec, classes: int) -> float:
-    """Seconds of one clip: the median of calls of a freshly initialised network's forward pass at batch 1, as exported.
+    """Seconds of one clip: the median of calls of a freshly initialised network's forward pass at batch 1.
 
-    Clips are pixels in memory; decoding is not in it.
+    What runs is the function that evaluation and export run. Clips are pixels in memory; decoding is not in it.
     """
-    import tensorflow as tf
-
     from expansion.model import build_model
+    from expansion.network import keras_network
 
-    model = build_model(spec, classes)
-    shape = (1, spec.frames, spec.size, spec.size, 3)
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)], autograph=False)
-    def forward(clips):
-        return tf.nn.softmax(model(clips, training=False))
-
-    clip = tf.cast(tf.random.stateless_uniform(shape, (0, 0), 0, 256, tf.int32), tf.uint8)
-    for _ in range(WARM_UP):
-        forward(clip).numpy()
-    times, began = [], time.perf_counter()
-    while len(times) < CALLS and (len(times) < 3 or time.perf_counter() - began < SECONDS):
-        start = time.perf_counter()
-        forward(clip).numpy()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return keras_network(build_model(spec, classes)).latency(calls=CALLS, at_most=SECONDS)
 
 
 class Latencies:

@@ -9,9 +9,10 @@ import keras_tuner
 from keras_tuner.engine import trial as trial_module
 
 from expansion import files
+from expansion.costs import Cost
 from expansion.errors import InputError
 from expansion.resume import continue_search
-from expansion.search import CandidateState, Search, SearchSettings, Step
+from expansion.search import CandidateState, Forecast, Search, SearchSettings, Step
 from expansion.spec import Spec
 from expansion.trace import OUTCOME, TRACE, read_trace, write_trace
 
@@ -29,6 +30,7 @@ def _space(seed: Spec) -> keras_tuner.HyperParameters:
     space = keras_tuner.HyperParameters()
     space.Int("step", 0, 1000, default=0)
     space.Fixed("axis", "seed")
+    space.Int("training", 0, 1000, default=0)
     for name in ("frames", "stride", "size"):
         space.Int(name, 1, 1 << 16, default=getattr(seed, name))
     for name in ("width", "depth", "bottleneck"):
@@ -48,10 +50,12 @@ class ExpansionOracle(keras_tuner.Oracle):
         retries: how often a candidate that failed is tried again.
         on_decided: called with each step when it is decided.
         made_with: what else results depend on, as JSON; a search made with other things is not gone on with.
+        latency, forecast: as of Search.
     """
 
     def __init__(self, settings: SearchSettings = SearchSettings(), retries: int = 1, seed: int = 0,
-                 on_decided: Callable[[Step], None] | None = None, made_with: dict | None = None):
+                 on_decided: Callable[[Step], None] | None = None, made_with: dict | None = None,
+                 latency: Cost | None = None, forecast: Forecast | None = None):
         super().__init__(
             objective=keras_tuner.Objective(OBJECTIVE, "max"),
             hyperparameters=_space(settings.seed),
@@ -60,7 +64,8 @@ class ExpansionOracle(keras_tuner.Oracle):
             max_consecutive_failed_trials=1 << 30,
             seed=seed or 1,
         )
-        self.search = Search(settings, made_with)
+        self._means = {"latency": latency, "forecast": forecast}
+        self.search = Search(settings, made_with, **self._means)
         self._asked = settings, made_with or {}
         self.budget_changed = False
         self.on_decided = on_decided
@@ -136,7 +141,7 @@ class ExpansionOracle(keras_tuner.Oracle):
         self.search, self.trials, self.ongoing_trials = search, {}, {}
         self._retry_queue, self.start_order, self.end_order = [], [], []
         for step in search.all_steps:
-            for candidate in step.candidates:
+            for candidate in step.trainings:
                 if candidate.trial_id is not None:
                     self._restore(step, candidate)
         self.start_order.sort()
@@ -144,10 +149,10 @@ class ExpansionOracle(keras_tuner.Oracle):
 
     def _read(self) -> Search:
         try:
-            return read_trace(self._project_dir)
+            return read_trace(self._project_dir, **self._means)
         except InputError as damaged:
             try:
-                search = Search.from_dict(files.read_json(self._get_oracle_fname())["search"])
+                search = Search.from_dict(files.read_json(self._get_oracle_fname())["search"], **self._means)
             except (OSError, ValueError, KeyError, TypeError):
                 raise damaged from None
             write_trace(self._project_dir, search)
@@ -182,12 +187,12 @@ class ExpansionOracle(keras_tuner.Oracle):
         status = {"completed": states.COMPLETED, "failed": states.FAILED}.get(candidate.status, states.RUNNING)
         trial = trial_module.Trial(hyperparameters, candidate.trial_id, status, candidate.message)
         if candidate.status == "completed":
-            trial.score = candidate.accuracy
-            for name, value in {OBJECTIVE: candidate.accuracy, **candidate.metrics}.items():
+            trial.score = candidate.accuracies[0]
+            for name, value in {OBJECTIVE: trial.score, **candidate.metrics}.items():
                 trial.metrics.register(name, self.objective.direction if name == OBJECTIVE else "min")
                 trial.metrics.update(name, value)
         return trial
 
 
 def _values(step: Step, candidate: CandidateState) -> dict:
-    return {"step": step.step, "axis": candidate.axis, **candidate.spec.as_dict()}
+    return {"step": step.step, "axis": candidate.axis, "training": candidate.seed, **candidate.spec.as_dict()}

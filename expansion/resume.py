@@ -9,7 +9,7 @@ from expansion.recipe import ClipSettings, Recipe
 from expansion.search import Search, SearchSettings
 from expansion.settings import parse_settings
 
-BUDGET = {"steps", "target_gmacs", "target_accuracy"}  # settings that only say when a search ends
+BUDGET = {"steps", "target_gmacs", "target_accuracy", "hours"}  # settings that only say when a search ends
 _MODELS = {"recipe": Recipe, "clips": ClipSettings}
 
 

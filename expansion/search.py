@@ -7,22 +7,26 @@ dictionary form is the trace of the search, on disk as trace.json.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
-
-from pydantic import BeforeValidator, Field, model_validator
+from collections.abc import Callable, Sequence
 
 from expansion import axes as axes_module
-from expansion.axes import AXES, Candidate, Limits
+from expansion.axes import Candidate
 from expansion.complexity import complexity
+from expansion.constraints import broken_constraint
+from expansion.costs import Cost, CostName, cost_of
 from expansion.errors import InputError
+from expansion.latency import Latencies
+from expansion.search_settings import Axis, SearchSettings
+from expansion.seeds import Runs, Verdict, judge
 from expansion.selection import Decision, Scored, decide
-from expansion.settings import Settings
-from expansion.spec import X2D, Spec, parse_spec
+from expansion.spec import Spec
+from expansion.steps import CandidateState, Step, read_step
+from expansion.warm_start import preserved
 
+__all__ = ["Axis", "CandidateState", "NoCandidate", "Search", "SearchSettings", "Step", "reason_of"]
 FORMAT_VERSION = 1
-Axis = Literal["fast", "temporal", "spatial", "depth", "width", "bottleneck"]
-Status = Literal["waiting", "running", "completed", "failed"]
+
+Forecast = Callable[["Search", int, Sequence[int]], float | None]  # seconds of a step's candidates, by their MACs
 
 
 class NoCandidate(RuntimeError):
@@ -35,126 +39,45 @@ def reason_of(message: str | None) -> str:
     return lines[-1] if lines[0].startswith("Traceback") else lines[0]
 
 
-def _to_spec(value):
-    if isinstance(value, str):
-        return parse_spec(value)
-    if isinstance(value, dict):
-        unknown = [key for key in value if key not in X2D.as_dict()]
-        if unknown:
-            raise InputError(f"spec: unknown key {unknown[0]!r}; allowed are {', '.join(X2D.as_dict())}")
-        return Spec(**value)
-    return value
-
-
-SpecSetting = Annotated[Spec, BeforeValidator(_to_spec)]  # a spec, its settings, or a name
-
-
-class SearchSettings(Settings):
-    """What a search looks for and when it ends.
-
-    Args:
-        seed: where it starts: a spec, its settings, or a name.
-        classes: outputs of the networks (they count in the MACs).
-        axes: axes to try, of axes.AXES.
-        factor: cost of a candidate over its parent's.
-        steps: expansions at most; with 0 the seed alone is trained.
-        target_gmacs: end when a winner reaches this cost; one above it is contracted to it.
-        target_accuracy: end when a winner reaches this accuracy (share of 1).
-        follow: axes to take in steps 1, 2, ... whatever the accuracies say; the search ends where one cannot move.
-        limits: what the data allows.
-
-    Raises:
-        pydantic.ValidationError: a key is unknown or a value is not allowed.
-    """
-
-    seed: SpecSetting = X2D
-    classes: int = Field(400, ge=2)
-    axes: tuple[Axis, ...] = Field(AXES, min_length=1)
-    factor: float = Field(2.0, gt=1)
-    steps: int = Field(11, ge=0)
-    target_gmacs: float | None = Field(None, gt=0)
-    target_accuracy: float | None = Field(None, gt=0, le=1)
-    follow: tuple[Axis, ...] = ()
-    limits: Limits = Limits()
-
-    @model_validator(mode="after")
-    def _follow_is_tried(self):
-        for axis in self.follow:
-            if axis not in self.axes:
-                raise ValueError(f"follow: {axis!r} is not among the axes {', '.join(self.axes)}")
-        return self
-
-    def cost(self, spec: Spec) -> int:
-        """C(X): MACs of one clip."""
-        return complexity(spec, self.classes).macs
-
-
-@dataclass
-class CandidateState:
-    """A candidate and what is known of it. accuracy is a share of 1, seconds of wall time, cost in MACs.
-
-    `failures` has a line for each attempt that failed, also of candidates that completed at last; `message` is all that
-    is known of the last one.
-    """
-
-    axis: str
-    spec: Spec
-    macs: int
-    params: int
-    params_without_bn: int
-    merged: tuple[str, ...] = ()
-    status: Status = "waiting"
-    trial_id: str | None = None
-    accuracy: float | None = None
-    gain: float | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-    correct: tuple[bool, ...] = ()
-    failures: tuple[str, ...] = ()
-    message: str | None = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The axes that propose it."""
-        return (self.axis, *self.merged)
-
-    @property
-    def done(self) -> bool:
-        return self.status in ("completed", "failed")
-
-
-@dataclass
-class Step:
-    """One step: the parent's place, its candidates, the axes that could not move, and the decision."""
-
-    step: int
-    kind: Literal["seed", "expansion", "contraction"]
-    candidates: list[CandidateState]
-    saturated: list[axes_module.Saturated] = field(default_factory=list)
-    decision: Decision | None = None
-
-    @property
-    def winner(self) -> CandidateState | None:
-        return self.candidates[self.decision.winner] if self.decision else None
-
-
 class Search:
     """Decides what is trained next, and each step once its candidates are done.
 
     Args:
         settings: what to search for and when to end.
         made_with: what else its results depend on (data, recipe, clips, seed), as JSON; kept in the trace.
+        latency: measures a spec, in seconds, where it is a cost or a constraint; by default a Latencies of its own.
+        forecast: tells how long a step will take, where there is a limit in hours.
+        steps: those of a trace; by default the search begins with its seed.
+
+    Raises:
+        InputError: the seed does not fit the data or the constraints.
     """
 
-    def __init__(self, settings: SearchSettings, made_with: dict | None = None):
-        broken = settings.limits.broken_by(settings.seed)
-        if broken:
-            raise InputError(f"search: the seed does not fit the data: {broken}")
+    def __init__(self, settings: SearchSettings, made_with: dict | None = None, *, latency: Cost | None = None,
+                 forecast: Forecast | None = None, steps: list[Step] | None = None):
         self.settings = settings
         self.made_with = made_with or {}
-        self.steps: list[Step] = []
+        self.latency, self.forecast = latency or Latencies(settings.classes), forecast
+        self.steps = steps or []
         self.set_aside: list[Step] = []
         self.stopped_by: str | None = None
-        self._begin("seed", [Candidate("seed", settings.seed, settings.cost(settings.seed))])
+        if not self.steps:
+            broken = settings.limits.broken_by(settings.seed)
+            if broken:
+                raise InputError(f"search: the seed does not fit the data: {broken}")
+            if broken := self.rejects(settings.seed):
+                raise InputError(f"search: the seed does not meet the constraints: {broken}")
+            self._begin("seed", [self._candidate("seed", settings.seed)])
+
+    # Costs
+
+    def cost(self, spec: Spec, name: CostName | None = None) -> float:
+        """C(X) of a spec, or another of its costs."""
+        return cost_of(name or self.settings.cost, spec, self.settings.classes, self.latency)
+
+    def rejects(self, spec: Spec) -> str | None:
+        """Which constraint a spec breaks, or None."""
+        return broken_constraint(self.settings.constraints, lambda name: self.cost(spec, name))
 
     # What the Oracle calls
 
@@ -163,7 +86,7 @@ class Search:
         if self.finished:
             return None
         step = self.steps[-1]
-        return next(((step, candidate) for candidate in step.candidates if candidate.status == "waiting"), None)
+        return next(((step, training) for training in step.trainings if training.status == "waiting"), None)
 
     def started(self, candidate: CandidateState, trial_id: str) -> None:
         candidate.status, candidate.trial_id = "running", trial_id
@@ -171,14 +94,14 @@ class Search:
     def completed(self, trial_id: str, accuracy: float, metrics: dict[str, float] | None = None,
                   correct: tuple[bool, ...] = ()) -> Step | None:
         """Records a result. Returns the step if this one decided it."""
-        candidate = self.find(trial_id)
-        candidate.status, candidate.accuracy = "completed", float(accuracy)
-        candidate.metrics, candidate.correct = dict(metrics or {}), tuple(correct)
+        step, training = self.place(trial_id)
+        training.record(accuracy, metrics or {}, correct)
+        step.owner(training).average()
         return self._advance()
 
     def attempt_failed(self, trial_id: str, message: str) -> None:
         """Records that an attempt at a candidate failed; it is tried again."""
-        candidate = self.find(trial_id)
+        _, candidate = self.place(trial_id)
         candidate.failures, candidate.message = (*candidate.failures, reason_of(message)), message
 
     def failed(self, trial_id: str, message: str) -> Step | None:
@@ -188,11 +111,20 @@ class Search:
             NoCandidate: it was the step's last hope.
         """
         self.attempt_failed(trial_id, message)
-        self.find(trial_id).status = "failed"
+        self.place(trial_id)[1].status = "failed"
         return self._advance()
 
-    def find(self, trial_id: str) -> CandidateState:
-        return next(c for step in self.all_steps for c in step.candidates if c.trial_id == trial_id)
+    def place(self, trial_id: str) -> tuple[Step, CandidateState]:
+        """The training that a trial is, and its step.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for step in self.all_steps:
+            for training in step.trainings:
+                if training.trial_id == trial_id:
+                    return step, training
+        raise KeyError(trial_id)
 
     @property
     def all_steps(self) -> list[Step]:
@@ -210,36 +142,66 @@ class Search:
 
     # How a step is decided and the next one is made
 
+    def _candidate(self, axis: str, spec: Spec) -> Candidate:
+        return Candidate(axis, spec, self.cost(spec))
+
     def _begin(self, kind, candidates: list[Candidate], saturated=()) -> None:
-        states = []
+        step = Step(len(self.steps), kind, [], list(saturated), cost=self.settings.cost)
+        parent = self.parent(step)
         for candidate in candidates:
-            cost = complexity(candidate.spec, self.settings.classes)
-            states.append(CandidateState(candidate.axis, candidate.spec, cost.macs, cost.params,
-                                         cost.params_without_bn, candidate.merged))
-        self.steps.append(Step(len(self.steps), kind, states, list(saturated)))
+            found = complexity(candidate.spec, self.settings.classes)
+            kept = preserved(parent.spec, candidate.spec) if parent and self.settings.warm_start else None
+            step.candidates.append(CandidateState(
+                candidate.axis, candidate.spec, found.macs, found.params, found.params_without_bn, candidate.merged,
+                cost=candidate.cost, warm_start=kept))
+        self.steps.append(step)
+
+    def parent(self, step: Step) -> CandidateState | None:
+        """The network that a step's candidates grow from; a contraction reduces what grew from the one before."""
+        back = {"seed": None, "expansion": 1, "contraction": 2}[step.kind]
+        return self.steps[step.step - back].winner if back else None
 
     def _advance(self) -> Step | None:
         step = self.steps[-1]
-        if step.decision or not all(candidate.done for candidate in step.candidates):
+        if step.decision or not all(training.done for training in step.trainings):
             return None
-        self._decide(step)
+        if not self._decide(step):
+            return None
         self._plan_next()
         return step
 
-    def _decide(self, step: Step) -> None:
+    def _decide(self, step: Step) -> bool:
+        """Decides a step, or has candidates trained once more: then it is False."""
         places = [i for i, candidate in enumerate(step.candidates) if candidate.status == "completed"]
         if not places:
             reasons = "; ".join(f"{c.axis}: {reason_of(c.message)}" for c in step.candidates)
             raise NoCandidate(f"step {step.step}: no candidate completed ({reasons})")
         if step.kind != "expansion":
             step.decision = Decision(places[0], (), None, None, None, "unopposed")
-            return
-        parent = self.steps[step.step - 1].winner
-        scored = [Scored(c.axis, c.accuracy, c.macs, c.params, c.correct) for c in (step.candidates[i] for i in places)]
-        decision = decide(parent.accuracy, parent.macs, scored, self._prescribed(step, places))
-        for place, gain in zip(places, decision.gains):
-            step.candidates[place].gain = gain
+            return True
+        parent, candidates = self.parent(step), [step.candidates[place] for place in places]
+        prescribed = self._prescribed(step, places)
+        judged = self._judged(parent, candidates) if prescribed is None else None
+        if judged and judged.more:
+            for index in judged.more:
+                candidates[index].again()
+            return False
+        scored = [Scored(c.axis, c.accuracy, c.cost, c.params, c.correct) for c in candidates]
+        decision = decide(parent.accuracy, parent.cost, scored, prescribed, judged)
+        for candidate, gain in zip(candidates, decision.gains):
+            candidate.gain = gain
         step.decision = decision.among(places)
+        return True
+
+    def _judged(self, parent: CandidateState, candidates: list[CandidateState]) -> Verdict | None:
+        """What the rule of adaptive seeds says; None where it is off, or the videos cannot be paired."""
+        seeds, videos = self.settings.seeds, {len(c.correct) for c in candidates}
+        if not seeds.extra or len(videos) > 1 or not min(videos):
+            return None
+        failed = sum(repeat.status == "failed" for candidate in candidates for repeat in candidate.repeats)
+        return judge(parent.accuracy, parent.cost,
+                     [Runs(c.axis, c.cost, c.params, c.all_correct) for c in candidates],
+                     seeds.model_copy(update={"extra": max(0, seeds.extra - failed)}))
 
     def _prescribed(self, step: Step, places: list[int]) -> int | None:
         """Which of the completed candidates `follow` names; None where it names none."""
@@ -264,29 +226,39 @@ class Search:
             self.stopped_by = "steps"
         else:
             candidates, saturated = axes_module.propose(
-                winner.spec, settings.axes, settings.cost, settings.factor, settings.limits)
+                winner.spec, settings.axes, self.cost, settings.factor, settings.limits, self.rejects)
             ahead = settings.follow[step.step:step.step + 1]
             blocked = next((s for s in saturated if s.axis in ahead), None)
             if blocked:
                 self.stopped_by = f"{blocked.axis} cannot move: {blocked.reason}"
-            elif candidates:
-                self._begin("expansion", candidates, saturated)
-            else:
+            elif not candidates:
                 self.stopped_by = "no axis can move"
+            elif self._too_long(candidates):
+                self.stopped_by = "hours"
+            else:
+                self._begin("expansion", candidates, saturated)
+
+    def _too_long(self, candidates: list[Candidate]) -> bool:
+        if self.settings.hours is None or self.forecast is None:
+            return False
+        spent = sum(t.metrics.get("seconds", 0.0) for step in self.all_steps for t in step.trainings)
+        ahead = self.forecast(self, len(self.steps), [int(self.cost(c.spec, "macs")) for c in candidates])
+        return ahead is not None and spent + ahead > 3600 * self.settings.hours
 
     def _contract(self, winner: CandidateState, step: Step) -> None:
         target = self.settings.target_gmacs * 1e9
         smaller = None
         if step.kind == "expansion" and winner.macs > target:
             parent = self.steps[step.step - 1].winner
-            smaller = axes_module.contract(parent.spec, winner.spec, winner.axis, target, self.settings.cost)
+            smaller = axes_module.contract(parent.spec, winner.spec, winner.axis, target,
+                                           lambda spec: self.cost(spec, "macs"))
         if smaller is None:
             self.stopped_by = "target_gmacs"
             return
         before = next((old for old in self.set_aside
                        if (old.step, old.candidates[0].spec) == (len(self.steps), smaller)), None)
         if before is None:
-            self._begin("contraction", [Candidate(winner.axis, smaller, self.settings.cost(smaller))])
+            self._begin("contraction", [self._candidate(winner.axis, smaller)])
             return
         self.set_aside.remove(before)
         self.steps.append(before)
@@ -312,7 +284,7 @@ class Search:
     def try_again(self) -> None:
         """Where a step could not be decided for want of those that failed, they run once more: it was started again."""
         step = self.steps[-1]
-        if step.decision is None and all(candidate.done for candidate in step.candidates):
+        if step.decision is None and all(training.done for training in step.trainings):
             for candidate in step.candidates:
                 if candidate.status == "failed":
                     candidate.status = "running"
@@ -334,25 +306,19 @@ class Search:
         }
 
     @classmethod
-    def from_dict(cls, trace: dict) -> Search:
+    def from_dict(cls, trace: dict, **means) -> Search:
         """A search as it was when as_dict was called.
+
+        Args:
+            means: latency and forecast of Search, which a trace does not hold.
 
         Raises:
             InputError: the trace is of another format.
         """
         if trace.get("format_version") != FORMAT_VERSION:
             raise InputError(f"trace: format {trace.get('format_version')!r} is not known; {FORMAT_VERSION} is allowed")
-        search = cls(SearchSettings.model_validate(trace["settings"]), trace.get("made_with"))
+        search = cls(SearchSettings.model_validate(trace["settings"]), trace.get("made_with"),
+                     steps=[read_step(step) for step in trace["steps"]], **means)
         search.stopped_by = trace["stopped_by"]
-        search.steps = [_read_step(step) for step in trace["steps"]]
-        search.set_aside = [_read_step(step) for step in trace.get("set_aside", [])]
+        search.set_aside = [read_step(step) for step in trace.get("set_aside", [])]
         return search
-
-
-def _read_step(step: dict) -> Step:
-    candidates = [
-        CandidateState(**c | {"spec": Spec(**c["spec"])} | {
-            name: tuple(c.get(name, ())) for name in ("merged", "correct", "failures")})
-        for c in step["candidates"]]
-    decision = Decision.from_dict(step["decision"]) if step["decision"] else None
-    return Step(step["step"], step["kind"], candidates, [axes_module.Saturated(**s) for s in step["saturated"]], decision)

@@ -61,7 +61,7 @@ class Verdict:
         winner: index of the candidate to take; None while more is to be trained.
         more: indices of the candidates to train once more.
         tied: indices that cannot be told from the leader, the leader first; the leader alone where it is clear.
-        p_values: of each candidate against the leader, on gains; 1 for the leader itself.
+        p_values: of each candidate's gain against the leader's, or against the winner's where there is one.
         reason: "clear", "more seeds", or "tie-break".
     """
 
@@ -88,23 +88,28 @@ def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs]
     per_video = [np.asarray(c.correct, dtype=np.float32).mean(axis=0) / d for c, d in zip(candidates, doublings)]
     gains = [float(v.mean(dtype=np.float64)) - parent_accuracy / d for v, d in zip(per_video, doublings)]
     order = sorted(range(len(candidates)), key=lambda i: (-round(gains[i], 12), candidates[i].cost, candidates[i].params, i))
+
+    def p_values(one: int) -> tuple[float, ...]:
+        def against(other: int) -> float:
+            training = sum(settings.std**2 / candidates[i].trainings / doublings[i]**2 for i in (one, other))
+            return _p_value(per_video[one] - per_video[other], gains[one] - gains[other], training)
+
+        return tuple(1.0 if index == one else against(index) for index in range(len(candidates)))
+
     leader = order[0]
-    p_values = [1.0] * len(candidates)
-    for index in order[1:]:
-        training = sum(settings.std**2 / candidates[i].trainings / doublings[i]**2 for i in (leader, index))
-        p_values[index] = _p_value(per_video[leader] - per_video[index], gains[leader] - gains[index], training)
-    tied = tuple(index for index in order if p_values[index] >= NOISE_LEVEL)
+    found = p_values(leader)
+    tied = tuple(index for index in order if found[index] >= NOISE_LEVEL)
     if len(tied) == 1:
-        return Verdict(leader, (), tied, tuple(p_values), "clear")
+        return Verdict(leader, (), tied, found, "clear")
     left = settings.extra - sum(candidate.trainings - 1 for candidate in candidates)
     if left > 0:
         # The leader before the others, and whoever has been trained least before both.
         again = sorted(tied, key=lambda i: candidates[i].trainings)[:left]
-        return Verdict(None, tuple(again), tied, tuple(p_values), "more seeds")
+        return Verdict(None, tuple(again), tied, found, "more seeds")
     keys = {"gain": lambda i: (), "cost": lambda i: (candidates[i].cost, candidates[i].params),
             "params": lambda i: (candidates[i].params, candidates[i].cost)}
     winner = min(tied, key=lambda i: (*keys[settings.tie_break](i), order.index(i)))
-    return Verdict(winner, (), tied, tuple(p_values), "tie-break")
+    return Verdict(winner, (), tied, p_values(winner), "tie-break")
 
 
 def _p_value(differences: np.ndarray, difference: float, training_variance: float) -> float:

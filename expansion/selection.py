@@ -9,8 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from expansion.errors import InputError
+
+if TYPE_CHECKING:
+    from expansion.seeds import Verdict
 
 Z_95 = 1.959964  # two-sided 95 % of a normal distribution
 NOISE_LEVEL = 0.05  # two-sided p above which a winner is called "within noise"
@@ -34,7 +38,7 @@ class Comparison:
     Args:
         loser: index into the candidates.
         margin: winner's accuracy less the loser's, share of 1.
-        p_value: McNemar's exact test; None where it cannot be made.
+        p_value: McNemar's exact test; None where it cannot be made. With adaptive seeds that of seeds.judge, on gains.
         verdict: "clear" where the winner is the more accurate one beyond chance, else "within noise", also where the
             winner is the less accurate and won by its cost; "not tested" without paired videos.
     """
@@ -124,9 +128,12 @@ def wilson(right: float, videos: int) -> tuple[float, float]:
     return max(0.0, (centre - reach) / (1 + square)), min(1.0, (centre + reach) / (1 + square))
 
 
-def compare(winner: Scored, loser: Scored, index: int) -> Comparison:
-    """The paired test of a winner against the loser of that index."""
+def compare(winner: Scored, loser: Scored, index: int, judged: Verdict | None = None) -> Comparison:
+    """The paired test of a winner against the loser of that index, or what was judged of it."""
     margin = winner.accuracy - loser.accuracy
+    if judged:
+        p_value = judged.p_values[index]
+        return Comparison(index, margin, p_value, "clear" if p_value < NOISE_LEVEL else "within noise")
     if not winner.correct or len(winner.correct) != len(loser.correct):
         return Comparison(index, margin, None, "not tested")
     p_value = mcnemar(winner.correct, loser.correct)
@@ -134,12 +141,13 @@ def compare(winner: Scored, loser: Scored, index: int) -> Comparison:
 
 
 def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scored],
-           prescribed: int | None = None) -> Decision:
+           prescribed: int | None = None, judged: Verdict | None = None) -> Decision:
     """The candidate of largest marginal gain. Equal gains go to the cheaper one, then to fewer parameters, then to the
     earlier axis.
 
     Args:
         prescribed: index of a candidate to take whatever its gain; its margin, to the best of the others, may be negative.
+        judged: winner and p-values from seeds.judge, where candidates were trained several times.
 
     Raises:
         InputError: there is no candidate.
@@ -150,11 +158,12 @@ def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scor
     order = sorted(
         range(len(candidates)), key=lambda i: (-round(gains[i], 12), candidates[i].cost, candidates[i].params, i)
     )
-    if prescribed is not None:
-        order.remove(prescribed)
-        order.insert(0, prescribed)
+    first = judged.winner if judged else prescribed
+    if first is not None:
+        order.remove(first)
+        order.insert(0, first)
     winner, *losers = order
-    against = tuple(compare(candidates[winner], candidates[index], index) for index in losers)
+    against = tuple(compare(candidates[winner], candidates[index], index, judged) for index in losers)
     if prescribed is not None:
         verdict = "prescribed"
     elif not against:

@@ -32,9 +32,10 @@ SUMMARY = "summary"
 TIMES = ("build_seconds", "train_seconds", "evaluate_seconds")
 
 
-def run_name(step: Step, axis: str) -> str:
-    """A candidate's run below the logs' folder: step02/spatial, step00/seed, step04/contraction."""
-    return f"step{step.step:02d}/{axis if step.kind == 'expansion' else step.kind}"
+def run_name(step: Step, axis: str, seed: int = 0) -> str:
+    """A candidate's run below the logs' folder: step02/spatial, step00/seed, step04/contraction, step02/spatial-seed1."""
+    name = f"step{step.step:02d}/{axis if step.kind == 'expansion' else step.kind}"
+    return f"{name}-seed{seed}" if seed else name
 
 
 class Curves(keras.callbacks.Callback):
@@ -134,7 +135,7 @@ def _write_step(run: Run, search: Search, step: Step) -> None:
     run.scalar("search/gain", winner.gain, number)
     run.scalar("search/margin", decision.margin, number)
     run.scalar("search/p_value", decision.p_value, number)
-    run.scalar("seconds/step", sum(c.metrics.get("seconds", 0.0) for c in step.candidates), number)
+    run.scalar("seconds/step", sum(c.metrics.get("seconds", 0.0) for c in step.trainings), number)
     # The last one: it says that the step is whole.
     run.scalar("search/val_accuracy", winner.accuracy, number)
 

@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from expansion.console import make_table
+from expansion.costs import show_cost
 from expansion.search import CandidateState, Search, Step, reason_of
 
 
@@ -22,6 +23,14 @@ def cost(macs: int) -> str:
         if macs >= size:
             return f"{macs / size:.3g} {unit}"
     return f"{macs / 1e3:.3g} k"
+
+
+def accuracy(candidate: CandidateState) -> str:
+    """Accuracy, and how far the farther end of its 95 % confidence interval is: 75.0 % ±22."""
+    if candidate.interval is None:
+        return percent(candidate.accuracy)
+    reach = 100 * max(candidate.interval[1] - candidate.accuracy, candidate.accuracy - candidate.interval[0])
+    return f"{percent(candidate.accuracy)} ±{reach:.0f}" if reach >= 9.95 else f"{percent(candidate.accuracy)} ±{reach:.1f}"
 
 
 def points(share: float | None) -> str:
@@ -49,7 +58,12 @@ def spec_cells(spec) -> list[str]:
 
 
 def _result(candidate: CandidateState) -> str:
-    return "failed" if candidate.status == "failed" else percent(candidate.accuracy)
+    return "failed" if candidate.status == "failed" else accuracy(candidate)
+
+
+def _seconds(candidate: CandidateState) -> float | None:
+    known = [t.metrics["seconds"] for t in candidate.trainings if "seconds" in t.metrics]
+    return sum(known) if known else None
 
 
 def verdict(step: Step) -> str:
@@ -63,7 +77,10 @@ def verdict(step: Step) -> str:
     chance = "" if decision.p_value is None else f", p = {decision.p_value:.2g}"
     if decision.verdict == "prescribed":
         return f"{step.winner.axis} as prescribed, {points(decision.margin)} points over {against}{chance}"
-    return f"{step.winner.axis} wins by {points(decision.margin)} points over {against} ({decision.verdict}{chance})"
+    tied = [step.candidates[c.loser].axis for c in decision.against[1:] if c.verdict == "within noise"]
+    also = f"; also {', '.join(tied)}" if tied else ""
+    found = decision.against[0].verdict if decision.against else decision.verdict
+    return f"{step.winner.axis} wins by {points(decision.margin)} points over {against} ({found}{chance}{also})"
 
 
 def failures(step: Step) -> list[str]:
@@ -71,6 +88,9 @@ def failures(step: Step) -> list[str]:
     lines = []
     for candidate in step.candidates:
         times = f"{len(candidate.failures)} times" if len(candidate.failures) > 1 else "once"
+        for repeat in candidate.repeats:
+            if repeat.status == "failed":
+                lines.append(f"{candidate.axis}, training {repeat.seed + 1}, failed: {reason_of(repeat.message)}")
         if candidate.status == "failed":
             lines.append(f"{candidate.axis} failed {times}: {reason_of(candidate.message)}")
         elif candidate.failures:
@@ -80,17 +100,21 @@ def failures(step: Step) -> list[str]:
 
 def step_table(step: Step) -> Table:
     """All candidates of a step; the winner is marked, axes that could not move and failures are named below."""
-    table = make_table(f"step {step.step}", "axis", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "time",
+    measured = step.cost if step.cost in ("memory", "latency") else None
+    table = make_table(f"step {step.step}", "axis", *SPEC_COLUMNS, measured or "MACs", "params", "accuracy", "gain", "time",
                        dense=True)  # else it is over 80 columns
     for candidate in step.candidates:
-        axis = " = ".join((candidate.axis, *candidate.merged))
+        axis = "=".join(candidate.names)
         chosen = candidate is step.winner
         table.add_row(
-            f"{axis} *" if chosen else axis, *spec_cells(candidate.spec), cost(candidate.macs),
+            f"{axis} *" if chosen else axis, *spec_cells(candidate.spec),
+            show_cost(measured, candidate.cost) if measured else cost(candidate.macs),
             f"{candidate.params / 1e6:.2f} M", _result(candidate), points(candidate.gain),
-            duration(candidate.metrics.get("seconds")), style="bold" if chosen else None,
+            duration(_seconds(candidate)), style="bold" if chosen else None,
         )
     notes = [verdict(step)] if step.kind == "expansion" else []
+    if again := [f"{c.axis} {len(c.accuracies)}" for c in step.candidates if len(c.accuracies) > 1]:
+        notes.append(f"means over trainings: {', '.join(again)}")
     notes += [escape(line) for line in failures(step)]
     notes += [f"{saturated.axis} cannot move: {saturated.reason}" for saturated in step.saturated]
     if notes:
@@ -107,7 +131,7 @@ def path_table(search: Search) -> Table:
             continue
         name = f"{step.step} {winner.axis}" + (" (contracted)" if step.kind == "contraction" else "")
         table.add_row(name, *spec_cells(winner.spec), cost(winner.macs), f"{winner.params / 1e6:.2f} M",
-                      percent(winner.accuracy), points(step.decision.margin))
+                      accuracy(winner), points(step.decision.margin))
     notes = [escape(f"step {step.step}: {line}") for step in search.steps for line in failures(step)]
     if notes:
         table.caption = "\n".join(notes)

@@ -16,8 +16,11 @@ def write_trace(folder: str, search: Search) -> None:
     files.write_json(os.path.join(folder, TRACE), search.as_dict())
 
 
-def read_trace(folder: str) -> Search:
+def read_trace(folder: str, **means) -> Search:
     """The search whose trace lies in a folder.
+
+    Args:
+        means: as of Search.from_dict.
 
     Raises:
         InputError: there is none, or it cannot be read.
@@ -26,7 +29,7 @@ def read_trace(folder: str) -> Search:
     if not files.exists(path):
         raise InputError(f"{folder}: no {TRACE} there, so no search to read")
     try:
-        return Search.from_dict(files.read_json(path))
+        return Search.from_dict(files.read_json(path), **means)
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, InputError):
             raise

@@ -30,7 +30,8 @@ from expansion.search import CandidateState, Step
 from expansion.settings import Settings, parse_settings
 from expansion.spec import Spec
 from expansion.trace import OUTCOME
-from expansion.training import Diverged, new_model, save_model, train
+from expansion.training import Diverged, load_model, new_model, save_model, train
+from expansion.warm_start import start_from
 
 JOB = "job.json"
 CHECKPOINT = "checkpoint"
@@ -45,6 +46,7 @@ class Job(Settings):
         recipe: that of the step.
         clips: how clips are cut.
         seed: settles weights and clips.
+        parent: file of the network whose weights it begins with; None from scratch.
         logs: folder for TensorBoard, beside the trial's or anywhere.
     """
 
@@ -56,6 +58,7 @@ class Job(Settings):
     recipe: Recipe
     clips: ClipSettings
     seed: int
+    parent: str | None = None
     logs: str
 
 
@@ -117,7 +120,7 @@ def _run(folder: str, job: Job, on_epoch) -> dict[str, float]:
     keras.backend.clear_session()
     gc.collect()
     data = VideoDataset.open(job.data)
-    model = new_model(Spec(**job.spec), data, job.recipe, job.seed)
+    model = _new(job, data)
     built = time.perf_counter()
     history = _trained(model, data, folder, job, on_epoch)
     trained = time.perf_counter()
@@ -152,7 +155,14 @@ def _trained(model: X3D, data: VideoDataset, folder: str, job: Job, on_epoch) ->
         if not again:
             raise
     files.remove_folder(checkpoint)
-    return train(new_model(model.spec, data, job.recipe, job.seed), data, job.recipe, job.clips, **settings)
+    return train(_new(job, data), data, job.recipe, job.clips, **settings)
+
+
+def _new(job: Job, data: VideoDataset) -> X3D:
+    model = new_model(Spec(**job.spec), data, job.recipe, job.seed)
+    if job.parent:
+        start_from(model, load_model(job.parent))
+    return model
 
 
 def _metrics(evaluation: Evaluation, history: dict) -> dict[str, float]:

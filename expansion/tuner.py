@@ -10,7 +10,8 @@ from keras_tuner.engine import base_tuner
 from expansion import files, summaries, trials
 from expansion.dataset import VideoDataset
 from expansion.figure import save_figure
-from expansion.forecast import seconds_left
+from expansion.forecast import seconds_left, step_seconds
+from expansion.latency import Latencies
 from expansion.lock import Lock
 from expansion.model import X3D
 from expansion.oracle import OBJECTIVE, ExpansionOracle
@@ -55,9 +56,11 @@ class ExpansionTuner(base_tuner.BaseTuner):
         self.progress = progress or SearchProgress()
         self.worker = Worker() if isolate else None
         self._failure: str | None = None
-        oracle = ExpansionOracle(for_data(settings, self.data), retries=retries, seed=seed, on_decided=self._decided,
-                                 made_with=made_with(self.data, recipe, clips, seed))
-        directory = os.fspath(directory)
+        directory, settings = os.fspath(directory), for_data(settings, self.data)
+        oracle = ExpansionOracle(
+            settings, retries=retries, seed=seed, on_decided=self._decided,
+            made_with=made_with(self.data, recipe, clips, seed), forecast=self._forecast,
+            latency=Latencies(settings.classes, os.path.join(directory, project_name)))
         if overwrite:
             files.move_aside(os.path.join(directory, project_name))
         super().__init__(oracle, directory=directory, project_name=project_name)
@@ -108,11 +111,12 @@ class ExpansionTuner(base_tuner.BaseTuner):
 
     def run_trial(self, trial):
         """Has one candidate built, trained and evaluated; its model and outcome are kept in the trial's folder."""
-        step, candidate = self._candidate(trial.trial_id)
+        step, candidate = self.trace.place(trial.trial_id)
         folder, job = self.get_trial_dir(trial.trial_id), self._job(step, candidate)
         trials.write_job(folder, job)
-        place = f"{step.candidates.index(candidate) + 1}/{len(step.candidates)}"
-        done = [c for of in self.trace.steps for c in of.candidates if c.done]
+        place = f"{step.candidates.index(step.owner(candidate)) + 1}/{len(step.candidates)}"
+        place += f" seed {self.seed + candidate.seed}" if candidate.seed else ""
+        done = [c for of in self.trace.steps for c in of.trainings if c.done]
         self.progress.trial_began(
             step.step, place, candidate, job.recipe.epochs, len(done), sum(c.metrics.get("seconds", 0.0) for c in done),
             seconds_left(self.trace, self.recipe, self.data.videos("train")))
@@ -139,15 +143,19 @@ class ExpansionTuner(base_tuner.BaseTuner):
     def _job(self, step: Step, candidate: CandidateState) -> trials.Job:
         return trials.Job(
             data=os.path.abspath(self.data.path), step=step.step, kind=step.kind, axis=candidate.axis,
-            spec=candidate.spec.as_dict(), recipe=self.recipe.at(step.step), clips=self.clips, seed=self.seed,
-            logs=os.path.join(os.path.abspath(self.logs), summaries.run_name(step, candidate.axis)))
+            spec=candidate.spec.as_dict(), recipe=self.recipe.at(step.step), clips=self.clips,
+            seed=self.seed + candidate.seed, parent=self._parent_model(step),
+            logs=os.path.join(os.path.abspath(self.logs), summaries.run_name(step, candidate.axis, candidate.seed)))
 
-    def _candidate(self, trial_id: str):
-        for step in self.trace.steps:
-            for candidate in step.candidates:
-                if candidate.trial_id == trial_id:
-                    return step, candidate
-        raise KeyError(trial_id)
+    def _parent_model(self, step: Step) -> str | None:
+        """What a warm start begins with: the file of the network that the step's candidates grow from."""
+        parent = self.trace.parent(step)
+        if parent is None or not self.trace.settings.warm_start:
+            return None
+        return os.path.join(os.path.abspath(self.get_trial_dir(parent.trial_id)), files.KERAS_MODEL)
+
+    def _forecast(self, search: Search, step: int, macs) -> float | None:
+        return step_seconds(search, self.recipe, self.data.videos("train"), step, macs)
 
     def _decided(self, step: Step) -> None:
         self.progress.step_decided(step)

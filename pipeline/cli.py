@@ -43,6 +43,10 @@ ConfigFile = Annotated[Optional[str], typer.Option(
 Name = Annotated[Optional[str], typer.Option(help="Name of the run; its folder is RUNS/NAME.")]
 Epochs = Annotated[Optional[float], typer.Option(help="Epochs of each candidate.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Begin a new search; the run's earlier ones are kept.")]
+Cost = Annotated[Optional[str], typer.Option(help="What candidates are matched in: macs, params, memory or latency.")]
+Constraints = Annotated[Optional[list[str]], typer.Option(
+    "--constraint", help="What no candidate may exceed, like 'params < 4M' or 'latency < 30 ms'; may be given several times.")]
+Hours = Annotated[Optional[float], typer.Option(help="Begin no step that would take the search past this.")]
 Runs = Annotated[str, typer.Option(help="Folder of all runs.")]
 Run = Annotated[Optional[str], typer.Argument(help="Name or folder of a run; default: the newest.",
                                               autocompletion=_run_names)]
@@ -58,13 +62,20 @@ Beam = Annotated[Optional[list[str]], typer.Option(
 def search(videos: Videos = None, labels: Labels = None, config: ConfigFile = None, name: Name = None,
            steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None,
            target_gmacs: Annotated[Optional[float], typer.Option(help="Stop at this cost, contracted to it.")] = None,
-           epochs: Epochs = None, beam: Beam = None, fresh: Fresh = False,
+           epochs: Epochs = None, cost: Cost = None, constraint: Constraints = None, hours: Hours = None,
+           warm_start: Annotated[Optional[bool], typer.Option(
+               "--warm-start/--from-scratch", help="Begin candidates with their parent's weights.")] = None,
+           extra_seeds: Annotated[Optional[int], typer.Option(
+               help="Further trainings a step, for candidates that cannot be told from the best.")] = None,
+           beam: Beam = None, fresh: Fresh = False,
            runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
     """Search for a network on your videos: ingest, expand step by step, train the result, evaluate, push."""
     from pipeline import commands
 
-    commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs, beam=beam), runs, fresh=fresh,
-                    as_json=as_json, verbose=verbose)
+    commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs, beam=beam, **{
+        "search.cost": cost, "search.constraints": constraint or None, "search.hours": hours,
+        "search.warm_start": warm_start, "search.seeds.extra": extra_seeds}), runs, fresh=fresh, as_json=as_json,
+        verbose=verbose)
 
 
 @app.command()
@@ -122,14 +133,15 @@ def ingest(output: Annotated[str, typer.Argument(help="Folder for the records.")
 def plan(config: ConfigFile = None, videos: Videos = None, labels: Labels = None, name: Name = None,
          steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None,
          target_gmacs: Annotated[Optional[float], typer.Option(help="Stop at this cost, contracted to it.")] = None,
-         epochs: Epochs = None,
+         epochs: Epochs = None, cost: Cost = None, constraint: Constraints = None, hours: Hours = None,
          gmacs_per_second: Annotated[Optional[float], typer.Option(
              help="Training speed to reckon with; default: as measured in the run, else 20 for 2 CPU cores.")] = None,
          runs: Runs = "runs", as_json: Json = False) -> None:
     """The next step's candidates with MACs, parameters, memory and time, before anything trains."""
     from pipeline import planning
 
-    settings = _config(config, name, videos, labels, steps, target_gmacs, epochs, need_videos=False)
+    settings = _config(config, name, videos, labels, steps, target_gmacs, epochs, need_videos=False, **{
+        "search.cost": cost, "search.constraints": constraint or None, "search.hours": hours})
     planning.show(settings, runs, gmacs_per_second, as_json)
 
 
@@ -272,12 +284,12 @@ def tensorboard(run: Annotated[Optional[str], typer.Argument(help="Name or folde
     looking.tensorboard(run, runs, host, port)
 
 
-def _config(config, name, videos, labels, steps, target_gmacs, epochs, need_videos=True, beam=None):
+def _config(config, name, videos, labels, steps, target_gmacs, epochs, need_videos=True, beam=None, **more):
     from pipeline.config import load_config, shipped
 
     return load_config(config or shipped("small.yaml"), need_videos=need_videos, **{
         "name": name, "ingest.videos": videos, "ingest.labels": labels, "search.steps": steps,
-        "search.target_gmacs": target_gmacs, "recipe.epochs": epochs, "beam": beam or None})
+        "search.target_gmacs": target_gmacs, "recipe.epochs": epochs, "beam": beam or None, **more})
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from components.video_example_gen.settings import IngestSettings
 from expansion.distribute import Devices
 from expansion.errors import InputError
 from expansion.recipe import ClipSettings, Recipe
-from expansion.search import SearchSettings, SpecSetting
+from expansion.search_settings import SearchSettings, SpecSetting
 from expansion.settings import Settings, parse_settings
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import tempfile
 from dataclasses import dataclass
 
 from expansion.axes import propose
 from expansion.complexity import complexity
-from expansion.console import make_console, make_table, print_json
+from expansion.console import make_console, make_table, noise_to, print_json
+from expansion.costs import show_cost
 from expansion.dataset import VideoDataset
 from expansion.errors import InputError
 from expansion.forecast import Speed, measured_speed
+from expansion.latency import Latencies
+from expansion.progress import waiting
 from expansion.search import Search
 from expansion.spec import Spec, parse_spec
 from expansion.tables import SPEC_COLUMNS, cost, duration, spec_cells
@@ -29,7 +33,8 @@ class Plan:
     Args:
         step: number of the next step.
         parent: what it expands.
-        candidates: axis, the axes that come to the same, spec, MACs, parameters, bytes of a training step, seconds.
+        cost: what candidates are matched in; see costs.cost_of.
+        candidates: axis, the axes that come to the same, spec, cost, MACs, parameters, bytes of a training step, seconds.
         saturated: axis and reason of those that cannot move.
         later: this step and those after it, as they come out if each costs what it should: MACs, candidates, seconds.
         videos: for training; None where it is not known yet.
@@ -42,6 +47,7 @@ class Plan:
     step: int
     parent: Spec
     parent_macs: int
+    cost: str
     candidates: list[dict]
     saturated: list[dict]
     later: list[dict]
@@ -63,24 +69,32 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None) 
     settings = config.search.model_copy(
         update={"classes": classes or 400} | ({"limits": data.limits} if data else {}))
     parent, number = (settings.seed, 0) if search is None else _standing(search)
-    proposed, saturated = propose(parent, settings.axes, settings.cost, settings.factor, settings.limits)
+    costs = Search(settings, latency=Latencies(settings.classes, folder.traces()[-1] if search else None))
+    proposed, saturated = propose(parent, settings.axes, costs.cost, settings.factor, settings.limits, costs.rejects)
     recipe = config.recipe.at(number + 1)
     candidates = []
     for candidate in proposed:
         found = complexity(candidate.spec, settings.classes)
         candidates.append({
-            "axis": candidate.axis, "merged": list(candidate.merged), "spec": candidate.spec, "macs": found.macs,
+            "axis": candidate.axis, "merged": list(candidate.merged), "spec": candidate.spec,
+            "cost": candidate.cost, "macs": found.macs,
             "params": found.params, "params_without_bn": found.params_without_bn, "bytes": found.memory(recipe.batch),
             "seconds": speed.seconds(found.macs, recipe.epochs * videos) if videos else None})
-    macs = settings.cost(parent)
-    later = _later(config, macs, number, len(candidates), videos, speed) if videos else []
-    return Plan(number + 1, parent, macs, candidates, [dataclasses.asdict(axis) for axis in saturated], later, videos,
+    macs = complexity(parent, settings.classes).macs
+    spent = sum(t.metrics.get("seconds", 0.0) for step in search.steps for t in step.trainings) if search else 0.0
+    later = _later(config, macs, number, candidates, videos, speed, spent) if videos else []
+    return Plan(number + 1, parent, macs, settings.cost, candidates, [dataclasses.asdict(axis) for axis in saturated], later, videos,
                 classes, data is not None, search.stopped_by if search else None, speed)
 
 
 def show(config: Config, runs: str, gmacs_per_second: float | None, as_json: bool = False) -> None:
     """Prints the plan of the run that the configuration names."""
-    plan = make_plan(config, runs, gmacs_per_second)
+    if config.search.measures_latency:
+        with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt")):
+            with waiting(make_console(stderr=True), "measuring latencies"):
+                plan = make_plan(config, runs, gmacs_per_second)
+    else:
+        plan = make_plan(config, runs, gmacs_per_second)
     if as_json:
         print_json(dataclasses.asdict(plan))
         return
@@ -90,9 +104,12 @@ def show(config: Config, runs: str, gmacs_per_second: float | None, as_json: boo
                    else "classes are taken as 400")
         console.print(f"No records yet: {counted}; the videos' length and size may limit the axes further.\n")
     title = f"step {plan.step}, from {plan.parent} ({cost(plan.parent_macs)}MACs)"
-    table = make_table(title, "axis", *SPEC_COLUMNS, "MACs", "params", "no BN", "memory", "time")
+    own = [plan.cost] if plan.cost in ("memory", "latency") else []
+    headers = ["activations" if name == "memory" else name for name in own]
+    table = make_table(title, "axis", *SPEC_COLUMNS, *headers, "MACs", "params", "no BN", "memory", "time")
     for row in plan.candidates:
-        table.add_row(" = ".join((row["axis"], *row["merged"])), *spec_cells(row["spec"]), cost(row["macs"]),
+        table.add_row(" = ".join((row["axis"], *row["merged"])), *spec_cells(row["spec"]),
+                      *(show_cost(name, row["cost"]) for name in own), cost(row["macs"]),
                       f"{row['params'] / 1e6:.2f} M", f"{row['params_without_bn'] / 1e6:.2f} M",
                       f"{row['bytes'] / 2**30:.2f} GiB", duration(row["seconds"]))
     console.print(table)
@@ -130,13 +147,19 @@ def _listed(config: Config) -> tuple[int | None, int | None]:
     return max(2, len({entry.label_text for entry in entries})), round(given + share)
 
 
-def _later(config: Config, macs: float, number: int, width: int, videos: int, speed: Speed) -> list[dict]:
-    """What the steps to come will take if each costs what it should."""
-    rows = []
+def _later(config: Config, macs: float, number: int, candidates: list[dict], videos: int, speed: Speed,
+           spent: float) -> list[dict]:
+    """What the steps to come will take if each costs what it should; MACs grow as in the next step where they are not it."""
+    rows, width, factor = [], len(candidates), config.search.factor
+    if config.search.cost != "macs" and candidates:
+        factor = math.prod(row["macs"] / macs for row in candidates) ** (1 / width)
     for step in range(number + 1, config.search.steps + 1):
-        macs *= config.search.factor
+        macs *= factor
         rows.append({"step": step, "macs": macs, "candidates": width,
                      "seconds": width * speed.seconds(macs, config.recipe.at(step).epochs * videos)})
+        if config.search.hours and spent + sum(row["seconds"] for row in rows) > 3600 * config.search.hours:
+            rows.pop()
+            break
         if config.search.target_gmacs and macs >= config.search.target_gmacs * 1e9:
             break
     return rows

@@ -18,6 +18,7 @@ from expansion.search import NoCandidate
 from expansion.spec import Spec
 from expansion.trace import read_trace
 from expansion.training import Diverged, load_model, new_model, train
+from expansion.trials import read_job
 from tests.expansion.colours import write_colours
 
 SPEC = Spec(frames=2, stride=4, size=24, width=0.34)
@@ -94,6 +95,8 @@ def test_a_search_without_tfx(demo_records, tmp_path):
     assert model.spec == path[-1].spec and model.class_names == demo_records.classes
     assert evaluate(model, demo_records, "val", CLIPS).accuracy == pytest.approx(path[-1].accuracy)
     assert os.path.exists(os.path.join(first.project_dir, "path.png"))
+    trials = [first.get_trial_dir(c.trial_id) for step in first.trace.steps for c in step.candidates]
+    assert {read_job(folder).parent for folder in trials} == {None}  # from scratch, as in the paper
     # A finished search is not run again.
     again = tuner(demo_records, tmp_path)
     again.search()
