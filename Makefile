@@ -5,7 +5,7 @@ UV = $(PYTHON) scripts/get_uv.py
 export PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fast lock clean
+.PHONY: help install demo test fast lock audit clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | awk -F: '{printf "  make %-9s%s\n", $$1, $$2}'
@@ -32,6 +32,10 @@ lock:  ## resolve locks/ anew after a change of setup.py
 	$(COMPILE) $(EXTRAS) --python-version 3.13 --python-platform x86_64-manylinux_2_39 -o locks/py313.txt
 	$(COMPILE) locks/build.in --universal --python-version 3.10 -o locks/build.txt
 	$(COMPILE) locks/uv.in --universal --python-version 3.8 -o locks/uv.txt
+
+audit:  ## ask a vulnerability database (on the net) about every package of the locks
+	@for lock in py311 py312 py313; do echo "$$lock:"; \
+	$(UV) tool run pip-audit --strict --disable-pip --require-hashes -r locks/$$lock.txt || failed=1; done; exit $${failed:-0}
 
 clean:  ## remove what install made (runs/ stays)
 	rm -rf .venv .venv-tools build *.egg-info .pytest_cache .hypothesis
