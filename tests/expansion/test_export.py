@@ -1,5 +1,6 @@
 """Exports answer as the Keras model does: SavedModel, TFLite in float32 and in integers."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,7 +10,7 @@ from expansion.errors import InputError
 from expansion.evaluation import evaluate, evaluate_network
 from expansion.export import export_saved_model, export_tflite, largest_difference
 from expansion.lite import LiteModel
-from expansion.model import build_model
+from expansion.model import at_size, build_model
 from expansion.network import keras_network, open_network
 from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
@@ -23,6 +24,7 @@ CLIPS = ClipSettings(views=2, crops=3)
 @pytest.fixture(scope="module")
 def model(demo_records):
     """A network in which every layer counts and classes differ, without training."""
+    keras.utils.set_random_seed(0)
     model = build_model(SPEC, 8, class_names=demo_records.classes)
     rng = np.random.default_rng(3)
     for weight in model.weights:
@@ -31,7 +33,7 @@ def model(demo_records):
         elif weight.name in ("beta", "moving_mean"):
             weight.assign(rng.normal(0, 0.3, weight.shape))
     last = model.get_layer("logits")
-    logits = model(real_clips(demo_records, 32, "train")).numpy()
+    logits = at_size(model, 36).place_logits(real_clips(demo_records, 36, "train")).numpy().reshape(-1, 8)
     kernel, _ = last.get_weights()
     last.set_weights([2 * kernel / logits.std(axis=0), -2 * (logits / logits.std(axis=0)).mean(axis=0)])
     return model
