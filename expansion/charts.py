@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from expansion.axes import AXES
 from expansion.figure import PATH_COLOUR, REFERENCE_COLOUR, STYLES, described
 from expansion.search import CandidateState, Search, Step
+from expansion.selection import wilson
 from expansion.tables import duration, percent, points
 
 GRID_COLOUR = "#e3e3e3"
@@ -157,7 +158,7 @@ def classes_figure(names: Sequence[str], right: Sequence[int], videos: Sequence[
                   reverse=True)
     figure, axes = _figure(width, 0.9 + 0.3 * max(1, len(rows)))
     for row, (share, name, good, total) in enumerate(rows):
-        low, high = interval(good, total)
+        low, high = wilson(good, total)
         axes.plot([100 * low, 100 * high], [row, row], color=STYLES["fast"].colour, linewidth=2, alpha=0.45, zorder=2,
                   solid_capstyle="butt")
         (marker,) = axes.plot(100 * share, row, zorder=3, clip_on=False, **STYLES["fast"].drawn(8))
@@ -171,20 +172,6 @@ def classes_figure(names: Sequence[str], right: Sequence[int], videos: Sequence[
     axes.set_xlabel("top-1 accuracy (%); the bar is the 95 % interval")
     axes.grid(axis="x", color=GRID_COLOUR, linewidth=0.8)
     return figure
-
-
-def interval(right: int, total: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share (Wilson 1927), as shares of 1.
-
-    Args:
-        right: how many of the videos were right.
-        total: of how many, above 0.
-    """
-    z = 1.959964
-    share, spread = right / total, z * z / total
-    centre = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / (4 * total))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _end(until: int | None) -> int | None:

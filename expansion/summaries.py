@@ -19,7 +19,7 @@ from tensorboard.plugins.hparams import api as hp
 from tensorboard.plugins.hparams import metadata
 
 from expansion.boards import CURVES, RESULTS, experiment, hyperparameters, layout, session_end, trial_id
-from expansion.charts import gains_figure, interval, time_figure
+from expansion.charts import gains_figure, time_figure
 from expansion.evaluation import Evaluation
 from expansion.events import Run, event_files
 from expansion.figure import confusion_figure, pixels, search_figure
@@ -146,8 +146,8 @@ def _write_wins(run: Run, search: Search, number: int) -> None:
     for axis, steps in won.items():  # not those that have not won: a chart of zeros hides the others
         run.scalar(f"wins/{axis}", steps, number)
     winner = search.steps[number].winner
-    if winner.correct:
-        low, high = interval(sum(winner.correct), len(winner.correct))
+    if winner.interval:
+        low, high = winner.interval
         for name, share in (("accuracy", winner.accuracy), ("low", low), ("high", high)):
             run.scalar(f"interval/{name}", share, number)
 

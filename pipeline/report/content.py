@@ -10,10 +10,11 @@ import yaml
 from matplotlib.figure import Figure
 
 from expansion import paper
-from expansion.charts import classes_figure, curves_figure, gains_figure, interval, time_figure
+from expansion.charts import classes_figure, curves_figure, gains_figure, time_figure
 from expansion.figure import search_figure
 from expansion.search import CandidateState, Step
-from expansion.tables import SPEC_COLUMNS, cost, duration, percent, points, spec_cells, verdict
+from expansion.selection import wilson
+from expansion.tables import SPEC_COLUMNS, accuracy, cost, duration, percent, points, spec_cells, verdict
 from pipeline.report.facts import Facts
 
 MOST_CLASSES = 20  # of a confusion matrix that is shown whole
@@ -37,6 +38,9 @@ class Picture(NamedTuple):
     about: str
 
 
+COST_NAMES = {"macs": "MACs", "params": "parameters", "memory": "activation memory", "latency": "latency"}
+
+
 class Card(NamedTuple):
     """A number that the page opens with."""
 
@@ -47,7 +51,7 @@ class Card(NamedTuple):
 
 def share_text(right: int, total: int) -> str:
     """90.4 % (86.0 to 93.5): a share with its 95 % interval."""
-    low, high = interval(right, total)
+    low, high = wilson(right, total)
     return f"{percent(right / total)} ({100 * low:.1f} to {100 * high:.1f})"
 
 
@@ -56,16 +60,28 @@ def headline(facts: Facts) -> str:
     settings, data = facts.search.settings, facts.data
     on = f"{sum(data.videos(split) for split in data.splits):,} videos of {len(data.classes)} classes" if data else "videos"
     steps = len(facts.search.path) - 1
-    return (f"From {settings.seed} ({cost(settings.cost(settings.seed))}MACs), trying {', '.join(settings.axes)} "
+    return (f"From {settings.seed} ({cost(facts.search.steps[0].candidates[0].macs)}MACs), trying {', '.join(settings.axes)} "
             f"in each step, on {on}: {max(steps, 0)} step{'s' if steps != 1 else ''} decided, "
-            f"{len(facts.trained)} candidates trained" + (f", {len(facts.failed)} failed" if facts.failed else "") + ".")
+            f"{len(facts.trained)} candidates trained" + (f", {len(facts.failed)} failed" if facts.failed else "") + f". {protocol(facts)}")
+
+
+def protocol(facts: Facts) -> str:
+    """How candidates were matched, begun and told apart, in sentences."""
+    settings = facts.search.settings
+    begun = "with their parent's weights" if settings.warm_start else "from scratch"
+    said = [f"Candidates were matched in {COST_NAMES[settings.cost]} and trained {begun}"]
+    if settings.constraints:
+        said.append(f"none was allowed to break {', '.join(map(str, settings.constraints))}")
+    if further := sum(len(c.repeats) for step in facts.search.steps for c in step.candidates):
+        said.append(f"those that could not be told apart were trained {further} more times with other seeds")
+    return "; ".join(said) + "."
 
 
 def cards(facts: Facts) -> list[Card]:
     winner, outcome, found = facts.winner, facts.outcome, []
     if outcome:
         right, total = sum(outcome.right), sum(outcome.videos)
-        low, high = interval(right, total)
+        low, high = wilson(right, total)
         found.append(Card(percent(outcome.accuracy), f"top-1 on {total:,} {outcome.split} videos",
                           f"95 % interval {100 * low:.1f} to {100 * high:.1f}; the seed {percent(outcome.seed_accuracy)}"))
     if winner:
@@ -119,7 +135,7 @@ def path_table(facts: Facts) -> Table:
             theirs = paper.winner(step.step) if step.kind == "expansion" and step.step <= paper.STEPS else ""
             rows.append((f"{step.step} {step.kind if step.kind != 'expansion' else winner.axis}",
                          *spec_cells(winner.spec), f"{cost(winner.macs)}", f"{winner.params / 1e6:.2f} M",
-                         percent(winner.accuracy), points(winner.gain), points(decision.margin),
+                         accuracy(winner), points(winner.gain), points(decision.margin),
                          "-" if step.kind != "expansion" else decision.verdict, theirs or "-"))
     header = ("step", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "margin", "verdict", "the paper's")
     return Table(header, rows, [len(rows) - 1] if rows else [])
@@ -133,7 +149,7 @@ def step_table(step: Step) -> Table:
 
 
 def _state(candidate: CandidateState) -> str:
-    return percent(candidate.accuracy) if candidate.status == "completed" else candidate.status
+    return accuracy(candidate) if candidate.status == "completed" else candidate.status
 
 
 def _latency(candidate: CandidateState) -> str:

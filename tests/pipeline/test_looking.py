@@ -59,7 +59,7 @@ def test_show_prints_steps_path_and_failures(root, capsys):
     show_run("done", str(root))
     shown = capsys.readouterr().out
     assert "step 1 width failed: MemoryError: a|b" in shown and "done: finished, ended by steps" in shown
-    assert "35 test videos: 85.7 % (the seed 25.0 %)" in shown and shown.count("fast = temporal *") == 1
+    assert "35 test videos: 85.7 % (the seed 25.0 %)" in shown and shown.count("fast=temporal *") == 1
     show_run("broken", str(root))
     assert "it failed: RuntimeError: out of memory" in capsys.readouterr().out
 

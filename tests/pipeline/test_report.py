@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from expansion import files
-from expansion.charts import classes_figure, curves_figure, gains_figure, interval, phases, time_figure
+from expansion.charts import classes_figure, curves_figure, gains_figure, phases, time_figure
 from expansion.errors import InputError
 from expansion.search import CandidateState, Search
 from expansion.spec import X2D
@@ -63,7 +63,14 @@ def test_the_page_of_a_finished_run(tmp_path):
                   "Classes far below the rest: run | walk.", "python"):
         assert words.lower() in text.lower(), words
     for candidate in search.path:
-        assert content.percent(candidate.accuracy) in page.texts
+        assert content.accuracy(candidate) in page.texts
+
+
+def test_the_page_says_how_candidates_were_matched_and_begun(tmp_path):
+    settings = SMALL.model_copy(update={"warm_start": True, "cost": "params"})
+    text = " ".join(page_of(make_run(tmp_path / "demo", finished(settings)), tmp_path).texts)
+    assert "matched in parameters and trained with their parent's weights" in text
+    assert "trained from scratch" in " ".join(page_of(make_run(tmp_path / "other", finished()), tmp_path).texts)
 
 
 def test_the_page_needs_nothing_else_and_follows_the_readers_colours(tmp_path):
@@ -116,13 +123,6 @@ def test_markdown_has_the_same_tables_and_its_pictures_beside_it(tmp_path):
 def test_another_ending_is_an_error_that_names_it(tmp_path, path, markdown):
     with pytest.raises(InputError, match="is not known for"):
         write_report(gather(make_run(tmp_path / "demo", finished())), path, markdown)
-
-
-def test_intervals_are_wilsons():
-    """Newcombe (1998), table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29."""
-    for right, total, low, high in [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611),
-                                    (1, 29, 0.0061, 0.1718)]:
-        assert interval(right, total) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_phases_add_up_to_the_whole():
