@@ -5,11 +5,11 @@ UV = $(PYTHON) scripts/get_uv.py
 export PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fast lock audit clean
+.PHONY: help install demo test fast bench peers lock audit clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | awk -F: '{printf "  make %-9s%s\n", $$1, $$2}'
-	@echo "  PROFILE=py311|py312|py313 picks the lock, ARGS='...' is passed on to x3d demo and pytest"
+	@echo "  PROFILE=py311|py312|py313 picks the lock, ARGS='...' is passed on to x3d demo, pytest and the benches"
 
 install:  ## make .venv from the lock that fits this machine
 	@$(PYTHON) scripts/install.py
@@ -32,6 +32,15 @@ lock:  ## resolve locks/ anew after a change of setup.py
 	$(COMPILE) $(EXTRAS) --python-version 3.13 --python-platform x86_64-manylinux_2_39 -o locks/py313.txt
 	$(COMPILE) locks/build.in --universal --python-version 3.10 -o locks/build.txt
 	$(COMPILE) locks/uv.in --universal --python-version 3.8 -o locks/uv.txt
+
+bench: install  ## timings against peers, those that are there (make peers)
+	.venv/bin/python -m benchmarks $(ARGS)
+
+peers:  ## PyTorch and PyTorchVideo into .venv-bench, for make bench
+	$(UV) venv --quiet .venv-bench
+	$(UV) pip install --python .venv-bench/bin/python torch==2.13.0 fvcore==0.1.5.post20221221 iopath==0.1.10 \
+		networkx parameterized==0.9.0 numpy
+	$(UV) pip install --python .venv-bench/bin/python --no-deps pytorchvideo==0.1.5
 
 audit:  ## ask a vulnerability database (on the net) about every package of the locks
 	@for lock in py311 py312 py313; do echo "$$lock:"; \

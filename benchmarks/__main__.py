@@ -1,0 +1,51 @@
+"""`python -m benchmarks`: runs benches and writes a table to the screen and a JSON file a case to a folder."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.harness import ROOT, report, run_case
+from expansion.console import make_console
+
+BENCHES = ("network",)  # modules of this package with a list CASES
+
+
+def main(
+    benches: Annotated[list[str] | None, typer.Argument(help=f"of {', '.join(BENCHES)}; all if none is named")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="cases, by name; may be given several times")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="how often the contenders take turns")] = 5,
+    output: Annotated[Path | None, typer.Option(help="folder for the JSON; default runs/benchmarks/<time>")] = None,
+    list_cases: Annotated[bool, typer.Option("--list", help="list the cases and end")] = False,
+) -> None:
+    """Measures this project and its peers in turn, in the same run."""
+    console = make_console()
+    unknown = set(benches or ()) - set(BENCHES)
+    if unknown:
+        raise typer.BadParameter(f"no bench {sorted(unknown)[0]!r}; there are {', '.join(BENCHES)}")
+    cases = [case for name in benches or BENCHES for case in importlib.import_module(f"benchmarks.{name}").CASES]
+    unknown = set(only or ()) - {case.name for case in cases}
+    if unknown:
+        raise typer.BadParameter(f"no case {sorted(unknown)[0]!r}; there are {', '.join(c.name for c in cases)}")
+    if list_cases:
+        for case in cases:
+            console.print(f"{case.name:12} {case.title}")
+        return
+    folder = output or ROOT / "runs" / "benchmarks" / f"{datetime.now():%Y%m%d-%H%M%S}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for case in cases:
+        if only and case.name not in only:
+            continue
+        result = run_case(case, rounds, folder, console)
+        (folder / f"{case.name}.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+        report(result, console)
+    console.print(f"JSON and logs: {folder}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

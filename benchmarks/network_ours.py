@@ -1,0 +1,58 @@
+"""Worker: a training step or a forward pass of this project's network."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from benchmarks import worker  # noqa: E402
+
+CLASSES = 400
+
+
+def data(spec, batch: int):
+    import numpy as np
+    import tensorflow as tf
+
+    random = np.random.default_rng(0)
+    clips = random.integers(0, 256, (batch, spec.frames, spec.size, spec.size, 3), dtype=np.uint8)
+    return tf.constant(clips), tf.constant(random.integers(0, CLASSES, batch))
+
+
+def training_step(model, clips, labels):
+    """One step as Keras' fit runs it: forward, backward, update, metrics."""
+    import tensorflow as tf
+
+    model.make_train_function()
+    batches = iter(tf.data.Dataset.from_tensors((clips, labels)).repeat())
+
+    def step():
+        logs = model.train_function(batches)
+        return [float(value) for value in logs.values()]  # waits for the step
+
+    return step
+
+
+def start():
+    settings = worker.settings()
+    import keras
+    import tensorflow as tf
+
+    from expansion.model import build_model
+    from expansion.recipe import Recipe
+    from expansion.spec import parse_spec
+    from expansion.training import compile_model
+
+    spec, batch = parse_spec(settings["network"]), settings["batch"]
+    clips, labels = data(spec, batch)
+    model = build_model(spec, CLASSES)
+    about = {"tensorflow": tf.__version__, "keras": keras.__version__}
+    if settings["mode"] == "train":
+        return training_step(compile_model(model, Recipe(batch=batch), 10_000), clips, labels), batch, about
+    forward = tf.function(lambda clips: model(clips, training=False), autograph=False)
+    return lambda: forward(clips).numpy(), batch, about
+
+
+if __name__ == "__main__":
+    worker.serve(start)
