@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,3 +129,18 @@ def test_the_hyperparameters_are_a_standard_artifact(finished):
     with open(path, encoding="utf-8") as file:
         values = json.load(file)["values"]
     assert {key: values[key] for key in result.search.path[-1].spec.as_dict()} == result.search.path[-1].spec.as_dict()
+
+
+def test_a_larger_budget_goes_on_and_trains_no_candidate_again(finished, config):
+    """The last test here: it changes the run."""
+    from pipeline.local import run_pipeline
+
+    folder, first, *_, before = finished
+    trained = {path: path.stat().st_mtime_ns for path in Path(first.search_folder).glob("trial_*/model.keras")}
+    larger = config.model_copy(update={"search": config.search.model_copy(update={"steps": 3})})
+    result, after = run_pipeline(larger, folder), executions(folder)
+    assert len(trained) == 5 and all(path.stat().st_mtime_ns == time for path, time in trained.items())
+    assert len(result.search.steps) == 4 and result.search.stopped_by == "steps"
+    assert result.search.as_dict()["steps"][:3] == first.search.as_dict()["steps"]
+    again = {name for name in COMPONENTS if after[name, "COMPLETE"] > before[name, "COMPLETE"]}
+    assert "ExpansionSearch" in again and "VideoExampleGen" not in again
