@@ -7,6 +7,7 @@ import os
 import keras_tuner
 
 from expansion import summaries
+from expansion.checkpoint import training_key
 from expansion.dataset import VideoDataset
 from expansion.export import export_saved_model
 from expansion.files import KERAS_MODEL
@@ -22,7 +23,8 @@ def run_fn(fn_args) -> None:
     """Trains the network that the hyperparameters name.
 
     Args:
-        fn_args: TFX FnArgs. custom_config holds "recipe", "final", "clips" and "seed"; hyperparameters those of the search.
+        fn_args: TFX FnArgs. custom_config holds "recipe", "final", "clips", "seed" and "checkpoints", a folder that
+            outlives a run of the pipeline, so that a stopped training goes on; hyperparameters are those of the search.
     """
     config = fn_args.custom_config
     clips, seed = ClipSettings(**config["clips"]), config["seed"]
@@ -34,7 +36,8 @@ def run_fn(fn_args) -> None:
     progress = SearchProgress()
     progress.training_began(spec, recipe.epochs)
     model = new_model(spec, data, recipe, seed)
-    train(model, data, recipe, clips, seed=seed, on_epoch=progress.epoch_ended,
+    checkpoint = os.path.join(config["checkpoints"], training_key(spec, data, recipe, clips, seed))
+    train(model, data, recipe, clips, seed=seed, on_epoch=progress.epoch_ended, checkpoint=checkpoint,
           callbacks=[summaries.Curves(os.path.join(fn_args.model_run_dir, "train"))])
     progress.trial_ended("trained")
     export_saved_model(model, fn_args.serving_model_dir, clips)

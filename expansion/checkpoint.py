@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from expansion.dataset import VideoDataset
 from expansion.distribute import is_chief, read_variables
 from expansion.errors import InputError
 from expansion.recipe import ClipSettings, Recipe
+from expansion.spec import Spec
 
 STATE = "state.npz"
 FORMAT_VERSION = 1
@@ -36,7 +38,7 @@ class Checkpoint:
     def __init__(self, folder: str, model: keras.Model, data: VideoDataset, recipe: Recipe, settings: ClipSettings,
                  seed: int):
         self.folder, self.path, self.model = folder, os.path.join(folder, STATE), model
-        self.training = _training(model, data, recipe, settings, seed)
+        self.training = describe_training(model.spec, data, recipe, settings, seed)
         self.finished = False
 
     @property
@@ -90,15 +92,21 @@ class Checkpoint:
         return about, values
 
 
-def _training(model: keras.Model, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int) -> dict:
+def describe_training(spec: Spec, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int) -> dict:
     """What decides the result of a training, as flat JSON."""
     said = {
-        "network": model.spec.as_dict(),
+        "network": spec.as_dict(),
         "recipe": recipe.model_dump(mode="json", exclude={"by_step"}),
         "clips": settings.model_dump(mode="json", include={"jitter", "flip"}),
     }
     flat = {f"{part}.{key}": value for part, values in said.items() for key, value in values.items()}
     return flat | {"classes": list(data.classes), "data": data.manifest.get("fingerprint"), "seed": seed}
+
+
+def training_key(*training) -> str:
+    """A short name of a training, for a folder; takes what describe_training takes."""
+    said = json.dumps(describe_training(*training), sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
 def _differences(saved: dict, wanted: dict) -> list[str]:

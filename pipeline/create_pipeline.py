@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 from tfx import v1 as tfx
@@ -46,7 +48,7 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
     Args:
         config: what to run.
         pipeline_name, pipeline_root: TFX's name for it, and where its artifacts go.
-        search_folder: where the search keeps its state between runs.
+        search_folder: where search and last training keep their state between runs.
         serving_root: where a blessed model is pushed.
         evaluate_on: split of the last evaluation.
         ingest_work: where unfinished ingestion is kept between runs.
@@ -71,7 +73,7 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["val"]),
         custom_config={"recipe": settings["recipe"], "final": config.final, "clips": settings["clips"],
-                       "seed": config.seed},
+                       "seed": config.seed, "checkpoints": os.path.join(search_folder, "final")},
     )
     models = {
         MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),

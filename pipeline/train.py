@@ -121,7 +121,7 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
     from expansion.distribute import is_chief, on_one_device
     from expansion.evaluation import evaluate
     from expansion.events import Run
-    from expansion.training import new_model, train
+    from expansion.training import new_model, save_model, train
     from expansion.transfer import start_from_file
 
     spec, recipe = config.train.spec, config.recipe
@@ -142,9 +142,7 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
         return {}
     evaluation = evaluate(model, data, "val", config.clips)
     progress.trial_ended(f"{100 * evaluation.accuracy:.1f} %")
-    partial = os.path.join(folder.path, f"partial-{files.KERAS_MODEL}")
-    model.save(partial)
-    os.replace(partial, folder.keras_model)
+    save_model(model, folder.keras_model)
     results = _results(config, data, history, evaluation) | {
         "devices": strategy.num_replicas_in_sync, "model": folder.keras_model}
     with Run(logs) as run:

@@ -1,0 +1,51 @@
+"""The last training of a pipeline: stopped, it goes on in the next run, which has other output folders."""
+
+from types import SimpleNamespace
+
+import keras_tuner
+import numpy as np
+import pytest
+
+from components.trainer import run_fn
+from expansion.files import KERAS_MODEL
+from expansion.progress import SearchProgress
+from expansion.recipe import ClipSettings, Recipe
+from expansion.training import load_model
+from tests.expansion.colours import write_colours
+
+SPEC = {"frames": 2, "stride": 2, "size": 24, "width": 0.34, "depth": 0.2, "bottleneck": 1.0}
+
+
+class Stopped(Exception):
+    """Stands for whatever ends a process."""
+
+
+def arguments(records, run, checkpoints):
+    chosen = keras_tuner.HyperParameters()
+    for name, value in ({"step": 0} | SPEC).items():
+        chosen.Fixed(name, value)
+    return SimpleNamespace(
+        train_files=[f"{records}/Split-train/*"], hyperparameters=chosen.get_config(), model_run_dir=str(run / "logs"),
+        serving_model_dir=str(run / "Format-Serving"),
+        custom_config={"recipe": Recipe(epochs=1, batch=16, rate=0.1, rate_batch=16).model_dump(), "final": {"epochs": 3},
+                       "clips": ClipSettings(views=2).model_dump(), "seed": 0, "checkpoints": str(checkpoints)})
+
+
+@pytest.mark.slow
+def test_it_goes_on_in_the_next_run(tmp_path, monkeypatch):
+    records = write_colours(str(tmp_path / "records")).path
+    epochs = []
+
+    def ended(self, epoch, of, logs):
+        epochs.append((epoch, of))
+        if epochs == [(1, 3), (2, 3)]:
+            raise Stopped
+
+    monkeypatch.setattr(SearchProgress, "epoch_ended", ended)
+    with pytest.raises(Stopped):
+        run_fn(arguments(records, tmp_path / "1", tmp_path / "checkpoints"))
+    run_fn(arguments(records, tmp_path / "2", tmp_path / "checkpoints"))
+    assert epochs == [(1, 3), (2, 3), (2, 3), (3, 3)]  # stopped before the second epoch was saved
+    run_fn(arguments(records, tmp_path / "3", tmp_path / "other"))
+    resumed, whole = (load_model(str(tmp_path / run / KERAS_MODEL)) for run in ("2", "3"))
+    assert all(np.array_equal(a, b) for a, b in zip(resumed.get_weights(), whole.get_weights(), strict=True))
