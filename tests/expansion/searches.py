@@ -15,7 +15,7 @@ def right(count: int) -> tuple[bool, ...]:
 
 def accuracy_of(step: int, axis: str) -> int:
     """Videos that a candidate gets right: the temporal axes are the best in every step."""
-    return 5 if axis == "seed" else 7 + 3 * step + {"fast": 2, "temporal": 1}.get(axis, 0)
+    return 5 if axis == "seed" else min(VIDEOS, 7 + 3 * step + {"fast": 2, "temporal": 1}.get(axis, 0))
 
 
 def finished(settings: SearchSettings = SMALL, failing: str | None = None, steps: int = 99, on_decided=None) -> Search:
