@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from expansion import files
 from expansion.errors import InputError
 from expansion.recipe import ClipSettings
+from expansion.records import MANIFEST
 from pipeline.config import load_config
 from pipeline.runs import RunFolder, find_run
 
@@ -42,8 +43,12 @@ def find_model(name: str, runs: str = "runs") -> StoredModel:
     if name.endswith((".keras", ".tflite")):
         raise InputError(f"{name}: no such file")
     folder = _run(name, runs)
-    clips = load_config(folder.config, need_videos=False).clips if files.exists(folder.config) else None
-    return StoredModel(_newest_model(folder), folder.name, clips, folder.records())
+    path = _newest_model(folder)
+    if not files.exists(folder.config):
+        return StoredModel(path, folder.name)
+    config = load_config(folder.config, need_videos=False)
+    ingested = folder.train_records if files.exists(os.path.join(folder.train_records, MANIFEST)) else folder.records()
+    return StoredModel(path, folder.name, config.clips, config.train.records or ingested)
 
 
 def _run(name: str, runs: str) -> RunFolder:
@@ -55,7 +60,7 @@ def _run(name: str, runs: str) -> RunFolder:
 
 def _newest_model(folder: RunFolder) -> str:
     """The trained network of a run; while there is none, the last winner of its search."""
-    trained = files.matching(os.path.join(folder.path, files.KERAS_MODEL)) + files.matching(
+    trained = files.matching(folder.keras_model) + files.matching(
         os.path.join(folder.artifacts, "Trainer", "model", "*", files.KERAS_MODEL))
     if trained:
         return max(trained, key=os.path.getmtime)

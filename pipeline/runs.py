@@ -94,6 +94,11 @@ class RunFolder:
         return self._at(files.KERAS_MODEL)
 
     @property
+    def train_records(self) -> str:
+        """What `x3d train` ingested, where it was given videos."""
+        return self._at("records")
+
+    @property
     def checkpoint(self) -> str:
         """State of an `x3d train` after its last epoch."""
         return self._at("checkpoint")

@@ -107,7 +107,7 @@ def _data(config: Config, folder: RunFolder) -> VideoDataset:
     if records is None:
         from components.video_example_gen.ingest import ingest_folder
 
-        records = os.path.join(folder.path, "records")
+        records = folder.train_records
         with task_progress("ingesting") as progress:
             ingest_folder(config.ingest, records, config.beam, progress=progress)
     data = VideoDataset.open(records)

@@ -140,6 +140,18 @@ def test_a_run_is_found_by_its_name(keras_file, tmp_path):
     assert (found.path, found.name, found.clips.eval_scale) == (str(trained / KERAS_MODEL), "mine", 1.1)
 
 
+def test_a_training_is_found_with_its_records(tmp_path):
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / KERAS_MODEL).write_bytes(b"")
+    assert find_model("t", str(tmp_path)).records is None
+    (tmp_path / "t" / "config.yaml").write_text("train: {records: elsewhere, spec: XS}")
+    assert find_model(str(tmp_path / "t")).records == "elsewhere"
+    (tmp_path / "t" / "config.yaml").write_text("clips: {views: 3}")
+    (tmp_path / "t" / "records").mkdir()
+    (tmp_path / "t" / "records" / "manifest.json").write_text("{}")
+    assert find_model("t", str(tmp_path)).records == str(tmp_path / "t" / "records")
+
+
 @pytest.mark.slow
 def test_tflite_is_exported_checked_and_evaluates_alike(keras_file, demo_records, tmp_path, capsys):
     path = str(tmp_path / "m.tflite")
