@@ -144,8 +144,8 @@ def _with_interval(row: dict, key: str) -> str:
 def show(rows: list[dict], output: str) -> None:
     """The models, and the classes of each, on the screen."""
     console = make_console()
-    table = make_table(f"{rows[0]['videos']} videos, split {rows[0]['split']}", "model", "form", "input", "top-1", "95 %",
-                       "top-5", "MACs x views", "params", "latency", "clips/s")
+    table = make_table(f"{rows[0]['videos']} videos, split {rows[0]['split']}", "model", "form", "input", "top-1",
+                       "95 %", "top-5", "MACs x views", "params", "latency", "clips/s")
     for row in rows:
         low, high = row["top1_interval"]
         table.add_row(

@@ -59,7 +59,8 @@ def test_all_that_is_written_agrees(keras_file, demo_records, tmp_path, capsys):
     assert row["top1_interval"][0] <= row["top1"] <= row["top1_interval"][1]
     with open(os.path.join(out, "m.keras", "confusion.csv"), encoding="utf-8", newline="") as file:
         head, *counts = csv.reader(file)
-    assert head[1:] == list(demo_records.classes) and [[int(c) for c in line[1:]] for line in counts] == row["confusion"]
+    assert head[1:] == list(demo_records.classes)
+    assert [[int(count) for count in line[1:]] for line in counts] == row["confusion"]
     assert [entry["right"] for entry in row["per_class"]] == np.diag(row["confusion"]).tolist()
     with open(os.path.join(out, "m.keras", "confusion.png"), "rb") as file:
         assert file.read(8) == b"\x89PNG\r\n\x1a\n"
