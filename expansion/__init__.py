@@ -9,6 +9,7 @@ _HOME = {
     "Spec": "spec", "NAMED": "spec", "parse_spec": "spec",
     "Limits": "axes", "expand": "axes", "propose": "axes", "contract": "axes",
     "decide": "selection", "marginal_gain": "selection",
+    "SeedSettings": "seeds", "Constraint": "constraints", "start_from": "warm_start",
     "Recipe": "recipe", "ClipSettings": "recipe",
     "SearchSettings": "search", "Search": "search", "read_trace": "trace",
     "VideoDataset": "dataset", "InputError": "errors",
