@@ -26,7 +26,7 @@ def tuner(data, folder, **settings):
 @pytest.mark.slow
 def test_candidates_begin_as_the_winner_of_the_step_before_and_the_tied_are_trained_again(demo_records, tmp_path):
     """At a rate near zero a candidate ends as it began: with a warm start that is its parent, for every seed."""
-    search = tuner(demo_records, tmp_path, warm_start=True, seeds={"extra": 2, "std": 0.2})
+    search = tuner(demo_records, tmp_path, warm_start=True, seeds={"extra": 1, "std": 0.2})
     search.search()
     seed, step = search.trace.steps[0].winner, search.trace.steps[1]
     parent_file = os.path.join(search.get_trial_dir(seed.trial_id), files.KERAS_MODEL)
@@ -34,7 +34,7 @@ def test_candidates_begin_as_the_winner_of_the_step_before_and_the_tied_are_trai
     # Running statistics have followed the batches; equal outputs are those of training mode.
     expected = np.asarray(load_model(parent_file)(clips, training=True))
     trainings = list(step.trainings)
-    assert sorted(t.seed for t in trainings) == [0, 0, 1, 1] and {t.warm_start for t in trainings} == {"all clips"}
+    assert sorted(t.seed for t in trainings) == [0, 0, 1] and {t.warm_start for t in trainings} == {"all clips"}
     assert read_job(search.get_trial_dir(seed.trial_id)).parent is None
     jobs = [read_job(search.get_trial_dir(t.trial_id)) for t in trainings]
     assert [job.seed for job in jobs] == [t.seed for t in trainings] and {job.parent for job in jobs} == {parent_file}
@@ -42,5 +42,6 @@ def test_candidates_begin_as_the_winner_of_the_step_before_and_the_tied_are_trai
         model = load_model(os.path.join(search.get_trial_dir(training.trial_id), files.KERAS_MODEL))
         assert model.spec == training.spec
         np.testing.assert_allclose(model(clips, training=True), expected, rtol=1e-3, atol=1e-4)
-    assert os.path.isdir(os.path.join(search.logs, "step01", "width-seed1"))
-    assert search.get_best_models()[0].spec == step.winner.spec and len(step.winner.accuracies) == 2
+    assert len([name for name in os.listdir(os.path.join(search.logs, "step01")) if name.endswith("-seed1")]) == 1
+    assert search.get_best_models()[0].spec == step.winner.spec
+    assert sorted(len(candidate.accuracies) for candidate in step.candidates) == [1, 2]

@@ -46,6 +46,27 @@ def test_plan_names_candidates_and_saturated_axes(tmp_path):
     assert "fast = temporal" in done.stdout and "2x16" in done.stdout and done.returncode == 0
 
 
+def test_plan_by_another_cost_under_constraints(tmp_path):
+    done = x3d("plan", "--runs", str(tmp_path), "--cost", "memory", "--constraint", "params < 2.5M", "--constraint", "gmacs < 1",
+               "--json")
+    plan = json.loads(done.stdout)
+    assert plan["cost"] == "memory" and {c["axis"] for c in plan["candidates"]} == {"fast", "spatial", "depth"}
+    assert all(c["cost"] / 5_823_680 == pytest.approx(2, rel=0.1) for c in plan["candidates"])
+    assert [rejected["axis"] for rejected in plan["saturated"]] == ["width", "bottleneck"]
+    assert all(rejected["reason"].endswith("the constraint is params < 2.5 M") for rejected in plan["saturated"])
+
+
+@pytest.mark.parametrize("args, complaint", [
+    (["--cost", "flops"], "search.cost is 'flops': input should be 'macs', 'params', 'memory' or 'latency'"),
+    (["--constraint", "params > 1M"], "search.constraints.0 is 'params > 1M': a quantity, < or <=, a number and a unit"),
+    (["--constraint", "params < 1M"], "the seed does not meet the constraints: params of 1.63 M"),
+    (["--hours", "0"], "search.hours is 0.0: input should be greater than 0"),
+])
+def test_costs_and_constraints_that_cannot_be_are_one_line(args, complaint):
+    done = x3d("plan", *args)
+    assert done.returncode == 2 and complaint in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize("config, complaint", [
     ("search: {stepz: 3}", "unknown key 'search.stepz'; allowed are seed, classes, axes"),
     ("serch: {}", "unknown key 'serch'; allowed are name, ingest, search"),
