@@ -24,7 +24,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from expansion.console import make_console, make_table
+from expansion.show.console import make_console, make_table
 
 SHORT_SIDE, QUALITY = 160, 90
 CORES = len(os.sched_getaffinity(0))

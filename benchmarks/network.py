@@ -36,7 +36,7 @@ CASES = (
     _case("S", "train", (_FASTER,)),
     _case("XS", "infer", (_FORWARD, Target(KERAS, at_least=40)), _CONV3D),
     _case("S", "infer", (_FORWARD,)),
-    Case("train-small", f"training step, 4 frames at 32 pixels, batch 32",
+    Case("train-small", "training step, 4 frames at 32 pixels, batch 32",
          (Contender("ours", "benchmarks.network_ours",
                     {"network": "frames=4,stride=4,size=32", "mode": "train", "batch": 32}),)),
 )

@@ -39,10 +39,10 @@ def start():
     import keras
     import tensorflow as tf
 
-    from expansion.model import build_model
-    from expansion.recipe import Recipe
+    from expansion.network.model import build_model
     from expansion.spec import parse_spec
-    from expansion.training import compile_model
+    from expansion.training.fit import compile_model
+    from expansion.training.recipe import Recipe
 
     spec, batch = parse_spec(settings["network"]), settings["batch"]
     clips, labels = data(spec, batch)

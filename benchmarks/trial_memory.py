@@ -18,8 +18,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from components.video_example_gen.ingest import ingest_folder
 from components.video_example_gen.settings import IngestSettings
-from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
+from expansion.training.recipe import ClipSettings, Recipe
 from expansion.worker import Worker, memory_in_use
 from pipeline.demo_data import make_demo_videos
 

@@ -6,15 +6,15 @@ import os
 
 import keras_tuner
 
-from expansion import summaries
-from expansion.checkpoint import training_key
-from expansion.dataset import VideoDataset
-from expansion.export import export_saved_model
+from expansion.evaluation.export import export_saved_model
 from expansion.files import KERAS_MODEL
 from expansion.oracle import spec_of
-from expansion.progress import SearchProgress
-from expansion.recipe import ClipSettings, Recipe
-from expansion.training import new_model, train
+from expansion.show import summaries
+from expansion.show.progress import SearchProgress
+from expansion.training.checkpoint import training_key
+from expansion.training.dataset import VideoDataset
+from expansion.training.fit import new_model, train
+from expansion.training.recipe import ClipSettings, Recipe
 
 RUN_FN = f"{__name__}.run_fn"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from expansion.recipe import Recipe
 from expansion.search import Search
+from expansion.training.recipe import Recipe
 
 DEFAULT_GMACS_PER_SECOND = 20.0  # forward and backward MACs a second in training, measured on 2 CPU cores
 START_SECONDS = 10.0  # build, trace and first step of a trial, where no run has measured it

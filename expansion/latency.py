@@ -17,8 +17,8 @@ def measure_latency(spec: Spec, classes: int) -> float:
 
     What runs is the function that evaluation and export run. Clips are pixels in memory; decoding is not in it.
     """
-    from expansion.model import build_model
-    from expansion.network import keras_network
+    from expansion.evaluation.stored import keras_network
+    from expansion.network.model import build_model
 
     return keras_network(build_model(spec, classes)).latency(calls=CALLS, at_most=SECONDS)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from expansion.errors import InputError
-from expansion.recipe import ClipSettings, Recipe
 from expansion.search import Search, SearchSettings
 from expansion.settings import parse_settings
+from expansion.training.recipe import ClipSettings, Recipe
 
 BUDGET = {"steps", "target_gmacs", "target_accuracy", "hours"}  # settings that only say when a search ends
 _MODELS = {"recipe": Recipe, "clips": ClipSettings}

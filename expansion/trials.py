@@ -16,21 +16,22 @@ import keras
 import numpy as np
 from tensorflow.python.framework import ops
 
-from expansion import files, summaries
+from expansion import files
 from expansion.complexity import complexity
-from expansion.dataset import VideoDataset
 from expansion.errors import InputError
-from expansion.evaluation import Evaluation, evaluate_network
-from expansion.model import X3D
-from expansion.network import keras_network
+from expansion.evaluation.evaluate import Evaluation, evaluate_network
+from expansion.evaluation.samples import take_samples
+from expansion.evaluation.stored import keras_network
+from expansion.network.model import X3D
 from expansion.oracle import OBJECTIVE
-from expansion.recipe import ClipSettings, Recipe
-from expansion.samples import take_samples
 from expansion.search import CandidateState, Step
 from expansion.settings import Settings, parse_settings
+from expansion.show import summaries
 from expansion.spec import Spec
 from expansion.trace import OUTCOME
-from expansion.training import Diverged, load_model, new_model, save_model, train
+from expansion.training.dataset import VideoDataset
+from expansion.training.fit import Diverged, load_model, new_model, save_model, train
+from expansion.training.recipe import ClipSettings, Recipe
 from expansion.warm_start import start_from
 
 JOB = "job.json"

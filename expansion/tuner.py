@@ -7,19 +7,20 @@ import traceback
 
 from keras_tuner.engine import base_tuner
 
-from expansion import files, summaries, trials
-from expansion.dataset import VideoDataset
-from expansion.figure import save_figure
+from expansion import files, trials
 from expansion.forecast import seconds_left, step_seconds
 from expansion.latency import Latencies
 from expansion.lock import Lock
-from expansion.model import X3D
+from expansion.network.model import X3D
 from expansion.oracle import OBJECTIVE, ExpansionOracle
-from expansion.progress import SearchProgress
-from expansion.recipe import ClipSettings, Recipe
 from expansion.search import CandidateState, NoCandidate, Search, SearchSettings, Step
-from expansion.tables import percent
-from expansion.training import load_model
+from expansion.show import summaries
+from expansion.show.figure import save_figure
+from expansion.show.progress import SearchProgress
+from expansion.show.tables import percent
+from expansion.training.dataset import VideoDataset
+from expansion.training.fit import load_model
+from expansion.training.recipe import ClipSettings, Recipe
 from expansion.worker import Worker, reason_for
 
 FIGURE = "path.png"

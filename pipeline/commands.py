@@ -7,10 +7,10 @@ import tempfile
 import traceback
 
 from components.expansion_search.run import check_settings
-from expansion.console import make_console, make_table, noise_to, print_json
 from expansion.errors import InputError
-from expansion.progress import task_progress, waiting
-from expansion.tables import path_table, percent
+from expansion.show.console import make_console, make_table, noise_to, print_json
+from expansion.show.progress import task_progress, waiting
+from expansion.show.tables import path_table, percent
 from pipeline.config import Config, load_config, save_config, shipped
 from pipeline.held_out import Outcome, evaluate_run
 from pipeline.runs import RunFolder

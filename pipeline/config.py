@@ -9,11 +9,11 @@ import yaml
 from pydantic import Field
 
 from components.video_example_gen.settings import IngestSettings
-from expansion.distribute import Devices
 from expansion.errors import InputError
-from expansion.recipe import ClipSettings, Recipe
 from expansion.search_settings import SearchSettings, SpecSetting
 from expansion.settings import Settings, parse_settings
+from expansion.training.distribute import Devices
+from expansion.training.recipe import ClipSettings, Recipe
 
 
 class Thresholds(Settings):

@@ -10,10 +10,10 @@ import numpy as np
 
 from expansion import files
 from expansion.complexity import complexity
-from expansion.console import make_console, noise_to
-from expansion.dialects import DIALECTS, entries
 from expansion.errors import InputError
+from expansion.show.console import make_console, noise_to
 from expansion.spec import NAMED, Spec, parse_spec
+from expansion.weights.dialects import DIALECTS, entries
 
 MAX_NAMES = 2**24  # bytes of a file of class names
 
@@ -54,14 +54,14 @@ def convert(source: str, target: str, spec: str | None = None, class_names: str 
             model.save(path)
             files.write_bytes(target, files.read_bytes(path))
         else:
-            from expansion.weights import save_weights
+            from expansion.weights.public import save_weights
 
             save_weights(model, target, to or "pyslowfast")
     _show(source, dialect, target, "keras" if to_keras else to or "pyslowfast", model, new_classes)
 
 
 def _read_checkpoint(path: str, spec: str | None, new_classes: int | None):
-    from expansion.weights import load_weights, open_weights
+    from expansion.weights.public import load_weights, open_weights
 
     checkpoint = open_weights(path)
     model = load_weights(parse_spec(spec) if spec else None, checkpoint, new_classes=new_classes)
@@ -69,8 +69,8 @@ def _read_checkpoint(path: str, spec: str | None, new_classes: int | None):
 
 
 def _read_keras(path: str):
-    from expansion.model import X3D
-    from expansion.training import load_model
+    from expansion.network.model import X3D
+    from expansion.training.fit import load_model
 
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file")

@@ -7,13 +7,13 @@ import resource
 import sys
 
 from expansion.complexity import complexity, fitting_batch
-from expansion.console import noise_to, print_json
-from expansion.dataset import VideoDataset
 from expansion.errors import InputError
-from expansion.progress import task_progress, waiting
-from expansion.recipe import ClipSettings
 from expansion.selection import wilson
 from expansion.settings import parse_settings
+from expansion.show.console import noise_to, print_json
+from expansion.show.progress import task_progress, waiting
+from expansion.training.dataset import VideoDataset
+from expansion.training.recipe import ClipSettings
 from pipeline import results
 from pipeline.models import StoredModel, find_model
 
@@ -48,7 +48,7 @@ def evaluate(names: list[str], records: str | None, split: str, *, views: int, c
     rows, labels = [], results.distinct([model.name for model in models])
     with noise_to(os.path.join(output, "log.txt"), verbose) as console:
         with waiting(console, "starting TensorFlow"):
-            from expansion import evaluation  # noqa: F401
+            from expansion.evaluation import evaluate as evaluation  # noqa: F401
         for model, label in zip(models, labels):
             row, evaluation = _one(model, label, data, split, wanted, size, batch, timing)
             results.write_model(output, label, row, evaluation)
@@ -68,8 +68,8 @@ def _records(records: str | None, model: StoredModel) -> VideoDataset:
 
 def _one(model: StoredModel, label: str, data: VideoDataset, split: str, wanted: dict, size: int | None,
          batch: int | None, timing: bool):
-    from expansion.evaluation import evaluate_network
-    from expansion.network import open_network
+    from expansion.evaluation.evaluate import evaluate_network
+    from expansion.evaluation.stored import open_network
 
     clips = (model.clips or ClipSettings()).model_copy(update=wanted)
     network = open_network(model.path, clips, size)

@@ -6,12 +6,12 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from expansion.console import make_console, make_table, noise_to, print_json
-from expansion.dataset import VideoDataset
 from expansion.errors import InputError
-from expansion.progress import waiting
-from expansion.recipe import ClipSettings
 from expansion.settings import parse_settings
+from expansion.show.console import make_console, make_table, noise_to, print_json
+from expansion.show.progress import waiting
+from expansion.training.dataset import VideoDataset
+from expansion.training.recipe import ClipSettings
 from pipeline.models import StoredModel, find_model
 from pipeline.results import size_of
 
@@ -78,9 +78,9 @@ def _default_output(model: StoredModel, form: str, integers: bool) -> str:
 
 def _export(model: StoredModel, form: str, output: str, integers: bool, data: VideoDataset | None,
             clips: ClipSettings, size: int | None) -> dict:
-    from expansion.export import export_saved_model, export_tflite, largest_difference
-    from expansion.model import at_size
-    from expansion.network import keras_network, load_keras, open_network
+    from expansion.evaluation.export import export_saved_model, export_tflite, largest_difference
+    from expansion.evaluation.stored import keras_network, load_keras, open_network
+    from expansion.network.model import at_size
 
     keras = load_keras(model.path)
     size = size or clips.evaluation_size(keras.spec.size)
@@ -115,7 +115,7 @@ def _real_clips(data: VideoDataset, splits: tuple[str, ...], spec, clips: ClipSe
     """Up to `count` clips, (clips, frames, size, size, 3): one in the middle of each of the first videos."""
     import numpy as np
 
-    from expansion.views import evaluation_views
+    from expansion.evaluation.views import evaluation_views
 
     one = clips.model_copy(update={"views": 1, "crops": 1})
     (split,) = splits

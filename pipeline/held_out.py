@@ -65,9 +65,9 @@ def evaluate_run(result, folder: RunFolder, split: str, clips) -> Outcome:
         result: a pipeline.local.Result.
         clips: the run's ClipSettings.
     """
-    from expansion.dataset import VideoDataset
-    from expansion.evaluation import evaluate
-    from expansion.training import load_model
+    from expansion.evaluation.evaluate import evaluate
+    from expansion.training.dataset import VideoDataset
+    from expansion.training.fit import load_model
 
     data = VideoDataset.open(result.examples)
     trial = f"trial_{result.search.path[0].trial_id}"

@@ -12,9 +12,9 @@ from tfx.orchestration import metadata as tfx_metadata
 
 from components.expansion_search.artifacts import ExpansionTrace
 from expansion.files import KERAS_MODEL
-from expansion.records import LABEL_TEXT
 from expansion.search import Search
 from expansion.trace import read_trace
+from expansion.training.records import LABEL_TEXT
 from pipeline.config import Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.runs import RunFolder

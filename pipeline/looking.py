@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 
-from expansion.console import make_console, make_table, print_json
 from expansion.errors import InputError
 from expansion.search import Search
-from expansion.tables import cost, duration, path_table, percent, step_table
+from expansion.show.console import make_console, make_table, print_json
+from expansion.show.tables import cost, duration, path_table, percent, step_table
 from expansion.trace import TRACE
 from pipeline.held_out import read_outcome
 from pipeline.runs import RunFolder, all_runs, find_run, newest_run

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from expansion import files
 from expansion.errors import InputError
-from expansion.recipe import ClipSettings
-from expansion.records import MANIFEST
+from expansion.training.recipe import ClipSettings
+from expansion.training.records import MANIFEST
 from pipeline.config import load_config
 from pipeline.runs import RunFolder, find_run
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 from expansion.axes import propose
 from expansion.complexity import complexity
-from expansion.console import make_console, make_table, noise_to, print_json
 from expansion.costs import show_cost
-from expansion.dataset import VideoDataset
 from expansion.errors import InputError
 from expansion.forecast import Speed, measured_speed
 from expansion.latency import Latencies
-from expansion.progress import waiting
 from expansion.search import Search
+from expansion.show.console import make_console, make_table, noise_to, print_json
+from expansion.show.progress import waiting
+from expansion.show.tables import SPEC_COLUMNS, cost, duration, spec_cells
 from expansion.spec import Spec, parse_spec
-from expansion.tables import SPEC_COLUMNS, cost, duration, spec_cells
+from expansion.training.dataset import VideoDataset
 from pipeline.config import Config
 from pipeline.runs import RunFolder
 

@@ -6,9 +6,9 @@ import os
 import tempfile
 
 from expansion import paper
-from expansion.console import make_console, noise_to
 from expansion.errors import InputError
 from expansion.search import Search, SearchSettings
+from expansion.show.console import make_console, noise_to
 from expansion.spec import NAMED
 from pipeline import reproduce_show as show
 
@@ -75,7 +75,7 @@ def train(records: str, config, until: str, runs: str, output: str | None, as_js
         InputError: the name is not known, or there is no data set.
     """
     from components.expansion_search.run import run_search
-    from expansion.dataset import VideoDataset
+    from expansion.training.dataset import VideoDataset
     from pipeline.config import save_config
     from pipeline.runs import RunFolder
 

@@ -8,10 +8,10 @@ import os
 from expansion import files, paper
 from expansion.axes import contract, expand, macs
 from expansion.complexity import complexity
-from expansion.console import make_table
 from expansion.search import Search, Step
+from expansion.show.console import make_table
+from expansion.show.tables import SPEC_COLUMNS, percent, points, spec_cells
 from expansion.spec import NAMED
-from expansion.tables import SPEC_COLUMNS, percent, points, spec_cells
 
 
 def show(console, search: Search, last: int, output: str | None, as_json: bool, own: str | None = None) -> None:
@@ -130,7 +130,7 @@ def _table(step: Step, row: dict, own: bool):
 
 
 def _figure(search: Search, last: int, path: str, own: str | None) -> None:
-    from expansion.figure import Reference, save_figure
+    from expansion.show.figure import Reference, save_figure
 
     points_of_paper = [
         Reference(entry["gmacs"], entry["top1"], axis, axis == step["winner"])

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from expansion import files
-from expansion.console import make_console, make_table
 from expansion.selection import wilson
+from expansion.show.console import make_console, make_table
+from expansion.show.tables import clip_text, cost, percent
 from expansion.spec import Spec
-from expansion.tables import clip_text, cost, percent
 
 SHOWN_CLASSES = 40  # more are in the files alone
 KEPT = 5  # most probable classes of a video that are written
@@ -69,7 +69,7 @@ def device() -> str:
 
 def write_model(output: str, label: str, row: dict, evaluation) -> None:
     """A model's own folder: predictions.jsonl, classes.csv, confusion.csv and confusion.png."""
-    from expansion.figure import confusion_figure
+    from expansion.show.figure import confusion_figure
 
     folder, classes = os.path.join(output, label), row["classes"]
     files.write_text(os.path.join(folder, "predictions.jsonl"), "".join(

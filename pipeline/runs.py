@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from expansion import files
 from expansion.errors import InputError
-from expansion.records import MANIFEST
 from expansion.search import Search
 from expansion.trace import TRACE, read_trace
+from expansion.training.records import MANIFEST
 
 
 @dataclass(frozen=True)

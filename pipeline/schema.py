@@ -2,7 +2,7 @@
 
 import tensorflow_data_validation as tfdv
 
-from expansion.records import SCALARS
+from expansion.training.records import SCALARS
 
 
 def scalar_statistics() -> tfdv.StatsOptions:

@@ -9,12 +9,12 @@ import traceback
 
 from expansion import files
 from expansion.complexity import complexity
-from expansion.console import make_console, make_table, noise_to, print_json
-from expansion.dataset import VideoDataset
-from expansion.distribute import worker_number
 from expansion.errors import InputError
-from expansion.progress import SearchProgress, task_progress, waiting
-from expansion.tables import cost, duration, percent
+from expansion.show.console import make_console, make_table, noise_to, print_json
+from expansion.show.progress import SearchProgress, task_progress, waiting
+from expansion.show.tables import cost, duration, percent
+from expansion.training.dataset import VideoDataset
+from expansion.training.distribute import worker_number
 from pipeline.config import Config, load_config, save_config, shipped
 from pipeline.runs import RunFolder, find_run
 from pipeline.state import first_line, working
@@ -88,7 +88,7 @@ def train(config: Config, runs: str, *, as_json: bool = False, verbose: bool = F
 def _run(config: Config, folder: RunFolder, console, worker: int) -> tuple[dict, bool]:
     """(results, whether they were there before); of a worker that is not the chief, no results."""
     with waiting(console, "starting TensorFlow"):
-        from expansion.distribute import make_strategy
+        from expansion.training.distribute import make_strategy
 
         strategy = make_strategy(config.train.devices)
     data = _data(config, folder)
@@ -117,12 +117,12 @@ def _data(config: Config, folder: RunFolder) -> VideoDataset:
 
 
 def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, progress: SearchProgress) -> dict:
-    from expansion import summaries
-    from expansion.distribute import is_chief, on_one_device
-    from expansion.evaluation import evaluate
-    from expansion.events import Run
-    from expansion.training import new_model, save_model, train
-    from expansion.transfer import start_from_file
+    from expansion.evaluation.evaluate import evaluate
+    from expansion.show import summaries
+    from expansion.show.events import Run
+    from expansion.training.distribute import is_chief, on_one_device
+    from expansion.training.fit import new_model, save_model, train
+    from expansion.weights.transfer import start_from_file
 
     spec, recipe = config.train.spec, config.recipe
     if spec.size > data.short_side:

@@ -34,7 +34,7 @@ LONGEST = 3600.0  # seconds that the last start may take
 SEARCH = """
 import json, sys
 import expansion
-from expansion.progress import SearchProgress
+from expansion.show.progress import SearchProgress
 records, folder, isolate, mark, settings = sys.argv[1:]
 settings = json.loads(settings)
 tuner = expansion.ExpansionTuner(
@@ -91,18 +91,20 @@ def weights(path: Path) -> dict[str, bytes]:
     return arrays
 
 
-def compare(command, kills: int, seed: int, work: Path, longest: float | None = None, mark: str | None = None) -> dict:
+def compare(command, kills: int, seed: int, work: Path, longest: float | None = None, mark: str | None = None,
+            share: float = 2.0) -> dict:
     """Searches undisturbed, then under kills; what came out.
 
     Args:
         command: of plain or whole.
-        longest: seconds after which a start is killed at the latest; None for a time that leaves work for all kills.
+        longest: seconds after which a start is killed at the latest; None for `share` of the undisturbed search's time, over
+            the kills. Above 1 late moments are reached too, but the search may end before the last kill.
         mark: file that tells that work has begun; moments count from there.
     """
     env, log = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"}, str(work / "log.txt")
     alone = kill_until_done(command("alone"), 0, (0, 0), log=log, limit=LONGEST, env=env, mark=mark)
     assert alone.code == 0, Path(log).read_text()
-    window = (0.0, longest or max(0.25, 2.0 / max(kills, 1)) * alone.last)
+    window = (0.0, longest or share / max(kills, 1) * alone.last)
     killed = kill_until_done(command("killed"), kills, window, seed, log, LONGEST, env, mark)
     one, two = made(work / "alone"), made(work / "killed")
     networks = [entry for name, entry in one.items() if "outcome" not in name and "trace" not in name]

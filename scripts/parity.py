@@ -4,7 +4,7 @@
     python scripts/parity.py compare IN.npz [XS S M L]      without it: how far this project's networks are from that
 
 All parameters and running statistics are drawn by numpy from the names, so that neither side needs the other's files.
-docs/weights.md says what to install for the first. The file that CI compares with is tests/expansion/files/parity.npz.
+docs/weights.md says what to install for the first. The file that CI compares with is tests/expansion/weights/files/parity.npz.
 """
 
 import os
@@ -18,9 +18,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from expansion.dialects import DIALECTS, Dialect, entries  # noqa: E402
 from expansion.spec import NAMED, Spec  # noqa: E402
-from expansion.torch_file import write_torch_file  # noqa: E402
+from expansion.weights.dialects import DIALECTS, Dialect, entries  # noqa: E402
+from expansion.weights.torch_file import write_torch_file  # noqa: E402
 
 CLASSES = 400
 TEST_CROPS = {"XS": 182, "S": 182, "M": 256, "L": 356}  # of PySlowFast's 30-view evaluation
@@ -96,8 +96,8 @@ def difference(spec: Spec, size: int, dialect: Dialect, expected: np.ndarray, fo
     """
     import keras
 
-    from expansion.model import X3D
-    from expansion.weights import load_weights
+    from expansion.network.model import X3D
+    from expansion.weights.public import load_weights
 
     path = os.path.join(folder, "random.pyth")
     write_torch_file(path, random_state(spec, dialect))

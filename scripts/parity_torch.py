@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from expansion.torch_file import write_torch_file
+from expansion.weights.torch_file import write_torch_file
 
 
 def _rounded(width, factor, divisor=8):

@@ -4,7 +4,7 @@ import pytest
 
 from components.video_example_gen.ingest import ingest_folder
 from components.video_example_gen.settings import IngestSettings
-from expansion.dataset import VideoDataset
+from expansion.training.dataset import VideoDataset
 from pipeline.demo_data import make_demo_videos
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 
 from expansion import files
-from expansion.dataset import VideoDataset
-from expansion.recipe import ClipSettings, Recipe
 from expansion.resume import refuse_changes
 from expansion.search import SearchSettings
 from expansion.settings import parse_settings
 from expansion.trace import TRACE, read_trace
+from expansion.training.dataset import VideoDataset
+from expansion.training.recipe import ClipSettings, Recipe
 
 
 def run_search(data: VideoDataset, settings: dict, folder: str):

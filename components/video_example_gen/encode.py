@@ -15,7 +15,7 @@ from components.video_example_gen.example import example
 from components.video_example_gen.isolate import Died, Hung, Isolated
 from components.video_example_gen.settings import IngestSettings
 from components.video_example_gen.sources import Entry
-from expansion import records
+from expansion.training import records
 
 HALF_CHROMA = 2  # Pillow's word for 4:2:0
 

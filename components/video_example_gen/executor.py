@@ -13,9 +13,9 @@ from tfx.types import artifact_utils
 
 from components.video_example_gen.ingest import ingest
 from components.video_example_gen.settings import IngestSettings
-from expansion.progress import task_progress
-from expansion.records import SPLITS
 from expansion.settings import parse_settings
+from expansion.show.progress import task_progress
+from expansion.training.records import SPLITS
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):

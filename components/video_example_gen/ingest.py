@@ -21,7 +21,7 @@ from components.video_example_gen.settings import RECORD_VERSION, IngestSettings
 from components.video_example_gen.sources import Entry, read_sources, shorten
 from components.video_example_gen.splits import assign, class_names, position, same_content, without_repeats
 from expansion.errors import InputError
-from expansion.records import MANIFEST, SPLITS, VIDEOS
+from expansion.training.records import MANIFEST, SPLITS, VIDEOS
 
 WORK = "_parts"  # beside the Split-* folders while the ingestion runs
 SHARD_NAME = "data_tfrecord"  # TFX's name; no .gz, because JPEG does not compress

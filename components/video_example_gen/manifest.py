@@ -12,7 +12,7 @@ from components.video_example_gen import storage
 from components.video_example_gen.encode import VideoRow
 from components.video_example_gen.settings import IngestSettings
 from expansion.errors import InputError
-from expansion.records import MANIFEST, SPLITS
+from expansion.training.records import MANIFEST, SPLITS
 
 FORMAT_VERSION = 1
 

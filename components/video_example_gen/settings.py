@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from expansion.records import SPLITS
 from expansion.settings import Settings
+from expansion.training.records import SPLITS
 
 RECORD_VERSION = 2  # raise it when the same input and settings would give other records
 

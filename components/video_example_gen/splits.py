@@ -11,7 +11,7 @@ from dataclasses import replace
 from components.video_example_gen.settings import IngestSettings
 from components.video_example_gen.sources import Entry, shorten
 from expansion.errors import InputError
-from expansion.records import SPLITS
+from expansion.training.records import SPLITS
 
 
 def class_names(entries: Iterable[Entry]) -> list[str]:

@@ -10,11 +10,11 @@ import yaml
 from matplotlib.figure import Figure
 
 from expansion import paper
-from expansion.charts import classes_figure, curves_figure, gains_figure, time_figure
-from expansion.figure import search_figure
 from expansion.search import CandidateState, Step
 from expansion.selection import wilson
-from expansion.tables import SPEC_COLUMNS, accuracy, cost, duration, percent, points, spec_cells, verdict
+from expansion.show.charts import classes_figure, curves_figure, gains_figure, time_figure
+from expansion.show.figure import search_figure
+from expansion.show.tables import SPEC_COLUMNS, accuracy, cost, duration, percent, points, spec_cells, verdict
 from pipeline.report.facts import Facts
 
 MOST_CLASSES = 20  # of a confusion matrix that is shown whole

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from expansion import files
-from expansion.charts import phases
-from expansion.dataset import VideoDataset
 from expansion.errors import InputError
 from expansion.search import CandidateState, Search
+from expansion.show.charts import phases
 from expansion.trace import read_outcomes
+from expansion.training.dataset import VideoDataset
 from pipeline.config import Config, load_config
 from pipeline.held_out import Outcome, read_outcome
 from pipeline.runs import RunFolder

@@ -10,8 +10,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from expansion.charts import GRID_COLOUR, PHASES
-from expansion.figure import DESCRIBED, PATH_COLOUR, REFERENCE_COLOUR, STYLES
+from expansion.show.charts import GRID_COLOUR, PHASES
+from expansion.show.figure import DESCRIBED, PATH_COLOUR, REFERENCE_COLOUR, STYLES
 
 # Colours of the figures, and the page's variable that takes the place of each.
 VARIABLES = {

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from expansion.dataset import VideoDataset
 from expansion.errors import InputError
 from expansion.trace import read_trace
+from expansion.training.dataset import VideoDataset
 from pipeline.config import Config, parse_settings
 
 pytestmark = pytest.mark.slow
@@ -50,6 +50,7 @@ def parameters(spec, component):
 
 def test_a_yaml_file_is_the_specification_alone(config, compiled, tmp_path):
     import yaml
+
     from pipeline.kubeflow import compile_pipeline
 
     path = compile_pipeline(config, str(tmp_path / "tiny.yaml"), image=IMAGE, root="gs://bucket/x3d/")

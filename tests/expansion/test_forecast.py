@@ -3,8 +3,8 @@
 import pytest
 
 from expansion.forecast import Speed, measured_speed, seconds_left, steps_to_come
-from expansion.recipe import Recipe
 from expansion.search import Search, SearchSettings
+from expansion.training.recipe import Recipe
 from tests.expansion.searches import SMALL, finished
 
 RECIPE = Recipe(epochs=10, by_step={2: {"epochs": 20}})

@@ -13,8 +13,8 @@ from expansion.oracle import OUTCOME, ExpansionOracle
 from expansion.search import Search, SearchSettings
 from expansion.seeds import SeedSettings
 from expansion.selection import wilson
+from expansion.show.tables import path_table, step_table
 from expansion.spec import NAMED
-from expansion.tables import path_table, step_table
 from tests.expansion.paper import top1
 from tests.expansion.test_search import run
 

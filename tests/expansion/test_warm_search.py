@@ -7,10 +7,10 @@ import pytest
 
 import expansion
 from expansion import files
-from expansion.progress import SearchProgress
-from expansion.recipe import ClipSettings, Recipe
+from expansion.show.progress import SearchProgress
 from expansion.spec import Spec
-from expansion.training import load_model
+from expansion.training.fit import load_model
+from expansion.training.recipe import ClipSettings, Recipe
 from expansion.trials import read_job
 
 SEED = Spec(stride=8, size=24, width=0.34)

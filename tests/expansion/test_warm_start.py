@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from expansion.axes import expand
 from expansion.errors import InputError
-from expansion.model import build_model
+from expansion.network.model import build_model
 from expansion.spec import X2D, Spec
 from expansion.warm_start import preserved, start_from
-from tests.expansion.test_model import clips
+from tests.expansion.network.test_model import clips
 
 PARENT = Spec(frames=2, stride=4, size=32, width=0.5, depth=1.0, bottleneck=1.25)
 

@@ -3,9 +3,9 @@
 import math
 
 from expansion import files
-from expansion.records import MANIFEST
 from expansion.search import Search
 from expansion.trace import OUTCOME, write_trace
+from expansion.training.records import MANIFEST
 from pipeline.config import load_config, save_config, shipped
 from pipeline.held_out import Outcome
 from pipeline.runs import RunFolder

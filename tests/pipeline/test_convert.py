@@ -8,11 +8,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from expansion.dialects import DIALECTS, entries
 from expansion.errors import InputError
 from expansion.spec import NAMED, Spec
-from expansion.torch_file import write_torch_file
-from expansion.training import load_model
+from expansion.training.fit import load_model
+from expansion.weights.dialects import DIALECTS, entries
+from expansion.weights.torch_file import write_torch_file
 from pipeline.convert import convert, read_class_names
 
 SMALL = Spec(frames=2, stride=2, size=32, width=0.5)

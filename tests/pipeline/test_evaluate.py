@@ -11,7 +11,7 @@ import pytest
 from expansion.complexity import complexity
 from expansion.errors import InputError
 from expansion.files import KERAS_MODEL
-from expansion.model import build_model
+from expansion.network.model import build_model
 from expansion.spec import NAMED, Spec
 from pipeline import results
 from pipeline.evaluate import evaluate

@@ -8,13 +8,13 @@ import pytest
 
 from components.video_example_gen.ingest import ingest_folder
 from components.video_example_gen.settings import IngestSettings
-from expansion.dataset import VideoDataset
-from expansion.evaluation import evaluate, evaluate_network
-from expansion.export import export_saved_model, export_tflite
-from expansion.model import at_size, build_model
-from expansion.network import open_network
-from expansion.recipe import ClipSettings
+from expansion.evaluation.evaluate import evaluate, evaluate_network
+from expansion.evaluation.export import export_saved_model, export_tflite
+from expansion.evaluation.stored import open_network
+from expansion.network.model import at_size, build_model
 from expansion.spec import NAMED
+from expansion.training.dataset import VideoDataset
+from expansion.training.recipe import ClipSettings
 
 SPEC = NAMED["XS"].replace(size=64)
 VIEWS = ClipSettings(views=10, crops=3)

@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from expansion import files
-from expansion.console import noise_to
 from expansion.errors import InputError
 from expansion.search import Search
+from expansion.show.console import noise_to
 from pipeline.looking import list_runs, report, run_names, show_run
 from pipeline.runs import RunFolder, newest_run
 from pipeline.state import state, working
@@ -133,7 +133,7 @@ def test_the_shell_completes_names(root, monkeypatch):
 
 
 def test_verbose_shows_the_log_on_the_screen_too(tmp_path):
-    code = ("import logging, sys; from expansion.console import noise_to\n"
+    code = ("import logging, sys; from expansion.show.console import noise_to\n"
             "with noise_to(sys.argv[1], sys.argv[2] == 'verbose'): logging.getLogger('x').info('said')")
     for how, shown in (("verbose", True), ("quiet", False)):
         log = tmp_path / f"{how}.txt"

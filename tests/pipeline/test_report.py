@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import pytest
 
 from expansion import files
-from expansion.charts import classes_figure, curves_figure, gains_figure, phases, time_figure
 from expansion.errors import InputError
 from expansion.search import CandidateState, Search
+from expansion.show.charts import classes_figure, curves_figure, gains_figure, phases, time_figure
 from expansion.spec import X2D
 from pipeline.report import content
 from pipeline.report.facts import gather
@@ -16,7 +16,7 @@ from pipeline.report.svg import themed
 from pipeline.report.write import write_report
 from tests.browser import Browser
 from tests.expansion.searches import SMALL, finished
-from tests.pipeline.folders import CLASSES, CONFUSION, make_run
+from tests.pipeline.folders import CONFUSION, make_run
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}
 

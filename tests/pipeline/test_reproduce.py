@@ -5,10 +5,10 @@ import json
 import pytest
 
 from expansion import paper
-from expansion.errors import InputError
-from expansion.spec import NAMED
 from expansion.axes import Limits
+from expansion.errors import InputError
 from expansion.search import Search, SearchSettings
+from expansion.spec import NAMED
 from pipeline import reproduce_show
 from pipeline.config import load_config, shipped
 from pipeline.reproduce import reproduce, train, training_search, walk

@@ -14,7 +14,7 @@ import pytest
 from expansion.errors import InputError
 from expansion.search import SearchSettings
 from expansion.spec import NAMED, Spec
-from expansion.training import load_model
+from expansion.training.fit import load_model
 from pipeline.config import load_config, shipped
 from pipeline.train import settings, train
 from tests.expansion.colours import write_colours

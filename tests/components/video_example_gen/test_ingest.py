@@ -9,7 +9,7 @@ from components.video_example_gen.ingest import ingest_folder, make_plan
 from components.video_example_gen.manifest import read
 from components.video_example_gen.settings import IngestSettings
 from expansion.errors import InputError
-from expansion.records import SCALARS
+from expansion.training.records import SCALARS
 from tests.components.video_example_gen.videos import class_folders, write_video
 
 IN_MEMORY = ("--runner=DirectRunner", "--direct_running_mode=in_memory")

@@ -1,0 +1,1 @@
+"""Evaluation by views, a stored network in any form, and its exports."""

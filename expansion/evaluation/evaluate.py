@@ -1,0 +1,119 @@
+"""Multi-view evaluation: softmax averaged over the views of a video, streamed so that memory stays bounded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from expansion.complexity import fitting_batch
+from expansion.errors import InputError
+from expansion.evaluation.stored import Network, keras_network
+from expansion.evaluation.views import evaluation_views
+from expansion.network.model import X3D
+from expansion.training.clips import labels_and_ids
+from expansion.training.dataset import VideoDataset
+from expansion.training.recipe import ClipSettings
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model says of a split.
+
+    Args:
+        probabilities: (videos, classes), the mean of the views.
+        labels: (videos,).
+        video_ids: one a video, in the same order.
+    """
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+    video_ids: tuple[str, ...]
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """The most probable class of each video, (videos,)."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Which videos have their label on top, (videos,)."""
+        return self.predictions == self.labels
+
+    @property
+    def accuracy(self) -> float:
+        return float(self.correct.mean())
+
+    def top(self, k: int) -> float:
+        """Share of the videos with their label among the k most probable classes."""
+        k = min(k, self.probabilities.shape[1])
+        best = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :k]
+        return float((best == self.labels[:, None]).any(axis=1).mean())
+
+    @property
+    def loss(self) -> float:
+        """Mean negative log-likelihood of the labels, in nats."""
+        chosen = self.probabilities[np.arange(len(self.labels)), self.labels]
+        return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+    def confusion(self) -> np.ndarray:
+        """Counts, (label, prediction)."""
+        classes = self.probabilities.shape[1]
+        counts = np.zeros((classes, classes), int)
+        np.add.at(counts, (self.labels, self.predictions), 1)
+        return counts
+
+
+def evaluate_network(network: Network, data: VideoDataset, split: str = "val",
+                     settings: ClipSettings = ClipSettings(), batch: int | None = None,
+                     progress: Callable[[int, int], None] | None = None) -> Evaluation:
+    """Multi-view evaluation of a network in any form on a split.
+
+    Args:
+        settings: number of views and crops, and scale.
+        batch: clips in a forward pass; None for as many as fit (complexity.fitting_batch).
+        progress: called with (videos begun, videos).
+
+    Raises:
+        InputError: the split has no records, or the classes are others than the network's.
+    """
+    check_classes(network, data)
+    labels, video_ids = labels_and_ids(data, split)
+    if any(not 0 <= label < network.classes for label in labels):
+        raise InputError(f"{data.path}: a label of split {split!r} is outside the {network.classes} classes")
+    sums = np.zeros((len(labels), network.classes))
+    views = np.zeros(len(labels))
+    batch = min(batch or fitting_batch(network.spec, network.size), network.most or sys.maxsize)
+    for clips, numbers in evaluation_views(data, split, network.spec, settings, batch, network.size):
+        numbers = numbers.numpy()
+        np.add.at(sums, numbers, network.predict(clips))
+        np.add.at(views, numbers, 1)
+        if progress:
+            progress(int(numbers[-1]) + 1, len(labels))
+    return Evaluation(sums / views[:, None], np.asarray(labels), tuple(video_ids))
+
+
+def check_classes(network: Network, data: VideoDataset) -> None:
+    """Compares the classes of a network with those of a data set.
+
+    Raises:
+        InputError: they differ.
+    """
+    if network.classes != len(data.classes):
+        raise InputError(f"{data.path}: {len(data.classes)} classes, but the network has {network.classes}")
+    for number, (own, other) in enumerate(zip(network.class_names, data.classes)):
+        if own != other:
+            raise InputError(f"{data.path}: class {number} is {other!r} there and {own!r} in the network")
+
+
+def evaluate(model: X3D, data: VideoDataset, split: str = "val", settings: ClipSettings = ClipSettings(),
+             batch: int | None = None) -> Evaluation:
+    """Multi-view evaluation of a Keras model on a split, at the input size that the settings ask for.
+
+    Args:
+        settings: number of views and crops, and scale.
+        batch: clips in a forward pass; None for as many as fit (complexity.fitting_batch).
+    """
+    return evaluate_network(keras_network(model, settings.evaluation_size(model.spec.size)), data, split, settings, batch)

@@ -1,0 +1,1 @@
+"""The network in Keras: layers, blocks, head, and its forward passes."""

@@ -1,0 +1,92 @@
+"""The bottleneck block and its squeeze-excite, as layers on a folded clip.
+
+A block is one layer of the network, so that the network's graph is as deep as it has blocks: Keras walks it by
+recursion, and XXL has 114.
+"""
+
+from __future__ import annotations
+
+import keras
+
+from expansion.network.layers import BatchNorm, ChannelwiseConv3D, ClipGate, ClipPool, DropConnect, register
+from expansion.spec import Block
+
+
+def msra() -> keras.initializers.Initializer:
+    """Normal with variance 2 / fan-out, as the paper's authors initialise convolutions."""
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+
+
+def pointwise(channels: int, name: str, stride: int = 1) -> keras.layers.Layer:
+    """A 1x1x1 convolution without bias."""
+    return keras.layers.Conv2D(channels, 1, stride, use_bias=False, kernel_initializer=msra(), name=name)
+
+
+@register
+class SqueezeExcite(keras.layers.Layer):
+    """Scales each channel of a clip by a gate that sees the mean of all of them."""
+
+    def __init__(self, frames: int, channels: int, squeeze: int, **kwargs):
+        super().__init__(**kwargs)
+        self.pool = ClipPool(frames, name="pool")
+        self.squeeze = keras.layers.Dense(squeeze, "relu", kernel_initializer=msra(), name="squeeze")
+        self.excite = keras.layers.Dense(channels, "sigmoid", kernel_initializer=msra(), name="excite")
+        self.gate = ClipGate(frames, name="gate")
+
+    def build(self, shape):
+        self.squeeze.build((None, shape[-1]))
+        self.excite.build((None, self.squeeze.units))
+
+    def call(self, inputs):
+        return self.gate([inputs, self.excite(self.squeeze(self.pool(inputs)))])
+
+
+@register
+class Bottleneck(keras.layers.Layer):
+    """1x1x1, BN, ReLU; 3x3x3 channel-wise, BN, squeeze-excite, swish; 1x1x1, BN; plus the shortcut, ReLU.
+
+    Args:
+        block: the block, or the dictionary of one.
+        frames: frames folded into the batch axis.
+        drop_connect: rate at which the residual branch is dropped in training.
+    """
+
+    def __init__(self, block: Block | dict, frames: int, drop_connect: float = 0.0, **kwargs):
+        super().__init__(**kwargs)
+        block = block if isinstance(block, Block) else Block(**block)
+        self.block, self.frames = block, frames
+        self.a, self.a_bn = pointwise(block.inner, "a"), BatchNorm(name="a_bn")
+        self.b, self.b_bn = ChannelwiseConv3D(frames, stride=block.spatial_stride, name="b"), BatchNorm(name="b_bn")
+        self.se = SqueezeExcite(frames, block.inner, block.squeeze, name="se") if block.squeeze else None
+        # Zero at the start: a fresh block passes its shortcut on.
+        self.c, self.c_bn = pointwise(block.outputs, "c"), BatchNorm(zero=True, name="c_bn")
+        self.drop = DropConnect(frames, drop_connect, name="drop") if drop_connect else None
+        if block.project:
+            self.shortcut = pointwise(block.outputs, "shortcut", block.spatial_stride)
+            self.shortcut_bn = BatchNorm(name="shortcut_bn")
+
+    def build(self, shape):
+        inner, outer = (*shape[:-1], self.block.inner), (*shape[:-1], self.block.outputs)
+        for layer, seen in ((self.a, shape), (self.a_bn, inner), (self.b, inner), (self.b_bn, inner), (self.se, inner),
+                            (self.c, inner), (self.c_bn, outer)):
+            if layer is not None:
+                layer.build(seen)
+        if self.block.project:
+            self.shortcut.build(shape)
+            self.shortcut_bn.build(outer)
+
+    def call(self, inputs, training=False):
+        branch = keras.ops.relu(self.a_bn(self.a(inputs), training=training))
+        branch = self.b_bn(self.b(branch), training=training)
+        if self.se is not None:
+            branch = self.se(branch)
+        branch = self.c_bn(self.c(keras.ops.silu(branch)), training=training)
+        if self.drop is not None:
+            branch = self.drop(branch, training=training)
+        if self.block.project:
+            inputs = self.shortcut_bn(self.shortcut(inputs), training=training)
+        return keras.ops.relu(inputs + branch)
+
+    def compute_output_shape(self, shape):
+        stride = self.block.spatial_stride
+        return (shape[0], *((side - 1) // stride + 1 for side in shape[1:3]), self.block.outputs)

@@ -1,0 +1,69 @@
+"""The head, fully convolutional: at a crop above the training crop it classifies every place and takes the mean."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from expansion.network.blocks import msra, pointwise
+from expansion.network.layers import BatchNorm, ClipPool, register
+from expansion.spec import HEAD_CHANNELS, Spec
+
+
+@register
+class PlacePool(keras.layers.Layer):
+    """Mean over frames and a square window: (frames * batch, height, width, channels) to (batch, rows, columns, same).
+
+    Args:
+        frames: frames folded into the batch axis.
+        window: pixels of the window's side; it moves by one pixel, without padding.
+    """
+
+    def __init__(self, frames, window, **kwargs):
+        super().__init__(**kwargs)
+        self.frames, self.window = frames, window
+
+    def call(self, inputs):
+        height, width, channels = inputs.shape[1:]
+        if self.frames > 1:
+            inputs = tf.reduce_mean(tf.reshape(inputs, (self.frames, -1, height, width, channels)), axis=0)
+        return tf.nn.avg_pool2d(inputs, self.window, 1, "VALID")
+
+    def compute_output_shape(self, shape):
+        return (None, *(side - self.window + 1 for side in shape[1:3]), shape[3])
+
+    def get_config(self):
+        return super().get_config() | {"frames": self.frames, "window": self.window}
+
+
+@register
+class MeanSoftmax(keras.layers.Layer):
+    """Logits of places, (batch, rows, columns, classes), to the logarithm of their mean softmax, (batch, classes)."""
+
+    def call(self, inputs):
+        places = inputs.shape[1] * inputs.shape[2]
+        shares = tf.nn.log_softmax(tf.reshape(inputs, (-1, places, inputs.shape[3])))
+        return tf.reduce_logsumexp(shares, axis=1) - tf.math.log(float(places))
+
+    def compute_output_shape(self, shape):
+        return (shape[0], shape[3])
+
+
+def head(tensor, spec: Spec, classes: int, dropout: float):
+    """Convolution, pool and two linear layers: the features of a folded clip to logits (batch, classes).
+
+    The pool's window is what the network has left of the training crop, ceil(size / 32) pixels. Features no larger than
+    it have one place. The layer named "logits" gives the logits of the places.
+    """
+    tensor = BatchNorm(name="head_bn")(pointwise(spec.head_inner, "head_conv")(tensor))
+    tensor = keras.layers.Activation("relu", name="head_relu")(tensor)
+    window = spec.feature_size
+    many = tensor.shape[1] > window
+    pool = PlacePool(spec.frames, window, name="head_pool") if many else ClipPool(spec.frames, name="head_pool")
+    tensor = keras.layers.Dense(
+        HEAD_CHANNELS, "relu", use_bias=False, kernel_initializer=msra(), name="head_linear")(pool(tensor))
+    if dropout:
+        tensor = keras.layers.Dropout(dropout, name="head_dropout")(tensor)
+    small = keras.initializers.RandomNormal(stddev=0.01)
+    logits = keras.layers.Dense(classes, dtype="float32", kernel_initializer=small, name="logits")(tensor)
+    return MeanSoftmax(dtype="float32", name="mean_softmax")(logits) if many else logits

@@ -1,0 +1,204 @@
+"""Trains one network on one data set by Keras' fit, with the recipe."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from expansion.errors import InputError
+from expansion.network.layers import register
+from expansion.network.model import X3D, build_model
+from expansion.spec import Spec
+from expansion.training.checkpoint import Checkpoint
+from expansion.training.clips import training_clips
+from expansion.training.dataset import VideoDataset
+from expansion.training.distribute import on_one_device, prepare_fit, spread_random_states
+from expansion.training.optimizer import optimizer
+from expansion.training.precise_bn import recompute_statistics
+from expansion.training.recipe import ClipSettings, Recipe
+
+
+def load_model(path: str) -> X3D:
+    """A network from a .keras file, in Keras' safe mode: nothing that the file carries is run."""
+    return keras.models.load_model(path, safe_mode=True, compile=False)
+
+
+def save_model(model: X3D, path: str) -> None:
+    """Writes a .keras file; one that is stopped in the middle leaves no file of that name."""
+    if "://" in path:  # object stores show a file only when it is whole
+        model.save(path)
+        return
+    partial = f"{path.removesuffix('.keras')}.partial.keras"
+    model.save(partial)
+    os.replace(partial, path)
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a number."""
+
+
+def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> X3D:
+    """A network for a data set, initialised from the seed. For several devices, call it in their strategy's scope."""
+    keras.utils.set_random_seed(seed)
+    keras.mixed_precision.set_dtype_policy(recipe.dtype_policy)
+    return build_model(spec, len(data.classes), dropout=recipe.dropout, drop_connect=recipe.drop_connect,
+                       class_names=data.classes)
+
+
+@register
+class SmoothedCrossEntropy(keras.losses.Loss):
+    """Cross-entropy from logits (batch, classes) and labels (batch,), with label smoothing."""
+
+    def __init__(self, classes: int, smoothing: float = 0.0, name="cross_entropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.classes, self.smoothing = classes, smoothing
+
+    def call(self, labels, logits):
+        target = tf.one_hot(tf.cast(tf.reshape(labels, [-1]), tf.int32), self.classes)
+        target = target * (1 - self.smoothing) + self.smoothing / self.classes
+        return tf.nn.softmax_cross_entropy_with_logits(target, logits)
+
+    def get_config(self):
+        return super().get_config() | {"classes": self.classes, "smoothing": self.smoothing}
+
+
+def _loss(recipe: Recipe, classes: int) -> keras.losses.Loss:
+    if recipe.label_smoothing:
+        return SmoothedCrossEntropy(classes, recipe.label_smoothing)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
+    """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes."""
+    with model.distribute_strategy.scope():
+        model.compile(
+            optimizer(recipe, videos),
+            _loss(recipe, model.classes),
+            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            jit_compile=False,
+        )
+        # With its slots made before the first step, TensorFlow traces the step once; else it traces it again.
+        model.optimizer.build(model.trainable_variables)
+    return model
+
+
+class _Watch(keras.callbacks.Callback):
+    """Adds learning rate and throughput to the logs of an epoch and stops at a loss that is no number."""
+
+    def __init__(self, batch: int):
+        super().__init__()
+        self.batch, self._began, self._steps = batch, 0.0, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._began, self._steps = time.perf_counter(), 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is None:
+            return
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise Diverged(f"the loss is {logs['loss']} after epoch {epoch + 1}")
+        seconds = time.perf_counter() - self._began
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs["clips_per_second"] = self._steps * self.batch / seconds
+
+
+class _History(keras.callbacks.Callback):
+    """Adds each epoch's logs to the history, then has it saved."""
+
+    def __init__(self, history: dict[str, list[float]], save: Callable[[dict], None] | None):
+        super().__init__()
+        self._history, self._save = history, save
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in (logs or {}).items():
+            self._history.setdefault(name, []).append(float(value))
+        if self._save:
+            self._save(self._history)
+
+
+def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, first_epoch: int):
+    """The clips of all devices: each takes batch / devices of a step, and each machine has its own share of the videos."""
+    strategy = model.distribute_strategy
+    devices = strategy.num_replicas_in_sync
+    if devices == 1:
+        return training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=first_epoch)
+    epoch_clips = recipe.steps(data.videos("train"))[0] * recipe.batch
+    prepare_fit(model, recipe.batch // devices)
+
+    def of_machine(context):
+        return training_clips(
+            data, model.spec, settings, recipe.batch // devices, seed, first_epoch=first_epoch,
+            epoch_clips=epoch_clips // context.num_input_pipelines, workers=context.num_input_pipelines,
+            worker=context.input_pipeline_id)
+
+    return strategy.distribute_datasets_from_function(of_machine)
+
+
+def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
+    """Batch norm's statistics anew, from the first clips of the epoch that would come next, on one device."""
+    devices = model.distribute_strategy.num_replicas_in_sync
+    batches = min(recipe.precise_bn, recipe.steps(data.videos("train"))[0] * devices)
+    clips = training_clips(data, model.spec, settings, recipe.batch // devices, seed, first_epoch=epochs)
+    single = on_one_device(model)
+    recompute_statistics(single, clips.take(batches))
+    if single is not model:
+        model.set_weights(single.get_weights())
+
+
+def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, *, seed: int = 0,
+          callbacks: Sequence[keras.callbacks.Callback] = (),
+          on_epoch: Callable[[int, int, dict], None] | None = None,
+          checkpoint: str | None = None) -> dict[str, list[float]]:
+    """Trains a network for all of the recipe's epochs.
+
+    Args:
+        model: from new_model; made in the scope of a strategy of tf.distribute, it trains on that strategy's devices.
+        seed: settles the clips and their order.
+        callbacks: Keras callbacks, after the project's own. What they know of earlier epochs is theirs to keep.
+        on_epoch: called with (epoch from 1, epochs, logs).
+        checkpoint: folder for the state after each epoch. Where it holds this training's state already, training goes
+            on with the next epoch, to the bit as if it had not been stopped (on a CPU, with as many devices); a finished
+            training is only restored.
+
+    Returns:
+        One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second.
+
+    Raises:
+        Diverged: the loss became NaN or infinite.
+        InputError: the folder holds the state of another training; the batch cannot be divided among the devices.
+    """
+    videos = data.videos("train")
+    per_epoch, total = recipe.steps(videos)
+    epochs = math.ceil(total / per_epoch)
+    devices = model.distribute_strategy.num_replicas_in_sync
+    if recipe.batch % devices:
+        raise InputError(f"recipe.batch is {recipe.batch}: {devices} devices cannot share it equally")
+    compile_model(model, recipe, videos)
+    state = Checkpoint(checkpoint, model, data, recipe, settings, seed) if checkpoint else None
+    history = state.restore() if state else {}
+    done = len(history.get("loss", ()))
+    if state and state.finished:
+        return history
+    if done < epochs:
+        spread_random_states(model)
+        watch: list[keras.callbacks.Callback] = [_Watch(recipe.batch)]
+        if on_epoch:
+            watch.append(keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, epochs, dict(logs or {}))))
+        # The state is saved last: what the callbacks write of an epoch is there before the epoch counts as done.
+        model.fit(_clips(model, data, recipe, settings, seed, done), epochs=epochs, initial_epoch=done,
+                  steps_per_epoch=per_epoch, verbose=0, shuffle=False,
+                  callbacks=[*watch, *callbacks, _History(history, state.save if state else None)])
+    if recipe.precise_bn:
+        _precise_bn(model, data, recipe, settings, seed, epochs)
+    if state:
+        state.save(history, finished=True)
+    return history

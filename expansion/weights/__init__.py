@@ -1,0 +1,1 @@
+"""Weights of others: PyTorch's files read and written without PyTorch, public checkpoints, transfer."""

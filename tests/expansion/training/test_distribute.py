@@ -1,0 +1,115 @@
+"""tf.distribute on devices that the CPU is divided into: which strategy, and that a training on two of them is one."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from expansion.errors import InputError
+from expansion.spec import Spec
+from expansion.training.distribute import Devices, make_strategy
+from expansion.training.fit import new_model, train
+from expansion.training.recipe import ClipSettings, Recipe
+from tests.expansion.colours import write_colours
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory):
+    return write_colours(str(tmp_path_factory.mktemp("colours") / "records"))
+
+
+def start(data, folder, kind, precision="float32", **environment):
+    script = Path(__file__).with_name("two_devices.py")
+    environment |= {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
+    return subprocess.Popen([sys.executable, str(script), data.path, str(folder), kind, precision], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | environment)
+
+
+def said_by(process):
+    try:
+        out, error = process.communicate(timeout=600)
+    finally:
+        process.kill()
+    assert process.returncode == 0, error[-3000:]
+    return json.loads(out.splitlines()[-1])
+
+
+def check(said):
+    assert said["devices"] == 2
+    assert len(said["loss"]) == 3 and np.isfinite(said["loss"]).all() and said["loss"][-1] < said["loss"][0]
+    assert said["apart"] == 0  # moving statistics included
+    assert said["accuracy"] > 0.5  # chance is 0.25
+
+
+@pytest.mark.slow
+def test_one_training_on_two_devices(colours, tmp_path):
+    said = said_by(start(colours, tmp_path, "mirrored"))
+    check(said)
+    assert said["random_states"] and all(second == first + 1 for first, second in said["random_states"])
+    assert said["resumed_equal"]
+    assert said["halves_differ_by"] < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_on_two_devices(colours, tmp_path, precision):
+    check(said_by(start(colours, tmp_path, "mirrored", precision)))
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_one_training_on_two_machines(colours, tmp_path):
+    cluster = {"worker": [f"localhost:{free_port()}" for _ in range(2)]}
+    processes = [start(colours, tmp_path, "multi_worker", TF_CONFIG=json.dumps(
+        {"cluster": cluster, "task": {"type": "worker", "index": index}})) for index in range(2)]
+    try:
+        first, second = (said_by(process) for process in processes)
+    finally:
+        for process in processes:
+            process.kill()
+    check(first)
+    assert first["loss"] == second["loss"] and first["weights"] == second["weights"]
+    assert first["resumed_equal"] and second["resumed_equal"]
+    assert [b[0] - a[0] for a, b in zip(first["random_states"], second["random_states"])] == [1] * len(first["random_states"])
+
+
+def test_a_machine_without_gpus_is_one_device(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert make_strategy(Devices()).num_replicas_in_sync == make_strategy(Devices(strategy="none")).num_replicas_in_sync == 1
+    assert make_strategy(Devices(strategy="mirrored")).num_replicas_in_sync == 1
+
+
+@pytest.mark.parametrize("devices, said", [
+    (Devices(count=2), "devices.count is 2: there is no GPU"),
+    (Devices(strategy="none", count=2), "devices.count is 2: strategy 'none' uses one"),
+    (Devices(strategy="mirrored", count=3), "devices.count is 3: this machine has 1 CPU"),
+    (Devices(strategy="multi_worker"), "TF_CONFIG"),
+])
+def test_devices_that_are_not_there(devices, said, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
+    with pytest.raises(InputError, match=said):
+        make_strategy(devices)
+
+
+def test_a_batch_that_devices_cannot_share(colours):
+    class Three:
+        num_replicas_in_sync = 3
+
+    recipe = Recipe(epochs=1, batch=16)
+    model = new_model(Spec(frames=1, size=24, width=0.34, depth=0.2), colours, recipe)
+    model._distribute_strategy = Three()
+    with pytest.raises(InputError, match="recipe.batch is 16: 3 devices cannot share it equally"):
+        train(model, colours, recipe, ClipSettings())

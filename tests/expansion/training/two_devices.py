@@ -1,0 +1,103 @@
+"""Run by test_distribute in a process of its own: trains on two devices, prints JSON.
+
+Arguments: folder of the records, folder for checkpoints, strategy, Keras' name of the precision. "mirrored" divides the
+CPU in two; "multi_worker" is one of two such processes, which TF_CONFIG tells of each other.
+"""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from expansion.evaluation.evaluate import evaluate
+from expansion.spec import Spec
+from expansion.training.dataset import VideoDataset
+from expansion.training.distribute import RANDOM_STATE, Devices, make_strategy, on_one_device
+from expansion.training.fit import compile_model, new_model, train
+from expansion.training.recipe import ClipSettings, Recipe
+
+SPEC = Spec(frames=2, stride=4, size=24, width=0.34, depth=0.2)
+CLIPS = ClipSettings(flip=False, views=2)
+
+
+class Stopped(Exception):
+    """Stands for whatever ends a process."""
+
+
+class Stop(keras.callbacks.Callback):
+    """Ends a training in its second epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            raise Stopped
+
+
+def local(strategy, variable):
+    return [value.numpy() for value in strategy.experimental_local_results(variable.value)]
+
+
+def training(strategy, data, recipe, checkpoint, *callbacks):
+    with strategy.scope():
+        model = new_model(SPEC, data, recipe)
+    return model, train(model, data, recipe, CLIPS, checkpoint=checkpoint, callbacks=callbacks)
+
+
+def stopped_and_resumed(strategy, data, recipe, folder):
+    try:
+        training(strategy, data, recipe, folder, Stop())
+    except Stopped:
+        pass
+    return training(strategy, data, recipe, folder)
+
+
+def equal_halves(strategy, data):
+    """Largest difference after two steps on twice the same clips, as one batch and as a half for each device.
+
+    Of what is trained: the running variance is unbiased, so it knows how many clips it is of.
+    """
+    recipe = Recipe(epochs=2, batch=16, rate=0.1, rate_batch=16, warmup_epochs=0, dropout=0)
+    clips = np.random.default_rng(0).integers(0, 255, (8, 2, 24, 24, 3)).astype(np.uint8)
+    half = tf.data.Dataset.from_tensors((clips, np.arange(8) % 4)).repeat()
+    weights = []
+    for devices in (tf.distribute.get_strategy(), strategy):
+        with devices.scope():
+            model = compile_model(new_model(SPEC, data, recipe), recipe, 64)
+        if devices is strategy:
+            batches = strategy.distribute_datasets_from_function(lambda context: half)
+        else:
+            batches = half.map(lambda clips, labels: (tf.concat([clips] * 2, 0), tf.concat([labels] * 2, 0)))
+        model.fit(batches, steps_per_epoch=2, verbose=0)
+        weights.append([variable.numpy() for variable in model.trainable_variables])
+    return max(float(np.abs(a - b).max()) for a, b in zip(*weights, strict=True))
+
+
+def main(records, folder, kind, precision):
+    if kind == "mirrored":
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategy = make_strategy(Devices(strategy=kind))
+    data = VideoDataset.open(records)
+    recipe = Recipe(epochs=3, batch=16, rate=0.2, rate_batch=16, warmup_epochs=0.5, dropout=0.2, drop_connect=0.2, precise_bn=8,
+                    mixed_precision=False if precision == "float32" else precision.removeprefix("mixed_"))
+    model, history = training(strategy, data, recipe, f"{folder}/whole")
+    said = {
+        "devices": strategy.num_replicas_in_sync, "loss": history["loss"],
+        "apart": max(float(np.ptp(local(strategy, variable), axis=0).max()) for variable in model.weights),
+        "random_states": [[int(state[0]) for state in local(strategy, variable)]
+                          for variable in model.variables if variable.name == RANDOM_STATE],
+        "accuracy": evaluate(on_one_device(model), data, "val", CLIPS).accuracy,
+        "weights": float(sum(np.abs(value).sum() for value in model.get_weights())),
+    }
+    if precision == "float32":
+        again, resumed = stopped_and_resumed(strategy, data, recipe, f"{folder}/stopped")
+        said["resumed_equal"] = resumed["loss"] == history["loss"] and all(
+            np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
+        if kind == "mirrored":
+            said["halves_differ_by"] = equal_halves(strategy, data)
+    print(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
