@@ -86,7 +86,8 @@ def ours(videos: str, output: str, fps: float | None) -> dict:
     watching.join()
     return {
         "seconds": seconds, "cpu_seconds": cpu_seconds() - cpu,
-        "bytes": sum(split.bytes for split in manifest.splits.values()), "frames": sum(split.frames for split in manifest.splits.values()),
+        "bytes": sum(split.bytes for split in manifest.splits.values()),
+        "frames": sum(split.frames for split in manifest.splits.values()),
         "parent_bytes": peaks["parent"], "child_bytes": peaks["child"],
     }  # fmt: skip
 
@@ -117,7 +118,7 @@ def run_ours(videos: Path, fps: float | None = None) -> dict:
 
 
 def run_ffmpeg(videos: Path, at_a_time: int) -> dict:
-    """One ffmpeg a video, JPEG files of the same frames (-q:v 2); one after the other with ffmpeg's own threads, or several."""
+    """One ffmpeg a video, JPEG files of the same frames (-q:v 2): singly with ffmpeg's own threads, or several at a time."""
     with tempfile.TemporaryDirectory(dir=videos.parent) as output:
 
         def one(path: Path) -> None:
@@ -185,7 +186,8 @@ def show(found: dict) -> None:
         table = make_table("growth", "", "s", "s a video", "CPU s a video", "MB stored", "parent MiB", "child MiB")
         for row in found["growth"]:
             table.add_row(
-                row["what"], f"{row['seconds']:.1f}", f"{row['seconds'] / row['videos']:.3f}", f"{row['cpu_seconds'] / row['videos']:.3f}",
+                row["what"], f"{row['seconds']:.1f}", f"{row['seconds'] / row['videos']:.3f}",
+                f"{row['cpu_seconds'] / row['videos']:.3f}",
                 f"{row['bytes'] / 1e6:.1f}", *(f"{row[key] / 2**20:.0f}" for key in ("parent_bytes", "child_bytes")),
             )  # fmt: skip
         console.print(table)

@@ -42,7 +42,7 @@ ALIKE = 0.9  # correlation with a pattern above which a frame shows it
 
 
 def patterns(count: int, seed: int = 7) -> np.ndarray:
-    """(count, 16) of -1 and 1: half of each is 1, and any two differ in at least 6 places, so that they correlate below 0.3."""
+    """(count, 16) of -1 and 1: half of each is 1; any two differ in at least 6 places: correlation below 0.3."""
     rng, found = np.random.default_rng(seed), []
     while len(found) < count:
         one = rng.permutation(np.repeat([-1, 1], GRID * GRID // 2))
@@ -187,7 +187,8 @@ def fuzz(mutants: int, seed: int, more: Path | None = None, timeout: float = 30.
         listed = Counter(line["source"] for line in lines)
         files = {path.relative_to(videos).as_posix() for path in videos.rglob("*") if path.is_file()} - {"labels.csv"}
         wrong, looked, own = strangers(records, shown)
-        taken = Counter(line["source"].split("-")[-1].split(".")[0] for line in lines if line["accepted"] and "/0" in line["source"])
+        mutated = [Path(line["source"]).stem for line in lines if line["accepted"] and "whole" not in line["source"]]
+        taken = Counter(name.split("-", 1)[1] for name in mutated)
         return {
             "mutants": mutants, "seed": seed, "videos": len(files), "accepted": manifest.accepted,
             "rejected": manifest.rejected, "reasons": manifest.reject_reasons,

@@ -1,4 +1,4 @@
-"""Runs a command and kills it (SIGKILL, with all its children) at random moments, again and again, until it ends by itself."""
+"""Runs a command and kills it (SIGKILL, with its children) at random moments, again and again, until it ends by itself."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from components.video_example_gen.settings import IngestSettings
 # Containers that hold their own video. Playlists, which make the library open other files, are not among them.
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,mpegvideo,flv,asf,ogg,m4v,h264,hevc,dv,mxf"
 MAX_CODED_PIXELS = 1 << 26  # a larger coded frame is not decoded at all
-CUT_OFF = ("ended prematurely", "LZW decode failed")  # what libav logs, and no more, where a container or GIF is cut off
+CUT_OFF = ("ended prematurely", "LZW decode failed")  # all that libav says where a container or GIF is cut off
 TS_PACKETS = (188, 192, 204)  # bytes; an MPEG transport stream is a whole number of them
 SHORTFALL = 0.1  # share of the declared duration that may be absent before a video counts as truncated
 BT709_HEIGHT = 720  # a player takes untagged video of at least this height for BT.709, below for BT.601
@@ -298,6 +298,7 @@ def to_image(frame: av.VideoFrame, size: tuple[int, int], reformatter: VideoRefo
     planes = [Image.frombuffer("L", size, plane, "raw", "L", plane.line_size, 1) for plane in scaled.planes]
     image = Image.merge("YCbCr", planes)
     swap, flip_x, flip_y = display_turn(frame)
-    for wanted, turn in ((swap, Transpose.TRANSPOSE), (flip_x, Transpose.FLIP_LEFT_RIGHT), (flip_y, Transpose.FLIP_TOP_BOTTOM)):
+    turns = (Transpose.TRANSPOSE, Transpose.FLIP_LEFT_RIGHT, Transpose.FLIP_TOP_BOTTOM)
+    for wanted, turn in zip((swap, flip_x, flip_y), turns):
         image = image.transpose(turn) if wanted else image
     return image

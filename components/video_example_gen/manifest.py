@@ -55,7 +55,9 @@ class Manifest(BaseModel):
 
     def without_videos(self) -> dict[str, list[str]]:
         """Split -> classes that have no video in it; splits that hold all classes are left out."""
-        empty = {split: [name for name, videos in counts.per_class.items() if not videos] for split, counts in self.splits.items()}
+        empty = {}
+        for split, counts in self.splits.items():
+            empty[split] = [name for name, videos in counts.per_class.items() if not videos]
         return {split: names for split, names in empty.items() if names}
 
 

@@ -94,7 +94,8 @@ def list_videos(root: str, follow: bool = False) -> list[str]:
 def refuse_links_out(root: str, sources) -> None:
     """Raises InputError where the real place of one of the paths under the root is outside of it."""
     base = os.path.realpath(root)
-    out = [source for source in sources if os.path.commonpath([base, os.path.realpath(os.path.join(root, source))]) != base]
+    real = {source: os.path.realpath(os.path.join(root, source)) for source in sources}
+    out = [source for source, path in real.items() if os.path.commonpath([base, path]) != base]
     if out:
         raise InputError(f"symbolic link out of the folder of videos: {shorten(out)}; links='follow' allows it")
 
