@@ -7,6 +7,7 @@ bytes, never pickles: what comes back from a process that reads hostile files is
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -122,6 +123,7 @@ def serve(function: str) -> None:
         file.write("1000")  # where memory runs out, the child goes and not the run
     module, name = function.split(":")
     answer = getattr(importlib.import_module(module), name)
+    gc.freeze()
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             (limit, request), _ = _receive(requests)
@@ -130,6 +132,9 @@ def serve(function: str) -> None:
                 value, data = answer(request)
                 said = {"value": value}
             except Exception as error:
-                said, data = {"raised": f"{type(error).__name__}: {str(error)[:200]}".splitlines()[0]}, b""
+                value, said, data = None, {"raised": f"{type(error).__name__}: {str(error)[:200]}".splitlines()[0]}, b""
             signal.setitimer(signal.ITIMER_REAL, 0)
             _send(answers, said, data)
+            # PyAV's containers and streams hold each other, and with them some 20 MB of frames a video.
+            del value, data, said
+            gc.collect()

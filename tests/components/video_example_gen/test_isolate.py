@@ -87,3 +87,8 @@ def _runs(pid: int) -> bool:
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_what_a_call_leaves_behind_is_gone_before_the_next(called):
+    keep = called("keep")
+    assert [keep.call({"bytes": 1 << 20}, 10)[0]["alive"] for _ in range(3)] == [1, 1, 1]
