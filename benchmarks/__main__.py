@@ -13,7 +13,7 @@ import typer
 from benchmarks.harness import ROOT, report, run_case
 from expansion.show.console import make_console
 
-BENCHES = ("network",)  # modules of this package with a list CASES
+BENCHES = ("network", "input")  # modules of this package with a list CASES
 
 
 def main(
@@ -34,7 +34,7 @@ def main(
         raise typer.BadParameter(f"no case {sorted(unknown)[0]!r}; there are {', '.join(c.name for c in cases)}")
     if list_cases:
         for case in cases:
-            console.print(f"{case.name:12} {case.title}")
+            console.print(f"{case.name:18} {case.title}")
         return
     folder = output or ROOT / "runs" / "benchmarks" / f"{datetime.now():%Y%m%d-%H%M%S}"
     folder.mkdir(parents=True, exist_ok=True)

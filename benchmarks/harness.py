@@ -8,7 +8,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,6 +66,7 @@ class Case:
         title: what is measured, in words.
         item: what one is counted in: clip, video.
         seconds: how long a contender measures in a round; at least one step.
+        prepare: makes what the contenders read; called before they start.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Case:
     targets: Sequence[Target] = ()
     item: str = "clip"
     seconds: float = 2.0
+    prepare: Callable[[], None] | None = None
 
 
 class WorkerFailed(RuntimeError):
@@ -120,6 +122,8 @@ class _Worker:
 def run_case(case: Case, rounds: int, folder: Path, console: Console) -> dict:
     """Measures a case and returns what its JSON file holds. Contenders that are absent or fail are named in `skipped`."""
     skipped = []
+    if case.prepare:
+        case.prepare()
     with contextlib.ExitStack() as stack:
         workers = []
         for number, contender in enumerate(case.contenders):
