@@ -75,9 +75,14 @@ def decode_clip(jpeg, top, left, side, size: int, ratio: int = 1):
     window = tf.maximum(1, tf.minimum(side // ratio, tf.minimum(height, width)))
     top, left = tf.minimum(top // ratio, height - window), tf.minimum(left // ratio, width - window)
     box = tf.stack([top, left, window, window])
-    crop = tf.map_fn(
-        lambda image: tf.io.decode_and_crop_jpeg(image, box, channels=3, ratio=ratio, dct_method="INTEGER_FAST"),
-        jpeg, fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8))
+
+    def decode(image):
+        return tf.io.decode_and_crop_jpeg(image, box, channels=3, ratio=ratio, dct_method="INTEGER_FAST")
+
+    if jpeg.shape[0] is None:
+        crop = tf.map_fn(decode, jpeg, fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8))
+    else:  # a loop costs as much as decoding a picture of 100 pixels
+        crop = tf.stack([decode(image) for image in tf.unstack(jpeg)])
     resized = tf.cond(
         tf.equal(window, size), lambda: crop,
         lambda: tf.cast(tf.round(tf.image.resize(crop, (size, size))), tf.uint8))
@@ -124,8 +129,8 @@ def in_order(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
-def _training_records(data: VideoDataset, workers: int, worker: int):
-    """A function of a pass's key to a worker's serialised records; larger data come with the shards in a new order."""
+def _training_videos(data: VideoDataset, workers: int, worker: int):
+    """A function of a pass's key to a worker's videos; larger data come as records, the shards in a new order."""
     files = data.files("train")
     if len(files) >= workers:
         files, workers, worker = files[worker::workers], 1, 0
@@ -134,7 +139,7 @@ def _training_records(data: VideoDataset, workers: int, worker: int):
         return tf.data.TFRecordDataset(files, _compression(data.files("train"))).shard(workers, worker)
 
     if data.manifest["splits"]["train"].get("bytes", 0) < CACHE_BYTES:
-        cached = records_of(files).cache()
+        cached = records_of(files).map(parse, tf.data.AUTOTUNE).cache()
         return lambda key: cached
     return lambda key: records_of(tf.random.experimental.stateless_shuffle(files, key))
 
@@ -153,16 +158,17 @@ def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch
     """
     ratio = jpeg_ratio(data.short_side, spec.size, settings.jitter[1])
     videos = data.videos("train")
-    records_of = _training_records(data, workers, worker)
+    videos_of = _training_videos(data, workers, worker)
     epoch_clips = epoch_clips or -(-videos // batch) * batch
 
     def one_pass(key):
-        def choose(number, record):
-            return choose_clip(parse(record), tf.random.fold_in(key, number), spec, settings)
+        def choose(number, found):
+            video = found if isinstance(found, Video) else parse(found)
+            return choose_clip(video, tf.random.fold_in(key, number), spec, settings)
 
         tf.random.set_seed(1)  # of this function's graph: else the order would hang on the global seed as well
         order = tf.random.stateless_uniform([], key, 0, tf.int32.max, tf.int64)
-        chosen = records_of(key).enumerate().map(choose, tf.data.AUTOTUNE)
+        chosen = videos_of(key).enumerate().map(choose, tf.data.AUTOTUNE)
         # Shuffled before they are decoded and without the frames that no clip needs, they are small.
         return chosen.shuffle(min(videos, SHUFFLE_CLIPS), seed=order, reshuffle_each_iteration=False)
 
