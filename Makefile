@@ -36,11 +36,12 @@ lock:  ## resolve locks/ anew after a change of setup.py
 bench: install  ## timings against peers, those that are there (make peers)
 	.venv/bin/python -m benchmarks $(ARGS)
 
-peers:  ## PyTorch and PyTorchVideo into .venv-bench, for make bench
+# The newest torchcodec wheels of PyPI want CUDA; 0.13 is the last for CPUs, and needs FFmpeg's libraries on the machine.
+peers:  ## PyTorch, PyTorchVideo, decord and torchcodec into .venv-bench, for make bench
 	$(UV) venv --quiet .venv-bench
 	$(UV) pip install --python .venv-bench/bin/python torch==2.13.0 fvcore==0.1.5.post20221221 iopath==0.1.10 \
-		networkx parameterized==0.9.0 numpy
-	$(UV) pip install --python .venv-bench/bin/python --no-deps pytorchvideo==0.1.5
+		networkx parameterized==0.9.0 numpy decord==0.6.0
+	$(UV) pip install --python .venv-bench/bin/python --no-deps pytorchvideo==0.1.5 torchcodec==0.13.0
 
 audit:  ## ask a vulnerability database (on the net) about every package of the locks
 	@for lock in py311 py312 py313; do echo "$$lock:"; \

@@ -88,7 +88,7 @@ def run(folder: str, job: Job, on_epoch: Callable[[int, int, dict], None] | None
         on_epoch: called with (epoch from 1, epochs, logs).
 
     Returns:
-        Metrics: val_accuracy, val_top5, val_loss, loss, accuracy, and times.
+        Metrics: val_accuracy, val_top5, val_loss, loss, accuracy, and times; input_wait_seconds is a part of train_seconds.
 
     Raises:
         Diverged: the loss or the network's answers are no numbers.
@@ -174,7 +174,7 @@ def _metrics(evaluation: Evaluation, history: dict) -> dict[str, float]:
         "loss": history["loss"][-1],
         "accuracy": history["accuracy"][-1],
         "clips_per_second": max(history["clips_per_second"]),
-    }
+    } | ({"input_wait_seconds": sum(history["input_wait_seconds"])} if "input_wait_seconds" in history else {})
 
 
 def _described(job: Job, classes: int) -> tuple[Step, CandidateState]:

@@ -18,16 +18,18 @@ from expansion.show.tables import duration, percent, points
 
 GRID_COLOUR = "#e3e3e3"
 # Okabe and Ito's again; dark to light, so that they can be told apart without colour as well.
-PHASES = {"build": "#D55E00", "train": "#0072B2", "evaluate": "#56B4E9", "other": "#bdbdbd"}
+PHASES = {"build": "#D55E00", "train": "#0072B2", "input": "#E69F00", "evaluate": "#56B4E9", "other": "#bdbdbd"}
 _LABEL = {"fontsize": 9, "color": PATH_COLOUR}
 
 
 def phases(candidate: CandidateState) -> dict[str, float]:
-    """Seconds that a candidate spent in each of PHASES; empty where it was not trained."""
+    """Seconds that a candidate spent in each of PHASES; empty where it was not trained. Input is waiting for clips."""
     found = candidate.metrics
     if "seconds" not in found:
         return {}
     known = {name: found.get(f"{name}_seconds", 0.0) for name in PHASES if name != "other"}
+    known["input"] = min(found.get("input_wait_seconds", 0.0), known["train"])
+    known["train"] -= known["input"]
     return known | {"other": max(0.0, found["seconds"] - sum(known.values()))}
 
 
@@ -121,7 +123,7 @@ def _curve(panel: Axes, step: Step, candidate: CandidateState, values: Sequence[
 
 
 def time_figure(search: Search, width: float = 8, until: int | None = None) -> Figure:
-    """Where the time went: a bar a step, divided into building, training, evaluating and the rest.
+    """Where the time went: a bar a step, divided into building, training, waiting for input, evaluating, the rest.
 
     Args:
         until: last step to draw; None for all.
@@ -148,7 +150,7 @@ def time_figure(search: Search, width: float = 8, until: int | None = None) -> F
     axes.set_xlabel(f"time of all candidates ({unit})")
     axes.grid(axis="x", color=GRID_COLOUR, linewidth=0.8)
     if steps:
-        figure.legend(loc="outside upper left", ncols=4, fontsize=9, frameon=False)
+        figure.legend(loc="outside upper left", ncols=5, fontsize=9, frameon=False)
     return figure
 
 

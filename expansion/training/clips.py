@@ -81,7 +81,7 @@ def decode_clip(jpeg, top, left, side, size: int, ratio: int = 1):
 
     if jpeg.shape[0] is None:
         crop = tf.map_fn(decode, jpeg, fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8))
-    else:  # a loop costs as much as decoding a picture of 100 pixels
+    else:  # a loop would cost 0.03 ms a frame
         crop = tf.stack([decode(image) for image in tf.unstack(jpeg)])
     resized = tf.cond(
         tf.equal(window, size), lambda: crop,

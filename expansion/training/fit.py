@@ -21,6 +21,7 @@ from expansion.training.distribute import on_one_device, prepare_fit, spread_ran
 from expansion.training.optimizer import optimizer
 from expansion.training.precise_bn import recompute_statistics
 from expansion.training.recipe import ClipSettings, Recipe
+from expansion.training.waiting import InputWait
 
 
 def load_model(path: str) -> X3D:
@@ -88,11 +89,11 @@ def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
 
 
 class _Watch(keras.callbacks.Callback):
-    """Adds learning rate and throughput to the logs of an epoch and stops at a loss that is no number."""
+    """Adds learning rate, throughput and waiting to the logs of an epoch and stops at a loss that is no number."""
 
-    def __init__(self, batch: int):
+    def __init__(self, batch: int, wait: InputWait | None):
         super().__init__()
-        self.batch, self._began, self._steps = batch, 0.0, 0
+        self.batch, self.wait, self._began, self._steps = batch, wait, 0.0, 0
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began, self._steps = time.perf_counter(), 0
@@ -108,6 +109,8 @@ class _Watch(keras.callbacks.Callback):
         seconds = time.perf_counter() - self._began
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         logs["clips_per_second"] = self._steps * self.batch / seconds
+        if self.wait:
+            logs["input_wait_seconds"] = self.wait.take()
 
 
 class _History(keras.callbacks.Callback):
@@ -125,11 +128,15 @@ class _History(keras.callbacks.Callback):
 
 
 def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, first_epoch: int):
-    """The clips of all devices: each takes batch / devices of a step, and each machine has its own share of the videos."""
+    """The clips of all devices, and on a single one what measures its waiting for them.
+
+    Each device takes batch / devices of a step, and each machine has its own share of the videos.
+    """
     strategy = model.distribute_strategy
     devices = strategy.num_replicas_in_sync
     if devices == 1:
-        return training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=first_epoch)
+        wait = InputWait()
+        return wait.measured(training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=first_epoch)), wait
     epoch_clips = recipe.steps(data.videos("train"))[0] * recipe.batch
     prepare_fit(model, recipe.batch // devices)
 
@@ -139,7 +146,7 @@ def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSetting
             epoch_clips=epoch_clips // context.num_input_pipelines, workers=context.num_input_pipelines,
             worker=context.input_pipeline_id)
 
-    return strategy.distribute_datasets_from_function(of_machine)
+    return strategy.distribute_datasets_from_function(of_machine), None
 
 
 def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
@@ -169,7 +176,8 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
             training is only restored.
 
     Returns:
-        One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second.
+        One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second, and on a
+        single device input_wait_seconds: how much of an epoch it waited for clips.
 
     Raises:
         Diverged: the loss became NaN or infinite.
@@ -189,12 +197,13 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
         return history
     if done < epochs:
         spread_random_states(model)
-        watch: list[keras.callbacks.Callback] = [_Watch(recipe.batch)]
+        clips, wait = _clips(model, data, recipe, settings, seed, done)
+        watch: list[keras.callbacks.Callback] = [_Watch(recipe.batch, wait)]
         if on_epoch:
             watch.append(keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, epochs, dict(logs or {}))))
         # The state is saved last: what the callbacks write of an epoch is there before the epoch counts as done.
-        model.fit(_clips(model, data, recipe, settings, seed, done), epochs=epochs, initial_epoch=done,
+        model.fit(clips, epochs=epochs, initial_epoch=done,
                   steps_per_epoch=per_epoch, verbose=0, shuffle=False,
                   callbacks=[*watch, *callbacks, _History(history, state.save if state else None)])
     if recipe.precise_bn:
