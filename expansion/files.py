@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import uuid
+from collections.abc import Sequence
 
 import fsspec
 
@@ -15,6 +17,12 @@ KERAS_MODEL = "model.keras"  # a network's file, in whatever folder holds one
 
 def _file_system(path: str):
     return fsspec.core.url_to_fs(os.fspath(path))
+
+
+def absolute(path: str) -> str:
+    """A path that holds in any folder; an address stays as it is."""
+    path = os.fspath(path)
+    return path if "://" in path else os.path.abspath(path)
 
 
 def exists(path: str) -> bool:
@@ -47,12 +55,16 @@ def read_text(path: str) -> str:
     return read_bytes(path).decode("utf-8")
 
 
+def _is_local(system) -> bool:
+    return "file" in system.protocol or "local" in system.protocol
+
+
 def write_bytes(path: str, content: bytes) -> None:
     """Writes beside the target and renames, so that a reader never sees half a file."""
     system, name = _file_system(path)
     system.makedirs(os.path.dirname(name) or ".", exist_ok=True)
     partial = f"{name}.partial"
-    local = "file" in system.protocol or "local" in system.protocol
+    local = _is_local(system)
     with system.open(partial, "wb") as file:
         file.write(content)
         if local:  # else a power cut could leave the new name with none of its content
@@ -62,6 +74,34 @@ def write_bytes(path: str, content: bytes) -> None:
         os.replace(partial, name)
     else:
         system.mv(partial, name)
+
+
+def create_json(path: str, content) -> bool:
+    """Writes a file that is not there yet; False, and nothing is changed, where there is one. Of several who try, one does.
+
+    A link makes it appear whole, also over NFS; object stores are asked to create, which theirs do in one step.
+    """
+    system, name = _file_system(path)
+    written = json.dumps(content, indent=1).encode("utf-8")
+    if not _is_local(system):
+        try:
+            system.pipe_file(name, written, mode="create")
+        except FileExistsError:
+            return False
+        return True
+    system.makedirs(os.path.dirname(name), exist_ok=True)
+    own = f"{name}.{uuid.uuid4().hex}.partial"
+    with open(own, "xb") as file:
+        file.write(written)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(own, name)
+    except FileExistsError:
+        return False
+    finally:
+        os.remove(own)
+    return True
 
 
 def write_text(path: str, text: str) -> None:
@@ -84,6 +124,34 @@ def remove_folder(path: str) -> None:
     system, name = _file_system(path)
     if system.exists(name):
         system.rm(name, recursive=True)
+
+
+def copy_folder(path: str, target: str) -> None:
+    """Copies a folder of files; what cannot be copied whole does not appear."""
+    system, name = _file_system(path)
+    for file in system.find(name):
+        write_bytes(os.path.join(target, os.path.relpath(file, name)), system.cat_file(file))
+
+
+def move_into(path: str, target: str, last: str, leave: Sequence[str] = ()) -> None:
+    """Moves what a folder holds into another, over what is there under these names; the entry `last` comes last.
+
+    Stopped in the middle, it can be done again. Entries named in `leave` stay.
+    """
+    system, name = _file_system(path)
+    goal = _file_system(target)[1]
+    if not system.exists(name):
+        return
+    entries = [os.path.basename(entry) for entry in system.ls(name, detail=False)]
+    for entry in sorted(set(entries) - set(leave), key=lambda entry: (entry == last, entry)):
+        old, new = os.path.join(name, entry), os.path.join(goal, entry)
+        if system.isdir(old):
+            remove_folder(os.path.join(target, entry))
+            system.mv(old, new, recursive=True)
+        elif _is_local(system):
+            os.replace(old, new)
+        else:
+            system.mv(old, new)
 
 
 def read_json(path: str):

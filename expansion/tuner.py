@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
+import time
 import traceback
 
 from keras_tuner.engine import base_tuner
 
 from expansion import files, trials
+from expansion.crew.chief import CHIEF, Chief
+from expansion.crew.local import COMMAND, Crew, make_members
+from expansion.crew.settings import WorkerSettings
+from expansion.files import absolute
 from expansion.forecast import seconds_left, step_seconds
 from expansion.latency import Latencies
 from expansion.lock import Lock
@@ -21,9 +28,10 @@ from expansion.show.tables import percent
 from expansion.training.dataset import VideoDataset
 from expansion.training.fit import load_model
 from expansion.training.recipe import ClipSettings, Recipe
-from expansion.worker import Worker, reason_for
+from expansion.worker import reason_for
 
 FIGURE = "path.png"
+LOCAL_POLL = 0.1  # seconds between looks at what is posted, and at what has ended
 
 
 class ExpansionTuner(base_tuner.BaseTuner):
@@ -41,6 +49,8 @@ class ExpansionTuner(base_tuner.BaseTuner):
         retries: how often a candidate that failed is tried again.
         seed: settles initial weights and clips.
         isolate: run trials in a process of their own, so that one that crashes or runs out of memory ends only itself.
+        workers: how many such processes there are, or all that can be said of them; more may join by `x3d worker`. By
+            default one with `isolate`, else none.
         progress: where to show it; None for a default, SearchProgress(quiet=True) for nowhere.
 
     Raises:
@@ -51,11 +61,15 @@ class ExpansionTuner(base_tuner.BaseTuner):
     def __init__(self, data: VideoDataset | str, settings: SearchSettings = SearchSettings(), *,
                  recipe: Recipe = Recipe(), clips: ClipSettings = ClipSettings(), directory: str = "runs",
                  project_name: str = "search", overwrite: bool = False, retries: int = 1, seed: int = 0,
-                 isolate: bool = False, progress: SearchProgress | None = None):
+                 isolate: bool = False, workers: WorkerSettings | int | None = None,
+                 progress: SearchProgress | None = None):
         self.data = data if isinstance(data, VideoDataset) else VideoDataset.open(data)
         self.recipe, self.clips, self.seed = recipe, clips, seed
         self.progress = progress or SearchProgress()
-        self.worker = Worker() if isolate else None
+        if workers is None and isolate:
+            workers = 1
+        self.workers = WorkerSettings(count=workers) if isinstance(workers, int) else workers
+        self.worker_command = COMMAND
         self._failure: str | None = None
         directory, settings = os.fspath(directory), for_data(settings, self.data)
         oracle = ExpansionOracle(
@@ -75,22 +89,40 @@ class ExpansionTuner(base_tuner.BaseTuner):
             NoCandidate: no candidate of a step completed.
             InputError: another process runs this search.
         """
-        try:
-            with Lock(os.path.join(self.project_dir, "lock")):
-                if self.oracle.stored:
-                    self.reload()  # another process may have gone on with it since
-                if self.oracle.budget_changed:
-                    summaries.forget_search(self.logs)
-                if self.worker and not self.trace.finished:
-                    self.worker.start()
+        with Lock(os.path.join(self.project_dir, "lock")):
+            if self.oracle.stored:
+                self.reload()  # another process may have gone on with it since
+            if self.oracle.budget_changed:
+                summaries.forget_search(self.logs)
+            if self.workers is None:
                 super().search()
-                if not self.trace.path:
-                    raise NoCandidate("the search ended without a completed trial")
-                self.save()
-                self._show()
+            else:
+                self._search_with(self.workers)
+            if not self.trace.path:
+                raise NoCandidate("the search ended without a completed trial")
+            self.save()
+            self._show()
+
+    def _search_with(self, workers: WorkerSettings) -> None:
+        """Has worker processes train, of this machine and of any that join."""
+        folder = absolute(self.project_dir)
+        chief = Chief(folder, self.oracle, absolute(self.data.path), workers, self._write_job, self.on_trial_end, self)
+        crew = Crew(make_members(lambda: folder, CHIEF, workers.count, poll=LOCAL_POLL, command=self.worker_command))
+        try:
+            if not self.trace.finished:
+                for member in crew.members:
+                    member.ready(chief.board.threads)
+            chief.begin()
+            crew.start()
+            while chief.step():
+                crew.check()
+                time.sleep(LOCAL_POLL)
+            chief.close()
+        except KeyboardInterrupt:
+            self.progress.stopped()
+            raise
         finally:
-            if self.worker:
-                self.worker.close()
+            crew.close()
 
     # All state is the oracle's; Keras Tuner would write a file of its own for the tuner.
 
@@ -111,49 +143,66 @@ class ExpansionTuner(base_tuner.BaseTuner):
         return os.path.join(self.project_dir, "logs")
 
     def run_trial(self, trial):
-        """Has one candidate built, trained and evaluated; its model and outcome are kept in the trial's folder."""
-        step, candidate = self.trace.place(trial.trial_id)
-        folder, job = self.get_trial_dir(trial.trial_id), self._job(step, candidate)
-        trials.write_job(folder, job)
+        """Has one candidate built, trained and evaluated here; its model and outcome are kept in the trial's folder."""
+        name, folder = trial.trial_id, self.get_trial_dir(trial.trial_id)
+        self._write_job(trial)
+        self.began(name)
+        try:
+            metrics = trials.run(folder, trials.read_job(folder), functools.partial(self.epoch, name))
+        except Exception as error:
+            self._failure = f"{reason_for(error)}\n\n{traceback.format_exc()}".strip()
+            self.ended(name, None, reason_for(error))
+            raise
+        except KeyboardInterrupt:
+            self.progress.stopped()
+            raise
+        self.ended(name, metrics, None)
+        return metrics
+
+    def _write_job(self, trial) -> str:
+        """Puts what a trial is to do into its folder; returns a short name of that."""
+        job = self._job(*self.trace.place(trial.trial_id))
+        trials.write_job(self.get_trial_dir(trial.trial_id), job)
+        return hashlib.sha256(job.model_dump_json().encode()).hexdigest()[:12]
+
+    # What is shown of trials, wherever they run
+
+    def began(self, name: str) -> None:
+        step, candidate = self.trace.place(name)
         place = f"{step.candidates.index(step.owner(candidate)) + 1}/{len(step.candidates)}"
         place += f" seed {self.seed + candidate.seed}" if candidate.seed else ""
         done = [c for of in self.trace.steps for c in of.trainings if c.done]
-        self.progress.trial_began(
-            step.step, place, candidate, job.recipe.epochs, len(done), sum(c.metrics.get("seconds", 0.0) for c in done),
-            seconds_left(self.trace, self.recipe, self.data.videos("train")))
-        try:
-            if self.worker:
-                metrics = self.worker.run(folder, self.progress.epoch_ended)
-            else:
-                metrics = trials.run(folder, job, self.progress.epoch_ended)
-        except Exception as error:
-            self._failure = f"{reason_for(error)}\n\n{getattr(error, 'details', traceback.format_exc())}".strip()
-            self.progress.trial_ended(f"failed: {reason_for(error)}")
-            raise
-        except KeyboardInterrupt:
-            self.progress.trial_ended("stopped; started again, the search goes on from here")
-            raise
-        self.progress.trial_ended(f"{percent(metrics[OBJECTIVE])} in {metrics['seconds']:.0f} s")
-        return metrics
+        beside = max(1, self.workers.count) if self.workers else 1
+        spent, left = (sum(c.metrics.get("seconds", 0.0) for c in done),
+                       seconds_left(self.trace, self.recipe, self.data.videos("train")))
+        self.progress.trial_began(step.step, place, candidate, self.recipe.at(step.step).epochs, len(done), spent / beside,
+                                  None if left is None else left / beside, name)
+
+    def epoch(self, name: str, epoch: int, epochs: int, logs: dict) -> None:
+        self.progress.epoch_ended(epoch, epochs, logs, name)
+
+    def ended(self, name: str, metrics: dict | None, reason: str | None) -> None:
+        result = f"failed: {reason}" if metrics is None else f"{percent(metrics[OBJECTIVE])} in {metrics['seconds']:.0f} s"
+        self.progress.trial_ended(result, name)
 
     def on_trial_end(self, trial):
-        # In place of Keras Tuner's traceback, which tells of this process only.
-        trial.message, self._failure = self._failure, None
+        if self.workers is None:  # in place of Keras Tuner's traceback, which is longer and says less
+            trial.message, self._failure = self._failure, None
         super().on_trial_end(trial)
 
     def _job(self, step: Step, candidate: CandidateState) -> trials.Job:
         return trials.Job(
-            data=os.path.abspath(self.data.path), step=step.step, kind=step.kind, axis=candidate.axis,
+            data=absolute(self.data.path), step=step.step, kind=step.kind, axis=candidate.axis,
             spec=candidate.spec.as_dict(), recipe=self.recipe.at(step.step), clips=self.clips,
             seed=self.seed + candidate.seed, parent=self._parent_model(step),
-            logs=os.path.join(os.path.abspath(self.logs), summaries.run_name(step, candidate.axis, candidate.seed)))
+            logs=os.path.join(absolute(self.logs), summaries.run_name(step, candidate.axis, candidate.seed)))
 
     def _parent_model(self, step: Step) -> str | None:
         """What a warm start begins with: the file of the network that the step's candidates grow from."""
         parent = self.trace.parent(step)
         if parent is None or not self.trace.settings.warm_start:
             return None
-        return os.path.join(os.path.abspath(self.get_trial_dir(parent.trial_id)), files.KERAS_MODEL)
+        return os.path.join(absolute(self.get_trial_dir(parent.trial_id)), files.KERAS_MODEL)
 
     def _forecast(self, search: Search, step: int, macs) -> float | None:
         return step_seconds(search, self.recipe, self.data.videos("train"), step, macs)

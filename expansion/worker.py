@@ -40,15 +40,18 @@ class Worker:
 
     Args:
         command: of the process.
+        env: environment variables of the process, over those of this one.
 
     Attributes:
         memory: bytes that the process held after the last trial; None where that is not known.
     """
 
-    def __init__(self, command: tuple[str, ...] = (sys.executable, "-m", "expansion.worker")):
-        self.command = command
+    def __init__(self, command: tuple[str, ...] = (sys.executable, "-m", "expansion.worker"),
+                 env: dict[str, str] | None = None):
+        self.command, self.env = command, env or {}
         self.memory: int | None = None
         self._process: subprocess.Popen | None = None
+        self._abandoned = False
         self._first_memory: int | None = None
 
     def run(self, folder: str, on_epoch: Callable[[int, int, dict], None] | None = None) -> dict[str, float]:
@@ -57,18 +60,24 @@ class Worker:
         Raises:
             TrialFailed: it raised, or the process ended.
         """
-        waiting = self._process is not None
+        waiting, self._abandoned = self._process is not None, False
         self.start()
         try:
             return self._follow(self._process, folder, on_epoch)
         except _NeverBegan as ended:
             self.close()
-            if not waiting:
+            if not waiting or self._abandoned:
                 raise TrialFailed(str(ended)) from None
             return self.run(folder, on_epoch)  # it died before, while it waited
         except BaseException:
             self.close()
             raise
+
+    def abandon(self) -> None:
+        """Ends the process while another thread waits in `run`, which raises TrialFailed then."""
+        self._abandoned = True
+        if process := self._process:
+            process.kill()
 
     def close(self) -> None:
         """Ends the process; a trial that runs in it goes on from its last epoch when it is started again."""
@@ -86,7 +95,7 @@ class Worker:
             return
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         self._process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                         encoding="utf-8", bufsize=1, env=os.environ | {"PYTHONPATH": path})
+                                         encoding="utf-8", bufsize=1, env=os.environ | {"PYTHONPATH": path} | self.env)
 
     def _follow(self, process: subprocess.Popen, folder: str, on_epoch) -> dict[str, float]:
         try:

@@ -54,6 +54,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show on the screen what goes to the log.")]
 
 
+Workers = Annotated[Optional[int], typer.Option(
+    help="Processes that train candidates side by side; 0: only those of `x3d worker` train.")]
+Threads = Annotated[Optional[int], typer.Option(help="Threads of one candidate's training; default: cores by workers.")]
 Beam = Annotated[Optional[list[str]], typer.Option(
     help="Argument for Beam, such as --runner=DataflowRunner; may be given several times.")]
 
@@ -67,15 +70,31 @@ def search(videos: Videos = None, labels: Labels = None, config: ConfigFile = No
                "--warm-start/--from-scratch", help="Begin candidates with their parent's weights.")] = None,
            extra_seeds: Annotated[Optional[int], typer.Option(
                help="Further trainings a step, for candidates that cannot be told from the best.")] = None,
-           beam: Beam = None, fresh: Fresh = False,
+           workers: Workers = None, threads: Threads = None, beam: Beam = None, fresh: Fresh = False,
            runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
     """Search for a network on your videos: ingest, expand step by step, train the result, evaluate, push."""
     from pipeline import commands
 
     commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs, beam=beam, **{
         "search.cost": cost, "search.constraints": constraint or None, "search.hours": hours,
-        "search.warm_start": warm_start, "search.seeds.extra": extra_seeds}), runs, fresh=fresh, as_json=as_json,
+        "search.warm_start": warm_start, "search.seeds.extra": extra_seeds, "workers.count": workers,
+        "workers.threads": threads}), runs, fresh=fresh, as_json=as_json,
         verbose=verbose)
+
+
+@app.command()
+def worker(run: Annotated[str, typer.Argument(help="Name or folder of a run that searches, or a search's folder.",
+                                              autocompletion=_run_names)],
+           workers: Annotated[int, typer.Option(help="Processes that train side by side on this machine.")] = 1,
+           threads: Annotated[Optional[int], typer.Option(
+               help="Threads of one training; default: as the search has settled, for equal numbers.")] = None,
+           records: Annotated[Optional[str], typer.Option(
+               help="Folder of the records, where it is another on this machine.")] = None,
+           runs: Runs = "runs", verbose: Verbose = False) -> None:
+    """Join a search that runs elsewhere: train its candidates until it ends. May come and go at any time."""
+    from pipeline import worker as command
+
+    command.work(run, runs, workers=workers, threads=threads, records=records, verbose=verbose)
 
 
 @app.command()
@@ -106,11 +125,12 @@ def train(spec: Annotated[Optional[str], typer.Option(
 @app.command()
 def demo(runs: Runs = "runs",
          steps: Annotated[Optional[int], typer.Option(help="Expansion steps at most.")] = None,
+         workers: Workers = None, threads: Threads = None,
          fresh: Fresh = False, as_json: Json = False, verbose: Verbose = False) -> None:
     """The whole search on videos made on the spot, in minutes."""
     from pipeline import commands
 
-    commands.demo(runs, steps, fresh=fresh, as_json=as_json, verbose=verbose)
+    commands.demo(runs, steps, workers, threads, fresh=fresh, as_json=as_json, verbose=verbose)
 
 
 @app.command()

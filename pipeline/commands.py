@@ -93,13 +93,15 @@ def show_result(result, outcome: Outcome, folder: RunFolder) -> None:
                   f"x3d tensorboard {folder.path}   shows the curves, tables and figures.", soft_wrap=True)
 
 
-def demo(runs: str, steps: int | None, *, fresh: bool = False, as_json: bool = False, verbose: bool = False) -> None:
+def demo(runs: str, steps: int | None, workers: int | None = None, threads: int | None = None, *, fresh: bool = False,
+         as_json: bool = False, verbose: bool = False) -> None:
     """Makes the demo's videos and searches on them."""
     from pipeline.demo_data import make_demo_videos
 
     folder = os.path.join(runs, "demo-videos")
     config = load_config(shipped("demo.yaml"), **{
-        "search.steps": steps, "ingest.videos": folder, "ingest.labels": os.path.join(folder, "labels.csv")})
+        "search.steps": steps, "workers.count": workers, "workers.threads": threads, "ingest.videos": folder,
+        "ingest.labels": os.path.join(folder, "labels.csv")})
     with task_progress("making videos") as progress:
         make_demo_videos(folder, progress=progress)
     search(config, runs, fresh=fresh, as_json=as_json, verbose=verbose)

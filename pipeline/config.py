@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field
 
 from components.video_example_gen.settings import IngestSettings
+from expansion.crew.settings import WorkerSettings
 from expansion.errors import InputError
 from expansion.search_settings import SearchSettings, SpecSetting
 from expansion.settings import Settings, parse_settings
@@ -59,6 +60,7 @@ class Config(Settings):
         train: what `x3d train` trains, without a search.
         retries: how often a failed candidate is tried again.
         isolate: train candidates in a process of their own, so that one that crashes ends only itself.
+        workers: how many such processes train side by side, and how those that join are waited for.
         seed: settles weights and clips.
         beam: arguments for Beam, such as "--runner=DataflowRunner"; none for its own runner on this machine.
     """
@@ -73,11 +75,14 @@ class Config(Settings):
     train: TrainSettings = TrainSettings()
     retries: int = Field(1, ge=0)
     isolate: bool = True
+    workers: WorkerSettings = WorkerSettings()
     seed: int = Field(0, ge=0)
     beam: tuple[str, ...] = ()
 
     def model_post_init(self, _):
         self.recipe.final(0, self.final)
+        if not self.isolate and self.workers != WorkerSettings():
+            raise ValueError("workers go with isolate: true")
 
     def search_settings(self) -> dict:
         """What components.expansion_search takes."""
@@ -90,7 +95,7 @@ class Config(Settings):
             "seed": self.seed,
             "retries": self.retries,
             "isolate": self.isolate,
-        }
+        } | ({"workers": self.workers.model_dump(**dump)} if self.workers != WorkerSettings() else {})
 
 
 def shipped(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from expansion import files
+from expansion.crew.settings import WorkerSettings
 from expansion.resume import refuse_changes
 from expansion.search import SearchSettings
 from expansion.settings import parse_settings
@@ -28,7 +29,7 @@ def run_search(data: VideoDataset, settings: dict, folder: str):
     tuner = ExpansionTuner(
         data, search, recipe=recipe, clips=clips, directory=os.path.dirname(folder),
         project_name=os.path.basename(folder), retries=settings["retries"], seed=settings["seed"],
-        isolate=settings["isolate"])
+        isolate=settings["isolate"], workers=_workers(settings))
     tuner.search()
     return tuner
 
@@ -44,6 +45,11 @@ def check_settings(settings: dict, folder: str) -> None:
         refuse_changes(read_trace(folder), search, {
             "recipe": recipe.model_dump(mode="json"), "clips": clips.model_dump(mode="json"), "seed": settings["seed"],
         }, folder)
+
+
+def _workers(settings: dict) -> WorkerSettings | None:
+    given = settings.get("workers")
+    return None if given is None else parse_settings(WorkerSettings, given, "workers")
 
 
 def _parsed(settings: dict) -> tuple[SearchSettings, Recipe, ClipSettings]:

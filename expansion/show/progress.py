@@ -15,6 +15,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -70,27 +71,30 @@ class SearchProgress:
         self.console = console or make_console(stderr=True)
         self.quiet = quiet
         self._bars: Progress | None = None
-        self._task = self._search = None
+        self._search = None
         self._search_began = 0.0
-        self._label = ""
+        self._tasks: dict[str, tuple[str, TaskID | None]] = {}  # by trial: what it is called, its bar
 
     def _say(self, what) -> None:
         if not self.quiet:
             self.console.print(what)
 
     def trial_began(self, step: int, place: str, candidate: CandidateState, epochs: float, trained: int = 0,
-                    spent: float = 0.0, left: float | None = None) -> None:
-        """A candidate is being trained.
+                    spent: float = 0.0, left: float | None = None, trial: str = "") -> None:
+        """A candidate is being trained; others may be at the same time.
 
         Args:
             place: like "2/5": which candidate of the step this is.
             trained: candidates of the search that are done.
             spent: seconds that they took.
             left: seconds until the search ends; None where that cannot be told yet.
+            trial: what tells it from others.
         """
         short = f"step {step} {place} {candidate.axis}"
-        self._began(f"{short}: {_short(candidate.spec)} {cost(candidate.macs)}MACs", short, epochs)
+        self._began(f"{short}: {_short(candidate.spec)} {cost(candidate.macs)}MACs", short, epochs, trial)
         if self._bars and left is not None:
+            if self._search is not None:
+                self._bars.remove_task(self._search)
             self._search = self._bars.add_task("search", total=spent + left, completed=spent, state="",
                                                count=f"{trained} trained", until=time.monotonic() + left)
             self._search_began = time.monotonic() - spent
@@ -99,29 +103,46 @@ class SearchProgress:
         """The final training of the chosen spec."""
         self._began(f"training {_short(spec)}", "final training", epochs)
 
-    def _began(self, label: str, short: str, epochs: float) -> None:
-        self._label = label
+    def _began(self, label: str, short: str, epochs: float, trial: str = "") -> None:
+        if trial in self._tasks:  # another worker has taken it over
+            self._forget(trial)
+        self._tasks[trial] = label, None
         if self.quiet or not self.console.is_terminal:
             return
-        # 80 columns hold it: 24 for the label, 12 for the bar, 13, 14 and 11 for the rest.
-        self._bars = Progress(TextColumn("{task.description}"), BarColumn(12), TextColumn("{task.fields[count]}"),
-                              TextColumn("{task.fields[state]}"), _Left(), console=self.console, **_QUIET)
-        self._bars.start()
-        self._task = self._bars.add_task(short, total=math.ceil(epochs), state="compiling",
-                                         count=f"0/{math.ceil(epochs)} epochs")
+        if self._bars is None:
+            # 80 columns hold it: 24 for the label, 12 for the bar, 13, 14 and 11 for the rest.
+            self._bars = Progress(TextColumn("{task.description}"), BarColumn(12), TextColumn("{task.fields[count]}"),
+                                  TextColumn("{task.fields[state]}"), _Left(), console=self.console, **_QUIET)
+            self._bars.start()
+        bar = self._bars.add_task(short, total=math.ceil(epochs), state="compiling", count=f"0/{math.ceil(epochs)} epochs")
+        self._tasks[trial] = label, bar
 
-    def epoch_ended(self, epoch: int, epochs: int, logs: dict) -> None:
-        if self._bars:
-            self._bars.update(self._task, completed=epoch, total=epochs, count=f"{epoch}/{epochs} epochs",
+    def epoch_ended(self, epoch: int, epochs: int, logs: dict, trial: str = "") -> None:
+        if self._bars and trial in self._tasks:
+            self._bars.update(self._tasks[trial][1], completed=epoch, total=epochs, count=f"{epoch}/{epochs} epochs",
                               state=f"{percent(logs['accuracy'])} right")
             if self._search is not None:
                 self._bars.update(self._search, completed=time.monotonic() - self._search_began)
 
-    def trial_ended(self, result: str) -> None:
-        if self._bars:
+    def trial_ended(self, result: str, trial: str = "") -> None:
+        if trial not in self._tasks:
+            return
+        label = self._forget(trial)
+        if self._bars and not self._tasks:
             self._bars.stop()
             self._bars = self._search = None
-        self._say(escape(f"{self._label}  {result}"))
+        self._say(escape(f"{label}  {result}"))
+
+    def _forget(self, trial: str) -> str:
+        label, bar = self._tasks.pop(trial)
+        if bar is not None:
+            self._bars.remove_task(bar)
+        return label
+
+    def stopped(self) -> None:
+        """The search ends while candidates are in training; each is said to go on."""
+        for trial in list(self._tasks):
+            self.trial_ended("stopped; started again, the search goes on from here", trial)
 
     def step_decided(self, step: Step) -> None:
         self._say(step_table(step))

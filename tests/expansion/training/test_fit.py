@@ -196,7 +196,7 @@ def test_the_same_numbers_inside_in_a_worker_and_after_kills(demo_records, tmp_p
     assert not list((tmp_path / "inside").rglob("checkpoint"))
 
     killed = tuner(demo_records, tmp_path / "killed", **changes, isolate=True)
-    killed.worker.command = (sys.executable, "-m", "tests.expansion.killed_worker", str(tmp_path / "mark"))
+    killed.worker_command = (sys.executable, "-m", "tests.expansion.killed_worker", str(tmp_path / "mark"))
     killed.search()
     (fast,) = [c for c in killed.trace.steps[1].candidates]
     assert fast.failures == ("the worker process was killed (signal 9, perhaps out of memory)",)
