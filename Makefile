@@ -48,5 +48,5 @@ audit:  ## ask a vulnerability database (on the net) about every package of the 
 	$(UV) tool run pip-audit --strict --disable-pip --require-hashes -r locks/$$lock.txt || failed=1; done; exit $${failed:-0}
 
 clean:  ## remove what install made (runs/ stays)
-	rm -rf .venv .venv-tools build *.egg-info .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-tools build *.egg-info .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

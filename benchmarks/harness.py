@@ -128,7 +128,7 @@ def run_case(case: Case, rounds: int, folder: Path, console: Console) -> dict:
         workers = []
         for number, contender in enumerate(case.contenders):
             if not contender.python.exists():
-                skipped.append(f"{contender.name}: not installed ({os.path.relpath(contender.python, ROOT)})")
+                skipped.append(f"{contender.name}: not installed ({contender.python})")
                 continue
             try:
                 workers.append(_Worker(contender, folder / f"{case.name}.{number}.log"))
@@ -168,9 +168,10 @@ def report(result: dict, console: Console) -> None:
     for r in result["results"]:
         low, high = r["spread"]
         table.add_row(
-            f"{r['name']} ({', '.join(f'{k} {v}' for k, v in r['about'].items())})", f"{1e3 * r['seconds']:.2f}",
-            f"{1e3 * low:.2f} to {1e3 * high:.2f}", f"{r['start_seconds'] + r['first_step_seconds']:.1f}",
-            f"{r['peak_bytes'] / 2**20:.0f}")
+            r["name"], f"{1e3 * r['seconds']:.2f}", f"{1e3 * low:.2f} to {1e3 * high:.2f}",
+            f"{r['start_seconds'] + r['first_step_seconds']:.1f}", f"{r['peak_bytes'] / 2**20:.0f}")
+    about = {r["group"] or "ours": ", ".join(f"{k} {v}" for k, v in r["about"].items()) for r in result["results"]}
+    table.caption = "\n".join(f"{name}: {versions}" for name, versions in about.items())
     console.print(table)
     for c in result["comparisons"]:
         low, high = c["spread"]

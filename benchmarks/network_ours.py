@@ -50,8 +50,10 @@ def start():
     about = {"tensorflow": tf.__version__, "keras": keras.__version__}
     if settings["mode"] == "train":
         return training_step(compile_model(model, Recipe(batch=batch), 10_000), clips, labels), batch, about
-    forward = tf.function(lambda clips: model(clips, training=False), autograph=False)
-    return lambda: forward(clips).numpy(), batch, about
+    from expansion.evaluation.stored import keras_network
+
+    pixels, network = clips.numpy(), keras_network(model)
+    return lambda: network.predict(pixels), batch, about
 
 
 if __name__ == "__main__":

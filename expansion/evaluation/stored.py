@@ -15,7 +15,8 @@ from expansion import files
 from expansion.errors import InputError
 from expansion.evaluation.card import CARD, Card, read_card
 from expansion.evaluation.lite import LiteModel
-from expansion.network.inference import forward, probabilities
+from expansion.network.folded import folded_forward
+from expansion.network.inference import probabilities
 from expansion.network.model import X3D, at_size
 from expansion.spec import Spec
 from expansion.training.fit import load_model
@@ -62,7 +63,7 @@ class Network:
 def keras_network(model: X3D, size: int | None = None) -> Network:
     """A Keras model as a Network, for an input of `size` pixels."""
     model = at_size(model, size or model.size)
-    logits = forward(model)
+    logits = folded_forward(model)
 
     @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)], autograph=False)
     def predict(clips):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from expansion.network.blocks import msra, pointwise
-from expansion.network.layers import BatchNorm, ClipPool, register
+from expansion.network.layers import BatchNorm, ClipPool, Pointwise, msra, register
 from expansion.spec import HEAD_CHANNELS, Spec
 
 
@@ -55,7 +54,7 @@ def head(tensor, spec: Spec, classes: int, dropout: float):
     The pool's window is what the network has left of the training crop, ceil(size / 32) pixels. Features no larger than
     it have one place. The layer named "logits" gives the logits of the places.
     """
-    tensor = BatchNorm(name="head_bn")(pointwise(spec.head_inner, "head_conv")(tensor))
+    tensor = BatchNorm(name="head_bn")(Pointwise(spec.head_inner, name="head_conv")(tensor))
     tensor = keras.layers.Activation("relu", name="head_relu")(tensor)
     window = spec.feature_size
     many = tensor.shape[1] > window

@@ -1,14 +1,16 @@
 """Layers of the folded network: time lives in the batch axis, frames outermost.
 
-A clip batch (batch, frames, height, width, channels) becomes (frames * batch, height, width, channels). Pointwise
-convolutions are then 1x1 Conv2D, batch norm is the fused 4D kernel, and a shift in time is a contiguous slice. On a CPU
-this is the same mathematics as Conv3D at a fraction of its time (Conv3D with groups leaves TensorFlow's own kernels).
+A clip batch (batch, frames, height, width, channels) becomes (frames * batch, height, width, channels). On a CPU this is
+the same mathematics as Conv3D at a fraction of its time (Conv3D with groups leaves TensorFlow's own kernels).
 """
 
 from __future__ import annotations
 
 import keras
 import tensorflow as tf
+
+from expansion.network.convolutions import channelwise_3d, channelwise_time, pointwise
+from expansion.network.fused import normalise
 
 PACKAGE = "x3d"
 PIXEL_MEAN, PIXEL_STD = 0.45 * 255, 0.225 * 255  # the paper's input statistics, in pixel values
@@ -17,6 +19,11 @@ PIXEL_MEAN, PIXEL_STD = 0.45 * 255, 0.225 * 255  # the paper's input statistics,
 def register(cls):
     """Makes a layer loadable from a .keras file in safe mode."""
     return keras.saving.register_keras_serializable(PACKAGE)(cls)
+
+
+def msra() -> keras.initializers.Initializer:
+    """Normal with variance 2 / fan-out, as the paper's authors initialise convolutions."""
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
 @register
@@ -61,17 +68,18 @@ class BatchNorm(keras.layers.Layer):
                               aggregation="mean", synchronization="on_read")
 
     def call(self, inputs, training=False):
-        mean, variance = self.moving_mean.value, self.moving_variance.value
-        training = bool(training) and self.trainable
-        outputs, batch_mean, batch_variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=self.gamma.value, offset=self.beta.value,
-            mean=tf.zeros([0]) if training else mean, variance=tf.zeros([0]) if training else variance,
-            epsilon=self.epsilon, exponential_avg_factor=1.0, data_format="NHWC", is_training=training,
-        )
-        if training:
-            self.moving_mean.assign(self.momentum * mean + (1 - self.momentum) * batch_mean)
-            self.moving_variance.assign(self.momentum * variance + (1 - self.momentum) * batch_variance)
-        return outputs
+        if training and self.trainable:
+            outputs, moments = normalise(inputs, self.gamma.value, self.beta.value, self.epsilon)
+            self.update(moments.mean, moments.variance)
+            return outputs
+        return tf.raw_ops.FusedBatchNormV3(
+            x=inputs, scale=self.gamma.value, offset=self.beta.value, mean=self.moving_mean.value,
+            variance=self.moving_variance.value, epsilon=self.epsilon, is_training=False)[0]
+
+    def update(self, mean, variance):
+        """Moves the running statistics towards those of a batch, (channels or more,)."""
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(self.momentum * moving.value + (1 - self.momentum) * batch[:moving.shape[0]])
 
     def compute_output_shape(self, shape):
         return shape
@@ -80,81 +88,36 @@ class BatchNorm(keras.layers.Layer):
         return super().get_config() | {"momentum": self.momentum, "epsilon": self.epsilon, "zero": self.zero}
 
 
-def _depthwise(inputs, taps, stride, padding):
-    return tf.nn.depthwise_conv2d(inputs, taps, [1, stride, stride, 1], padding)
-
-
-def _channelwise_3d(inputs, kernel, frames: int, stride: int):
-    """3x3x3 channel-wise convolution: three 2D ones over frames before, at and after, added. Symmetric padding of 1.
+@register
+class Pointwise(keras.layers.Layer):
+    """1x1x1 convolution without bias.
 
     Args:
-        inputs: (frames * batch, height, width, channels).
-        kernel: (3, 3, 3, channels, 1).
+        channels: of the output.
+        stride: in height and width.
 
-    The gradient is written out: that of plain strided slices costs more than the convolutions do.
+    Weights: kernel, (1, 1, inputs, channels), normal with variance 2 / fan-out, as the paper's authors initialise it.
     """
-    strides = [1, stride, stride, 1]
-    # At stride 1 "SAME" is symmetric for 3x3; at stride 2 it is not, so the padding is explicit there.
-    padding = "SAME" if stride == 1 else [[0, 0], [1, 1], [1, 1], [0, 0]]
-    explicit = [] if stride == 1 else [0, 0, 1, 1, 1, 1, 0, 0]
-    named = {"strides": strides, "padding": "SAME" if stride == 1 else "EXPLICIT", "explicit_paddings": explicit}
-    taps = kernel.shape[0]
-    reach = taps // 2
 
-    @tf.custom_gradient
-    def convolve(inputs, kernel):
-        batch = tf.shape(inputs)[0] // frames
+    def __init__(self, channels, stride=1, **kwargs):
+        super().__init__(**kwargs)
+        self.channels, self.stride = channels, stride
 
-        def pad(tensor):
-            return tf.pad(tensor, [[reach * batch, reach * batch], [0, 0], [0, 0], [0, 0]])
+    def build(self, shape):
+        self.kernel = self.add_weight(name="kernel", shape=(1, 1, shape[-1], self.channels), initializer=msra())
 
-        def shifted(padded, tap):
-            return padded[tap * batch:(tap + frames) * batch]
+    def call(self, inputs, training=False):
+        kernel = tf.cast(self.kernel, inputs.dtype)
+        if training:
+            return pointwise(inputs, kernel, self.stride)
+        return tf.nn.conv2d(inputs, kernel, self.stride, "VALID")  # what exporters and the folding of batch norm know
 
-        if frames == 1:  # the neighbours in time are padding: only the middle tap sees anything
-            outputs = _depthwise(inputs, kernel[reach], stride, padding)
-        else:
-            padded = pad(inputs)
-            outputs = tf.add_n([_depthwise(shifted(padded, tap), kernel[tap], stride, padding) for tap in range(taps)])
+    def compute_output_shape(self, shape):
+        height, width = ((side - 1) // self.stride + 1 for side in shape[1:3])
+        return (shape[0], height, width, self.channels)
 
-        def gradient(upstream):
-            def to_inputs(upstream, tap):
-                return tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
-                    input_sizes=tf.shape(inputs), filter=kernel[tap], out_backprop=upstream, **named)
-
-            def to_kernel(inputs, tap):
-                return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-                    input=inputs, filter_sizes=tf.shape(kernel[tap]), out_backprop=upstream, **named)
-
-            if frames == 1:
-                middle = to_kernel(inputs, reach)
-                return to_inputs(upstream, reach), tf.pad(middle[None], [[reach, reach]] + [[0, 0]] * 4)
-            padded_upstream, padded_inputs = pad(upstream), pad(inputs)
-            inputs_gradient = tf.add_n(
-                [to_inputs(shifted(padded_upstream, taps - 1 - tap), tap) for tap in range(taps)])
-            kernel_gradient = tf.stack([to_kernel(shifted(padded_inputs, tap), tap) for tap in range(taps)])
-            return inputs_gradient, kernel_gradient
-
-        return outputs, gradient
-
-    return convolve(inputs, kernel)
-
-
-def _channelwise_time(inputs, kernel, frames: int):
-    """5x1x1 channel-wise convolution: a weighted sum of shifted frames. kernel is (5, 1, 1, channels, 1)."""
-    taps = kernel.shape[0]
-    reach = taps // 2
-    weights = kernel[:, 0, 0, :, 0]
-    if frames == 1:
-        return inputs * weights[reach]
-    height, width, channels = inputs.shape[1:]
-    grid = tf.reshape(inputs, (frames, -1, height, width, channels))
-    frame = tf.unstack(grid, num=frames, axis=0)
-    mixed = [
-        tf.add_n([frame[at + tap - reach] * weights[tap] for tap in range(taps) if 0 <= at + tap - reach < frames])
-        for at in range(frames)
-    ]
-    return tf.concat(mixed, axis=0)
+    def get_config(self):
+        return super().get_config() | {"channels": self.channels, "stride": self.stride}
 
 
 @register
@@ -183,8 +146,8 @@ class ChannelwiseConv3D(keras.layers.Layer):
     def call(self, inputs):
         kernel = tf.cast(self.kernel, inputs.dtype)
         if self.kernel_size == 1:
-            return _channelwise_time(inputs, kernel, self.frames)
-        return _channelwise_3d(inputs, kernel, self.frames, self.stride)
+            return channelwise_time(inputs, kernel, self.frames)
+        return channelwise_3d(inputs, kernel, self.frames, self.stride)
 
     def compute_output_shape(self, shape):
         height, width = ((side - 1) // self.stride + 1 for side in shape[1:3])

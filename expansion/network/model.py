@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 
 from expansion.errors import InputError
-from expansion.network.blocks import Bottleneck, msra
+from expansion.network.blocks import Bottleneck
 from expansion.network.head import head
-from expansion.network.layers import BatchNorm, ChannelwiseConv3D, FoldTime, register
+from expansion.network.layers import BatchNorm, ChannelwiseConv3D, FoldTime, msra, register
 from expansion.spec import MIN_SIZE, STEM_KERNEL_FRAMES, Spec
 
 

@@ -53,7 +53,15 @@ class L2SGD(keras.optimizers.SGD):
     def update_step(self, gradient, variable, learning_rate):
         if self.l2 and self._decays[self._get_variable_index(variable)]:
             gradient = gradient + self.l2 * keras.ops.cast(variable, gradient.dtype)
-        super().update_step(gradient, variable, learning_rate)
+        if not self.momentum or not isinstance(gradient, tf.Tensor):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        # One operation a variable where Keras composes eight: a small network's step is mostly such small operations.
+        velocity = self.momentums[self._get_variable_index(variable)].value
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle, accum=velocity.handle, lr=tf.cast(learning_rate, variable.dtype),
+            grad=tf.cast(gradient, variable.dtype), momentum=tf.cast(self.momentum, variable.dtype),
+            use_nesterov=self.nesterov)
 
     def get_config(self):
         return super().get_config() | {"l2": self.l2}

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from expansion.complexity import complexity, halve
 from expansion.errors import InputError
+from expansion.network.blocks import Bottleneck
 from expansion.network.model import at_size, build_model
 from expansion.spec import NAMED, Spec
 from expansion.training.fit import load_model
@@ -126,6 +127,22 @@ def test_every_variable_gets_a_gradient():
         loss = tf.reduce_sum(model(clips(SMALL), training=True) ** 2)
     for variable, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables)):
         assert gradient is not None and np.isfinite(gradient).all(), variable.path
+
+
+@pytest.mark.parametrize("spec", [SMALL, Spec(frames=1, size=33, width=0.5, bottleneck=2.25)])
+def test_the_fused_training_pass_equals_the_layers_one_by_one(spec, monkeypatch):
+    def run():
+        model = awake(build_model(spec, 5, dropout=0.0))
+        with tf.GradientTape() as tape:
+            outputs = model(tf.constant(clips(spec, 3)), training=True)
+            loss = tf.reduce_sum(outputs * tf.random.stateless_normal(outputs.shape, (1, 2)))
+        return [outputs, *tape.gradient(loss, model.trainable_variables), *model.non_trainable_variables]
+
+    fused = run()
+    monkeypatch.setattr(Bottleneck, "_fused_branch", lambda self, inputs: self._branch(inputs, True))
+    for ours, plain in zip(fused, run()):
+        scale = np.abs(plain).max()
+        np.testing.assert_allclose(ours, plain, rtol=1e-3, atol=1e-4 * scale + 1e-7)
 
 
 def test_it_learns_one_batch():

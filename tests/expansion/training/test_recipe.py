@@ -63,3 +63,15 @@ def test_the_optimiser_follows_the_recipe():
     sgd = optimizer(Recipe(batch=64, epochs=10, warmup_epochs=2), 640)
     assert sgd.nesterov and sgd.momentum == pytest.approx(0.9) and sgd.l2 == pytest.approx(5e-5)
     assert sgd._learning_rate.get_config() == {"rate": pytest.approx(0.1), "total_steps": 100, "warmup_steps": 20}
+
+
+def test_one_operation_a_variable_is_what_keras_composes():
+    def steps(make):
+        variable, found = keras.Variable([[1.0, -2.0], [0.5, 3.0]]), []
+        sgd = make(HalfCosine(0.1, 10, 2), momentum=0.9, nesterov=True)
+        for step in range(4):
+            sgd.apply([keras.ops.sin(variable * (step + 1.0))], [variable])
+            found.append(keras.ops.convert_to_numpy(variable))
+        return found
+
+    np.testing.assert_allclose(steps(L2SGD), steps(keras.optimizers.SGD), rtol=1e-6)

@@ -1,0 +1,145 @@
+"""What a block computes in training, in two parts whose gradients are written out.
+
+Each keeps one tensor for its gradient and computes the rest again when that is due, which saves memory and, since memory
+is what a step waits for, time: batch norm with known moments is one pass. The results are those of the layers one by
+one. Tensors are folded clips, (frames * batch, height, width, channels).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from expansion.network.convolutions import Channelwise3D, pointwise
+
+
+class Moments(NamedTuple):
+    """Of a batch norm in training: mean and unbiased variance (channels,), and what its gradient takes."""
+
+    mean: tf.Tensor
+    variance: tf.Tensor
+    reserve: tuple
+
+
+def normalise(inputs, gamma, beta, epsilon: float):
+    """Batch norm by the batch's own moments: (outputs, Moments)."""
+    outputs, mean, variance, *reserve = tf.raw_ops.FusedBatchNormV3(
+        x=inputs, scale=gamma, offset=beta, mean=tf.zeros([0]), variance=tf.zeros([0]), epsilon=epsilon,
+        exponential_avg_factor=1.0, is_training=True)
+    return outputs, Moments(mean, variance, tuple(reserve))
+
+
+def _again(inputs, gamma, beta, moments: Moments, epsilon: float):
+    """The outputs of `normalise`, in one pass."""
+    rows = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
+    biased = moments.variance * ((rows - 1) / rows)
+    return tf.raw_ops.FusedBatchNormV3(
+        x=inputs, scale=gamma, offset=beta, mean=moments.mean, variance=biased, epsilon=epsilon, is_training=False)[0]
+
+
+def _normalise_gradients(upstream, inputs, gamma, moments: Moments, epsilon: float):
+    """Of inputs, gamma and beta."""
+    first, second, third = moments.reserve
+    return tf.raw_ops.FusedBatchNormGradV3(
+        y_backprop=upstream, x=inputs, scale=gamma, reserve_space_1=first, reserve_space_2=second,
+        reserve_space_3=third, epsilon=epsilon, is_training=True)[:3]
+
+
+def norm_relu_channelwise(inputs, gamma, beta, kernel, frames: int, stride: int, epsilon: float):
+    """Batch norm, ReLU, 3x3x3 channel-wise convolution; keeps `inputs`.
+
+    Returns:
+        (outputs, mean, variance) of the convolution and of the batch norm.
+    """
+    convolution = Channelwise3D(inputs.shape, frames, stride)
+
+    @tf.custom_gradient
+    def forward(inputs, gamma, beta, kernel):
+        outputs, moments = normalise(inputs, gamma, beta, epsilon)
+
+        def gradient(upstream, *_):
+            with tf.control_dependencies([upstream]):  # not before it is due
+                active = tf.nn.relu(_again(inputs, gamma, beta, moments, epsilon))
+            below, of_kernel = convolution.gradients(active, kernel, upstream)
+            below = tf.raw_ops.ReluGrad(gradients=below, features=active)
+            return (*_normalise_gradients(below, inputs, gamma, moments, epsilon), of_kernel)
+
+        return (convolution(tf.nn.relu(outputs), kernel), moments.mean, moments.variance), gradient
+
+    return forward(inputs, gamma, beta, kernel)
+
+
+class Excitation(NamedTuple):
+    """Weights of a squeeze-excite: (channels, squeeze), (squeeze,), (squeeze, channels), (channels,)."""
+
+    squeeze: tf.Tensor
+    squeeze_bias: tf.Tensor
+    excite: tf.Tensor
+    excite_bias: tf.Tensor
+
+
+def _gate(pooled, weights: Excitation):
+    hidden = tf.nn.relu(tf.matmul(pooled, weights.squeeze) + weights.squeeze_bias)
+    return hidden, tf.sigmoid(tf.matmul(hidden, weights.excite) + weights.excite_bias)
+
+
+def _gate_gradients(pooled, hidden, gate, weights: Excitation, upstream):
+    """Of the pooled tensor, and of the weights."""
+    outer = tf.raw_ops.SigmoidGrad(y=gate, dy=upstream)
+    inner = tf.raw_ops.ReluGrad(gradients=tf.matmul(outer, weights.excite, transpose_b=True), features=hidden)
+    of_weights = Excitation(
+        tf.matmul(pooled, inner, transpose_a=True), tf.reduce_sum(inner, 0),
+        tf.matmul(hidden, outer, transpose_a=True), tf.reduce_sum(outer, 0))
+    return tf.matmul(inner, weights.squeeze, transpose_b=True), of_weights
+
+
+def norm_gate_swish_pointwise(inputs, gamma, beta, excitation: tuple, kernel, frames: int,
+                              epsilon: float):
+    """Batch norm, squeeze-excite if it has weights, swish, 1x1x1 convolution; keeps `inputs`.
+
+    Args:
+        excitation: the weights of an Excitation, for the tensor's channels; () for none.
+        kernel: (1, 1, channels, outputs).
+
+    Returns:
+        (outputs, mean, variance) of the convolution and of the batch norm.
+    """
+    height, width, channels = inputs.shape[1:]
+
+    def per_clip(tensor, reduce):  # (frames * batch, height, width, channels) to (batch, channels)
+        found = reduce(tensor, axis=(1, 2))
+        return found if frames == 1 else reduce(tf.reshape(found, (frames, -1, channels)), axis=0)
+
+    def everywhere(rows):
+        return (rows if frames == 1 else tf.tile(rows, (frames, 1)))[:, None, None, :]
+
+    @tf.custom_gradient
+    def forward(inputs, gamma, beta, kernel, *weights):
+        normal, moments = normalise(inputs, gamma, beta, epsilon)
+        if weights:
+            pooled = per_clip(normal, tf.reduce_mean)
+            hidden, gate = _gate(pooled, Excitation(*weights))
+        outputs = pointwise(tf.nn.silu(normal * everywhere(gate) if weights else normal), kernel)
+
+        def gradient(upstream, *_):
+            with tf.control_dependencies([upstream]):  # not before it is due
+                again = _again(inputs, gamma, beta, moments, epsilon)
+            gated = again * everywhere(gate) if weights else again
+            sigmoid = tf.sigmoid(gated)
+            active = gated * sigmoid
+            rows = tf.reshape(upstream, (-1, upstream.shape[-1]))
+            of_kernel = tf.matmul(tf.reshape(active, (-1, channels)), rows, transpose_a=True)
+            below = tf.reshape(tf.matmul(rows, kernel[0, 0], transpose_b=True), (-1, height, width, channels))
+            # d swish = sigmoid + swish * (1 - sigmoid)
+            below = below * sigmoid + active * (below - below * sigmoid)
+            of_weights = ()
+            if weights:
+                of_gate = per_clip(below * again, tf.reduce_sum)
+                of_pooled, of_weights = _gate_gradients(pooled, hidden, gate, Excitation(*weights), of_gate)
+                below = below * everywhere(gate) + everywhere(of_pooled / (frames * height * width))
+            return (*_normalise_gradients(below, inputs, gamma, moments, epsilon), of_kernel[None, None], *of_weights)
+
+        return (outputs, moments.mean, moments.variance), gradient
+
+    return forward(inputs, gamma, beta, kernel, *excitation)
