@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from expansion.network.layers import BatchNorm, ClipPool, Pointwise, msra, register
+from expansion.network.layers import BatchNorm, ClipPool, msra, register
 from expansion.spec import HEAD_CHANNELS, Spec
 
 
@@ -54,7 +54,9 @@ def head(tensor, spec: Spec, classes: int, dropout: float):
     The pool's window is what the network has left of the training crop, ceil(size / 32) pixels. Features no larger than
     it have one place. The layer named "logits" gives the logits of the places.
     """
-    tensor = BatchNorm(name="head_bn")(Pointwise(spec.head_inner, name="head_conv")(tensor))
+    # Keras' own layer: a .keras file names what stands outside the blocks by its class.
+    tensor = keras.layers.Conv2D(spec.head_inner, 1, use_bias=False, kernel_initializer=msra(), name="head_conv")(tensor)
+    tensor = BatchNorm(name="head_bn")(tensor)
     tensor = keras.layers.Activation("relu", name="head_relu")(tensor)
     window = spec.feature_size
     many = tensor.shape[1] > window

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from expansion.spec import Spec
-from expansion.training.dataset import VideoDataset
 from expansion.training import records
+from expansion.training.dataset import VideoDataset
 from expansion.training.recipe import ClipSettings
 
 SHUFFLE_CLIPS = 1024

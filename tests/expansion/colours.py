@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from expansion import files
-from expansion.training.dataset import VideoDataset
 from expansion.training import records
+from expansion.training.dataset import VideoDataset
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200), "grey": (120, 120, 120)}
 

@@ -1,5 +1,6 @@
 """The network: parameters, shapes, saving, and time that matters."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -50,6 +51,19 @@ def test_a_saved_network_is_the_same_in_safe_mode(tmp_path):
     again = load_model(str(tmp_path / "model.keras"))
     assert (again.spec, again.classes, again.class_names) == (SMALL, 5, tuple("abcde"))
     np.testing.assert_allclose(again(clips(SMALL)), model(clips(SMALL)), rtol=1e-6)
+
+
+def test_files_of_earlier_versions_load(tmp_path):
+    """Keras finds a weight by its place in the file: these are the places since the first version."""
+    build_model(Spec(size=32, width=0.34, depth=0.2), 5).save_weights(tmp_path / "model.weights.h5")
+    with h5py.File(tmp_path / "model.weights.h5") as stored:
+        places = []
+        stored.visititems(lambda name, item: places.append(name) if isinstance(item, h5py.Dataset) else None)
+    assert {place.split("/")[1] for place in places} == {
+        "batch_norm", "batch_norm_1", "bottleneck", "bottleneck_1", "bottleneck_2", "bottleneck_3", "channelwise_conv3d",
+        "conv2d", "conv2d_1", "dense", "dense_1"}
+    assert {place.split("/")[2] for place in places if "/bottleneck/" in place} == {
+        "a", "a_bn", "b", "b_bn", "se", "c", "c_bn", "shortcut", "shortcut_bn"}
 
 
 def test_clips_of_a_batch_do_not_mix():
