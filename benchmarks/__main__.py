@@ -13,7 +13,7 @@ import typer
 from benchmarks.harness import ROOT, report, run_case
 from expansion.show.console import make_console
 
-BENCHES = ("network", "input")  # modules of this package with a list CASES
+BENCHES = ("network", "input", "ingest")  # modules of this package with a list CASES
 
 
 def main(

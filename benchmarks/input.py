@@ -54,6 +54,7 @@ _TWICE = Target(READERS, at_least=2)
 CASES = (
     _case("input-train", "training clips of XS (4x12, 160 pixels)", None, "train",
           (Target(SEED, at_least=20), _TWICE), seed=True),
-    _case("input-train-keys", "training clips of XS, a keyframe a second", VIDEO["fps"], "train", (_TWICE,), seed=False),
+    _case("input-train-keys", "training clips of XS, a keyframe a second", VIDEO["fps"], "train", (_TWICE,),
+          seed=False),
     _case("input-views", "10 views of XS (4x12, 160 pixels)", None, "views", (), seed=False),
 )

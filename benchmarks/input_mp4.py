@@ -71,7 +71,8 @@ def training_clip(read, path, draw):
     height, width = scaled(short)
     start = draw.randint(0, LENGTH - SPAN)
     indices = list(range(start, start + SPAN, STRIDE))
-    return np.ascontiguousarray(read(path, indices, short, draw.randint(0, height - SIZE), draw.randint(0, width - SIZE)))
+    top, left = draw.randint(0, height - SIZE), draw.randint(0, width - SIZE)
+    return np.ascontiguousarray(read(path, indices, short, top, left))
 
 
 def views(read, path):
@@ -104,8 +105,8 @@ def start():
     paths, draw = sorted(str(path) for path in Path(settings["videos"]).glob("*.mp4"))[:16], random.Random(0)
     pool, depth = ThreadPoolExecutor(settings["threads"]), 2 * settings["threads"]
     if settings["mode"] == "views":
-        return lambda: [len(found) for found in ahead(pool, (lambda p=p: views(read, p) for p in paths[:VIDEOS]), depth)], \
-            VIDEOS, about
+        jobs = [lambda p=path: views(read, p) for path in paths[:VIDEOS]]
+        return lambda: [len(found) for found in ahead(pool, iter(jobs), depth)], VIDEOS, about
     jobs = (lambda p=draw.choice(paths), d=random.Random(draw.random()): training_clip(read, p, d)
             for _ in itertools.count())
     clips = ahead(pool, jobs, depth)

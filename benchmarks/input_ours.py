@@ -28,8 +28,9 @@ def seed_clips(data, spec, clip_settings, threads: int):
         total = tf.shape(frames)[0]
         start = tf.cast(draw[0] * tf.cast(total - spec.span + 1, tf.float32), tf.int32)
         chosen = tf.gather(frames, clips.frame_indices(start, total, spec))
-        scale = spec.size * (low + draw[1] * (high - low)) / tf.cast(tf.minimum(video.height, video.width), tf.float32)
-        shape = [tf.cast(tf.math.ceil(scale * tf.cast(side, tf.float32)), tf.int32) for side in (video.height, video.width)]
+        sides = tf.cast(tf.stack([video.height, video.width]), tf.float32)
+        scale = spec.size * (low + draw[1] * (high - low)) / tf.reduce_min(sides)
+        shape = tf.cast(tf.math.ceil(scale * sides), tf.int32)
         resized = tf.cast(tf.image.resize(chosen, shape), tf.uint8)
         crop = tf.image.stateless_random_crop(resized, (spec.frames, spec.size, spec.size, 3), tf.stack([number, 1]))
         return crop, video.label

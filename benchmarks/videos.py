@@ -1,4 +1,4 @@
-"""Videos for the benches: made on the spot, textured, moving and a little noisy, with about the bits of real footage."""
+"""Videos for the benches, made on the spot: textured, moving and a little noisy, about as large as real footage."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def write_video(path: Path, seconds: float, fps: int, width: int, height: int, s
                 top, left = place(phase, 1.2 / fps, at, (height - PATCH, width - PATCH))
                 picture[top:top + PATCH, left:left + PATCH] = patch
             picture += rng.normal(0, NOISE, (height, width, 1))
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture.clip(0, 255).astype(np.uint8), format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(picture.clip(0, 255).astype(np.uint8), format="rgb24")
+            out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
 
 

@@ -25,12 +25,13 @@ def peak_bytes() -> int:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
 
-def serve(start: Callable[[], tuple[Callable[[], object], int, dict]]) -> None:
+def serve(start: Callable[[], tuple[Callable[[], object], int, dict]], peak: Callable[[], int] = peak_bytes) -> None:
     """Answers the harness on standard output until its input ends.
 
     Args:
         start: makes (step, items, about): one call of `step` handles `items` items (clips, videos); `about` names
-            versions and whatever else the report should show.
+            versions and whatever else the report should show; it is read after the first step.
+        peak: says the peak memory in bytes.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -53,4 +54,4 @@ def serve(start: Callable[[], tuple[Callable[[], object], int, dict]]) -> None:
             step()
             seconds.append(time.perf_counter() - before)
         say(seconds=statistics.median(seconds) / items, steps=len(seconds))
-    say(peak_bytes=peak_bytes())
+    say(peak_bytes=peak())

@@ -128,7 +128,7 @@ class _History(keras.callbacks.Callback):
 
 
 def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, first_epoch: int):
-    """The clips of all devices, and on a single one what measures its waiting for them.
+    """The clips of all devices, and on a single one what measures the waiting for them.
 
     Each device takes batch / devices of a step, and each machine has its own share of the videos.
     """
@@ -176,8 +176,8 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
             training is only restored.
 
     Returns:
-        One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second, and on a
-        single device input_wait_seconds: how much of an epoch it waited for clips.
+        One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second, and on a single
+        device input_wait_seconds: how much of an epoch it waited for clips.
 
     Raises:
         Diverged: the loss became NaN or infinite.
