@@ -92,6 +92,7 @@ class _Worker:
                 env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
         self.hello = self._answer()
         self.rounds: list[float] = []
+        self.cpu: list[float] = []
 
     def _answer(self) -> dict:
         line = self.process.stdout.readline()
@@ -101,7 +102,9 @@ class _Worker:
 
     def measure(self, seconds: float) -> None:
         print(seconds, file=self.process.stdin, flush=True)
-        self.rounds.append(self._answer()["seconds"])
+        answer = self._answer()
+        self.rounds.append(answer["seconds"])
+        self.cpu.append(answer["cpu_seconds"])
 
     def end(self) -> dict:
         self.process.stdin.close()
@@ -111,7 +114,7 @@ class _Worker:
             "name": self.contender.name, "group": self.contender.group, "settings": self.contender.settings,
             "environment": self.contender.environment, **self.hello, "rounds": self.rounds,
             "seconds": statistics.median(self.rounds), "spread": [min(self.rounds), max(self.rounds)],
-            "peak_bytes": peak,
+            "cpu_seconds": statistics.median(self.cpu), "peak_bytes": peak,
         }
 
     def kill(self) -> None:
@@ -154,7 +157,8 @@ def _compare(case: Case, results: list[dict]) -> list[dict]:
         least = min((r for r in results[1:] if r["group"] == group), key=lambda r: r["peak_bytes"])
         ratios = [their / our for their, our in zip(theirs["rounds"], ours["rounds"])]
         comparison = {"group": group, "best": theirs["name"], "seconds": statistics.median(ratios),
-                      "spread": [min(ratios), max(ratios)], "memory": ours["peak_bytes"] / least["peak_bytes"]}
+                      "spread": [min(ratios), max(ratios)], "cpu": theirs["cpu_seconds"] / ours["cpu_seconds"],
+                      "memory": ours["peak_bytes"] / least["peak_bytes"]}
         comparison["targets"] = [
             {"figure": t.figure, "target": str(t), "value": comparison[t.figure], "met": t.met(comparison[t.figure])}
             for t in case.targets if t.group == group]
@@ -164,18 +168,19 @@ def _compare(case: Case, results: list[dict]) -> list[dict]:
 
 def report(result: dict, console: Console) -> None:
     """Prints a case as a table: a line a contender, then ours against each group."""
-    table = make_table(result["title"], "", f"ms a {result['item']}", "spread", "start s", "peak MiB")
+    table = make_table(result["title"], "", f"ms a {result['item']}", "spread", "CPU ms", "start s", "peak MiB")
     for r in result["results"]:
         low, high = r["spread"]
         table.add_row(
             r["name"], f"{1e3 * r['seconds']:.2f}", f"{1e3 * low:.2f} to {1e3 * high:.2f}",
-            f"{r['start_seconds'] + r['first_step_seconds']:.1f}", f"{r['peak_bytes'] / 2**20:.0f}")
-    about = {r["group"] or "ours": ", ".join(f"{k} {v}" for k, v in r["about"].items()) for r in result["results"]}
-    table.caption = "\n".join(f"{name}: {versions}" for name, versions in about.items())
+            f"{1e3 * r['cpu_seconds']:.2f}", f"{r['start_seconds'] + r['first_step_seconds']:.1f}",
+            f"{r['peak_bytes'] / 2**20:.0f}")
+    versions = {", ".join(f"{k} {v}" for k, v in r["about"].items()): r["group"] or r["name"] for r in result["results"]}
+    table.caption = "\n".join(f"{name}: {about}" for about, name in versions.items())
     console.print(table)
     for c in result["comparisons"]:
         low, high = c["spread"]
-        console.print(f"{c['best']} / ours: time {c['seconds']:.2f} ({low:.2f} to {high:.2f}); "
+        console.print(f"{c['best']} / ours: time {c['seconds']:.2f} ({low:.2f} to {high:.2f}), CPU {c['cpu']:.2f}; "
                       f"peak memory of ours / theirs at its least: {c['memory']:.2f}")
         for t in c["targets"]:
             console.print(f"  {t['figure']} {t['value']:.2f}, target {t['target']}: {'met' if t['met'] else 'MISSED'}")

@@ -25,6 +25,11 @@ def peak_bytes() -> int:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
 
+def cpu_seconds() -> float:
+    """Of all threads of this process and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
 def serve(start: Callable[[], tuple[Callable[[], object], int, dict]], peak: Callable[[], int] = peak_bytes) -> None:
     """Answers the harness on standard output until its input ends.
 
@@ -48,10 +53,13 @@ def serve(start: Callable[[], tuple[Callable[[], object], int, dict]], peak: Cal
         step()
     say(about=about, start_seconds=built - began, first_step_seconds=first - built)
     for line in sys.stdin:
-        limit, seconds = time.perf_counter() + float(line), []
+        for _ in range(settings().get("unmeasured", 0)):  # what was prefetched while the others were measured
+            step()
+        limit, seconds, cpu = time.perf_counter() + float(line), [], cpu_seconds()
         while not seconds or time.perf_counter() < limit:
             before = time.perf_counter()
             step()
             seconds.append(time.perf_counter() - before)
-        say(seconds=statistics.median(seconds) / items, steps=len(seconds))
+        say(seconds=statistics.median(seconds) / items, steps=len(seconds),
+            cpu_seconds=(cpu_seconds() - cpu) / items / len(seconds))
     say(peak_bytes=peak())
