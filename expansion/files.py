@@ -15,14 +15,27 @@ from expansion.errors import InputError
 KERAS_MODEL = "model.keras"  # a network's file, in whatever folder holds one
 
 
+_LOCAL = fsspec.filesystem("file")
+
+
 def _file_system(path: str):
-    return fsspec.core.url_to_fs(os.fspath(path))
+    path = os.fspath(path)
+    if "://" not in path and "::" not in path:  # what fsspec comes to as well, in a hundred steps
+        return _LOCAL, os.path.abspath(path)
+    return fsspec.core.url_to_fs(path)
 
 
 def absolute(path: str) -> str:
     """A path that holds in any folder; an address stays as it is."""
     path = os.fspath(path)
     return path if "://" in path else os.path.abspath(path)
+
+
+def folder(path: str) -> str:
+    """The path of a folder, which is made where it is not there."""
+    system, name = _file_system(path)
+    system.makedirs(name, exist_ok=True)
+    return path
 
 
 def exists(path: str) -> bool:
@@ -32,7 +45,7 @@ def exists(path: str) -> bool:
 
 def read_bytes(path: str) -> bytes:
     system, name = _file_system(path)
-    with system.open(name, "rb") as file:
+    with open(name, "rb") if system is _LOCAL else system.open(name, "rb") as file:
         return file.read()
 
 
@@ -59,15 +72,19 @@ def _is_local(system) -> bool:
     return "file" in system.protocol or "local" in system.protocol
 
 
-def write_bytes(path: str, content: bytes) -> None:
-    """Writes beside the target and renames, so that a reader never sees half a file."""
+def write_bytes(path: str, content: bytes, lasting: bool = True) -> None:
+    """Writes beside the target and renames, so that a reader never sees half a file.
+
+    Args:
+        lasting: wait until it is on the disk.
+    """
     system, name = _file_system(path)
     system.makedirs(os.path.dirname(name) or ".", exist_ok=True)
     partial = f"{name}.partial"
     local = _is_local(system)
     with system.open(partial, "wb") as file:
         file.write(content)
-        if local:  # else a power cut could leave the new name with none of its content
+        if local and lasting:  # else a power cut could leave the new name with none of its content
             file.flush()
             os.fsync(file.fileno())
     if local:
@@ -158,8 +175,9 @@ def read_json(path: str):
     return json.loads(read_text(path))
 
 
-def write_json(path: str, content) -> None:
-    write_text(path, json.dumps(content, indent=1))
+def write_json(path: str, content, lasting: bool = True) -> None:
+    """As write_bytes."""
+    write_bytes(path, json.dumps(content, indent=1).encode("utf-8"), lasting)
 
 
 def matching(pattern: str) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import json
 import os
 from collections.abc import Callable
 
@@ -14,7 +17,7 @@ from expansion.errors import InputError
 from expansion.resume import continue_search
 from expansion.search import CandidateState, Forecast, Search, SearchSettings, Step
 from expansion.spec import Spec
-from expansion.trace import OUTCOME, TRACE, read_trace, write_trace
+from expansion.trace import OUTCOME, TRACE, TraceText, read_trace, write_trace, write_trace_text
 
 OBJECTIVE = "val_accuracy"
 TRIAL = "trial.json"
@@ -67,7 +70,8 @@ class ExpansionOracle(keras_tuner.Oracle):
         self._means = {"latency": latency, "forecast": forecast}
         self.search = Search(settings, made_with, **self._means)
         self._asked = settings, made_with or {}
-        self.budget_changed = False
+        self.budget_changed = self._saves_later = False
+        self._postings, self._text = itertools.count(), TraceText()
         self.on_decided = on_decided
         self.verbose = 0
 
@@ -83,7 +87,8 @@ class ExpansionOracle(keras_tuner.Oracle):
 
     @keras_tuner.synchronized
     def end_trial(self, trial):
-        super().end_trial(trial)
+        with self._unsaved():
+            super().end_trial(trial)
         trial = self.trials[trial.trial_id]
         decided = None
         try:
@@ -111,12 +116,44 @@ class ExpansionOracle(keras_tuner.Oracle):
         others = [t for t in super().get_best_trials(len(self.trials)) if t not in path]
         return (path + others)[:num_trials]
 
-    # On disk
+    # On disk; Keras Tuner's own way there knows fewer file systems
+
+    @property
+    def _project_dir(self):
+        return files.folder(os.path.join(os.fspath(self._directory), self._project_name))
+
+    def _get_trial_dir(self, trial_id):
+        return files.folder(os.path.join(self._project_dir, f"trial_{trial_id}"))
 
     def save(self):
         # Keras Tuner writes in place: a stop in the middle of it would leave half a file.
-        files.write_json(self._get_oracle_fname(), self.get_state())
-        write_trace(self._project_dir, self.search)
+        if self._saves_later:
+            return
+        search = self._text(self.search)
+        state = json.dumps(super().get_state())
+        files.write_text(self._get_oracle_fname(), f'{{"search": {search}, {state[1:]}')
+        write_trace_text(self._project_dir, search)
+
+    @contextlib.contextmanager
+    def _unsaved(self):
+        self._saves_later = True
+        try:
+            yield
+        finally:
+            self._saves_later = False
+
+    def create_trials(self) -> list[trial_module.Trial]:
+        """All trials that can be begun at present; saved once, for a save takes the longer the more there are."""
+        trials: list[trial_module.Trial] = []
+        with self._unsaved():
+            while True:
+                trial = self.create_trial(f"posting {next(self._postings)}")
+                if trial.status != trial_module.TrialStatus.RUNNING:
+                    break
+                trials.append(trial)
+        if trials:
+            self.save()
+        return trials
 
     def _save_trial(self, trial):
         files.write_json(os.path.join(self._get_trial_dir(trial.trial_id), TRIAL), trial.get_state())
@@ -139,6 +176,7 @@ class ExpansionOracle(keras_tuner.Oracle):
         self.budget_changed = continue_search(search, *self._asked, self._project_dir)
         search.try_again()
         self.search, self.trials, self.ongoing_trials = search, {}, {}
+        self._text = TraceText()
         self._retry_queue, self.start_order, self.end_order = [], [], []
         for step in search.all_steps:
             for candidate in step.trainings:

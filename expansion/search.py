@@ -6,7 +6,6 @@ dictionary form is the trace of the search, on disk as trace.json.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 
 from expansion import axes as axes_module
@@ -20,7 +19,7 @@ from expansion.search_settings import Axis, SearchSettings
 from expansion.seeds import Runs, Verdict, judge
 from expansion.selection import Decision, Scored, decide
 from expansion.spec import Spec
-from expansion.steps import CandidateState, Step, read_step
+from expansion.steps import CandidateState, Step, as_dict, read_step
 from expansion.warm_start import preserved
 
 __all__ = ["Axis", "CandidateState", "NoCandidate", "Search", "SearchSettings", "Step", "reason_of"]
@@ -293,14 +292,17 @@ class Search:
 
     def as_dict(self) -> dict:
         """The trace: settings, steps with all candidates and decisions, and where the path stands."""
+        return self.head() | {"steps": [as_dict(step) for step in self.steps],
+                              "set_aside": [as_dict(step) for step in self.set_aside]}
+
+    def head(self) -> dict:
+        """The trace without the steps."""
         return {
             "format_version": FORMAT_VERSION,
             "settings": self.settings.model_dump(mode="json"),
             "made_with": self.made_with,
             "status": "finished" if self.finished else "running",
             "stopped_by": self.stopped_by,
-            "steps": [dataclasses.asdict(step) for step in self.steps],
-            "set_aside": [dataclasses.asdict(step) for step in self.set_aside],
             "path": [{"axis": c.axis, "spec": c.spec.as_dict(), "macs": c.macs, "accuracy": c.accuracy}
                      for c in self.path],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -128,6 +129,19 @@ class Step:
     def owner(self, training: CandidateState) -> CandidateState:
         """The candidate that a training is of."""
         return next(c for c in self.candidates if any(training is other for other in c.trainings))
+
+
+def as_dict(record) -> dict:
+    """What dataclasses.asdict makes of a step or a candidate; it does not copy tuples, which takes most of the time there."""
+    return {part.name: _plain(getattr(record, part.name)) for part in dataclasses.fields(record)}
+
+
+def _plain(value):
+    if dataclasses.is_dataclass(value):
+        return as_dict(value)
+    if isinstance(value, (list, tuple)) and value and dataclasses.is_dataclass(value[0]):
+        return type(value)(as_dict(entry) for entry in value)
+    return dict(value) if isinstance(value, dict) else value
 
 
 def read_step(step: dict) -> Step:

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from expansion import files
 from expansion.errors import InputError
 from expansion.search import Search
+from expansion.steps import Step, as_dict
 
 TRACE = "trace.json"
 OUTCOME = "outcome.json"  # in a trial's folder, from who ran it: curves, metrics, which validation videos it got right
 
 
+class TraceText:
+    """The JSON of one search, made again and again. Steps that another follows change no more, and are made once."""
+
+    def __init__(self):
+        self._made: dict[int, tuple[Step, str]] = {}
+
+    def __call__(self, search: Search) -> str:
+        def text(step: Step) -> str:
+            if id(step) in self._made:
+                return self._made[id(step)][1]
+            made = json.dumps(as_dict(step))
+            if any(step is other for other in search.steps[:-1]):
+                self._made[id(step)] = step, made
+            return made
+
+        lists = {name: ", ".join(map(text, steps)) for name, steps in (("steps", search.steps), ("set_aside", search.set_aside))}
+        return json.dumps(search.head())[:-1] + "".join(f', "{name}": [{steps}]' for name, steps in lists.items()) + "}"
+
+
 def write_trace(folder: str, search: Search) -> None:
-    files.write_json(os.path.join(folder, TRACE), search.as_dict())
+    write_trace_text(folder, TraceText()(search))
+
+
+def write_trace_text(folder: str, text: str) -> None:
+    files.write_text(os.path.join(folder, TRACE), text)
 
 
 def read_trace(folder: str, **means) -> Search:

@@ -132,6 +132,16 @@ class ExpansionTuner(base_tuner.BaseTuner):
     def reload(self):
         self.oracle.reload()
 
+    def _get_tuner_fname(self):
+        return ""  # no file has that name
+
+    @property
+    def project_dir(self) -> str:
+        return self.oracle._project_dir
+
+    def get_trial_dir(self, trial_id) -> str:
+        return self.oracle._get_trial_dir(trial_id)
+
     @property
     def trace(self) -> Search:
         """The search as it stands: steps, candidates, decisions, path."""
@@ -188,7 +198,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
     def on_trial_end(self, trial):
         if self.workers is None:  # in place of Keras Tuner's traceback, which is longer and says less
             trial.message, self._failure = self._failure, None
-        super().on_trial_end(trial)
+        self.oracle.end_trial(trial)  # which saves; so does super().on_trial_end once more
 
     def _job(self, step: Step, candidate: CandidateState) -> trials.Job:
         return trials.Job(

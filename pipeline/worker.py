@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
+from collections.abc import Callable
 
 from rich.console import Console
 
@@ -32,27 +34,28 @@ def work(run: str, runs: str, *, workers: int = 1, threads: int | None = None, r
     for name, value in (("--workers", workers), ("--threads", threads)):
         if value is not None and value < 1:
             raise InputError(f"{name} is {value}; at least 1 is allowed")
-    search = search_folder(run, runs)
-    log = os.path.join(files.absolute(search()), "workers")
+    search = _once_there(run, runs)
     with tempfile.TemporaryDirectory() as elsewhere:
-        folder = elsewhere if "://" in log else log
+        folder = elsewhere if "://" in search() else os.path.join(files.absolute(search()), "workers")
         with noise_to(os.path.join(folder, f"{os.uname().nodename}-{os.getpid()}.log"), verbose) as console:
             _work(search, console, workers, threads, records)
 
 
-def search_folder(run: str, runs: str):
-    """Finds the folder of a run's search, each time anew."""
-    def find() -> str:
-        if files.exists(os.path.join(run, BOARD)):
-            return run
-        named = run if os.path.isdir(run) or "://" in run or os.sep in run else os.path.join(runs, run)
-        return RunFolder(named).search_folder if "://" not in named else named
+def _once_there(run: str, runs: str) -> Callable[[], str]:
+    """Waits for a search; returns what finds its folder, each time anew, for the run may begin another."""
+    while (found := search_folder(run, runs)) is None:
+        time.sleep(POLL)
+    return lambda: search_folder(run, runs) or found
 
-    return find
+
+def search_folder(run: str, runs: str) -> str | None:
+    """The folder of the search that a run is at, or that is named itself; None where workers find none yet."""
+    named = [run] if "://" in run else [run, *(RunFolder(path).search_folder for path in (run, os.path.join(runs, run)))]
+    return next((path for path in named if files.exists(os.path.join(path, BOARD))), None)
 
 
 def _work(search, console: Console, workers: int, threads: int | None, records: str | None) -> None:
-    console.print(f"waiting for trials of {search()}", markup=False, soft_wrap=True)
+    console.print(f"joined {search()}", markup=False, soft_wrap=True)
     crew = Crew(make_members(search, KIND, workers, threads, data=records, poll=POLL, show=_Lines(console)))
     crew.start()
     try:

@@ -2,6 +2,7 @@
 
     python scripts/fault_search.py --kills 30                 the plain Keras search; --inside: without a worker process
     python scripts/fault_search.py --whole --kills 5          the whole `x3d search`, from videos to the pushed network
+    python scripts/fault_search.py --workers 2                by two `x3d worker`s: one is killed twice, the chief once
 
 Compared are, with times left out: trace.json, every trial's outcome, and the weights of every network to the bit.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
+import fault_workers  # noqa: E402
 from killing import kill_until_done  # noqa: E402
 
 TIMES = ("seconds", "clips_per_second", "latency_ms")
@@ -128,6 +130,7 @@ def main() -> int:
     parser.add_argument("--whole", action="store_true", help="the whole x3d search")
     parser.add_argument("--inside", action="store_true", help="trials in the search's own process")
     parser.add_argument("--of-each", type=int, default=3, help="kills that one search gets at the most")
+    parser.add_argument("--workers", type=int, help="so many x3d worker processes, of which one is killed twice")
     args = parser.parse_args()
     from pipeline.demo_data import make_demo_videos
 
@@ -143,6 +146,11 @@ def main() -> int:
 
             records = str(work / "records")
             ingest_folder(IngestSettings(videos=str(labels.parent), labels=str(labels), short_side=32), records)
+            if args.workers:
+                settings = SETTINGS | {"search": SETTINGS["search"] | {"axes": ["fast", "depth", "bottleneck"]}}
+                found = fault_workers.compare(work, records, settings, made, args.workers, seed=args.seed)
+                print(json.dumps(found, indent=1))
+                return int(bool(found["different"] or found["chief_exit_code"] or any(found["worker_exit_codes"])))
             found = compare(plain(work, records, not args.inside, SETTINGS), args.kills, args.seed, work,
                             str(work / "begun"), args.of_each)
     print(json.dumps(found, indent=1))

@@ -69,7 +69,7 @@ def kill_until_done(
                     raise TimeoutError(f"not done within {limit:g} s after {kills} kills: {' '.join(command)}") from None
                 found.kills.append(round(moment, 2))
             finally:
-                _kill(process)
+                kill_group(process)
 
 
 def _wait_for(mark: str, process: subprocess.Popen, limit: float) -> None:
@@ -80,7 +80,7 @@ def _wait_for(mark: str, process: subprocess.Popen, limit: float) -> None:
         time.sleep(0.01)
 
 
-def _kill(process: subprocess.Popen) -> None:
+def kill_group(process: subprocess.Popen) -> None:
     """The process and what it started; all of them share its session."""
     try:
         os.killpg(process.pid, signal.SIGKILL)

@@ -52,7 +52,6 @@ class Chief:
         self._running: dict[str, trial_module.Trial] = {}
         self._turns: dict[str, Turns] = {}
         self._told: dict[str, tuple[int, int]] = {}
-        self._posted = 0
         before = read_board(folder)
         threads = before.threads if before and settings.threads is None else settings.threads_each
         self.board = Board(folder=folder, data=data, threads=threads, lost_after=settings.lost_after)
@@ -87,11 +86,7 @@ class Chief:
         write_board(self.folder, self.board)
 
     def _hand_out(self) -> None:
-        while True:
-            trial = self.oracle.create_trial(f"posting {self._posted}")
-            if trial.status != trial_module.TrialStatus.RUNNING:
-                break
-            self._posted += 1
+        for trial in self.oracle.create_trials():
             self._post(trial)
         # In the order of their ids they are trained as by one process.
         trials = tuple(sorted(self._running))

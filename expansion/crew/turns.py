@@ -101,7 +101,7 @@ class Turns:
             return {}
 
     def write_beat(self, number: int, beat: dict) -> None:
-        files.write_json(self._path(number, ".beat.json"), beat)
+        files.write_json(self._path(number, ".beat.json"), beat, lasting=False)
 
 
 class Lease:

@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 import fault_search  # noqa: E402
+import fault_workers  # noqa: E402
 
 
 def test_times_are_left_out_and_nothing_else():
@@ -22,3 +23,12 @@ def test_a_killed_search_ends_the_same(demo_records, tmp_path):
     found = fault_search.compare(command, 1, 0, tmp_path, mark=str(tmp_path / "begun"), of_each=1)
     assert found["exit_codes"] == [0] and len(found["kills"]) == 1
     assert (found["traces_and_outcomes"], found["networks"]) == (3, 2) and found["different"] == []
+
+
+@pytest.mark.slow
+def test_a_search_whose_worker_is_killed_ends_as_with_one_worker(demo_records, tmp_path):
+    """Two `x3d worker`s and a chief that only decides; one is killed at a trial, which the other or its successor ends."""
+    settings = fault_search.SETTINGS | {"search": fault_search.SETTINGS["search"] | {"steps": 1, "axes": ["fast", "depth"]}}
+    found = fault_workers.compare(tmp_path, demo_records.path, settings, fault_search.made, 2, kills=1, restarts=0, latest=3.0)
+    assert (found["chief_exit_code"], found["worker_exit_codes"], len(found["killed_at"])) == (0, [0, 0], 1)
+    assert found["compared"] == 7 and found["different"] == []
