@@ -156,13 +156,19 @@ def plan(config: ConfigFile = None, videos: Videos = None, labels: Labels = None
          epochs: Epochs = None, cost: Cost = None, constraint: Constraints = None, hours: Hours = None,
          gmacs_per_second: Annotated[Optional[float], typer.Option(
              help="Training speed to reckon with; default: as measured in the run, else 20 for 2 CPU cores.")] = None,
+         device_tflops: Annotated[Optional[float], typer.Option(
+             help="Peak of a device instead, of which a tenth is taken to be reached.")] = None,
+         devices: Annotated[int, typer.Option(help="Devices that train candidates side by side.")] = 1,
+         measure: Annotated[bool, typer.Option(
+             "--measure", help="Measure this machine first (a minute) and keep that in the run's folder.")] = False,
          runs: Runs = "runs", as_json: Json = False) -> None:
     """The next step's candidates with MACs, parameters, memory and time, before anything trains."""
     from pipeline import planning
 
     settings = _config(config, name, videos, labels, steps, target_gmacs, epochs, need_videos=False, **{
         "search.cost": cost, "search.constraints": constraint or None, "search.hours": hours})
-    planning.show(settings, runs, gmacs_per_second, as_json)
+    planning.show(settings, runs, gmacs_per_second, as_json, device_tflops=device_tflops, devices=devices,
+                  measure_first=measure)
 
 
 @app.command()

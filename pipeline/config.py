@@ -46,12 +46,31 @@ class TrainSettings(Settings):
     devices: Devices = Devices()
 
 
+class ExpectedData(Settings):
+    """What the videos will be, for `x3d plan` where they are not there yet; where they are, of their length and form.
+
+    Args:
+        train, val, test: videos.
+        classes: of them.
+        seconds, fps, aspect: of a typical video; aspect is the longer side over the shorter.
+    """
+
+    train: int = Field(0, ge=0)
+    val: int = Field(0, ge=0)
+    test: int = Field(0, ge=0)
+    classes: int = Field(400, ge=2)
+    seconds: float = Field(10.0, gt=0)
+    fps: float = Field(30.0, gt=0)
+    aspect: float = Field(16 / 9, ge=1)
+
+
 class Config(Settings):
     """All that a run is made from.
 
     Args:
         name: of the run; its folder is runs/<name>.
         ingest: videos, labels and how frames are stored.
+        expected: what the videos will be, where they are not there yet; only `x3d plan` asks.
         search: where the search starts and when it ends.
         recipe: how candidates are trained.
         final: recipe values that differ for the last training of the chosen spec, e.g. {"epochs": 256}.
@@ -67,6 +86,7 @@ class Config(Settings):
 
     name: str = Field("search", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     ingest: IngestSettings
+    expected: ExpectedData = ExpectedData()
     search: SearchSettings = SearchSettings()
     recipe: Recipe = Recipe()
     final: dict[str, float | int | bool | str] = Field(default_factory=dict)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from expansion.axes import propose
 from expansion.complexity import complexity
 from expansion.costs import show_cost
+from expansion.crew.settings import cores
 from expansion.errors import InputError
 from expansion.forecast import Speed, measured_speed
 from expansion.latency import Latencies
@@ -20,6 +21,7 @@ from expansion.show.progress import waiting
 from expansion.show.tables import SPEC_COLUMNS, cost, duration, spec_cells
 from expansion.spec import Spec, parse_spec
 from expansion.training.dataset import VideoDataset
+from pipeline.budget import EFFICIENCY, Budget, Throughput, kept_throughput, make_budget, measure, tables
 from pipeline.config import Config
 from pipeline.runs import RunFolder
 
@@ -56,15 +58,25 @@ class Plan:
     ingested: bool
     stopped_by: str | None
     speed: Speed
+    budget: Budget | None = None
 
 
-def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None) -> Plan:
-    """The plan of the run that the configuration names, from where its search stands."""
+def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, device_tflops: float | None = None) -> Plan:
+    """The plan of the run that the configuration names, from where its search stands.
+
+    Args:
+        gmacs_per_second: speed to reckon with, of one device in training.
+        device_tflops: its peak instead, of which training is taken to reach budget.EFFICIENCY.
+    """
     folder = RunFolder(os.path.join(runs, config.name))
     records = folder.records()
     data = VideoDataset.open(records) if records else None
     search = folder.search() if folder.traces() else None
-    speed = Speed(gmacs_per_second) if gmacs_per_second else measured_speed(search) or Speed()
+    if device_tflops and not gmacs_per_second:  # a multiply-add is two operations
+        gmacs_per_second = 1000 * device_tflops / 2 * EFFICIENCY
+    kept = kept_throughput(folder.path)
+    speed = (Speed(gmacs_per_second) if gmacs_per_second else measured_speed(search)
+             or (Speed(kept.gmacs_per_second, measured=True) if kept else Speed()))
     classes, videos = (len(data.classes), data.videos("train")) if data else _listed(config)
     settings = config.search.model_copy(
         update={"classes": classes or 400} | ({"limits": data.limits} if data else {}))
@@ -84,17 +96,67 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None) 
     spent = sum(t.metrics.get("seconds", 0.0) for step in search.steps for t in step.trainings) if search else 0.0
     later = _later(config, macs, number, candidates, videos, speed, spent) if videos else []
     return Plan(number + 1, parent, macs, settings.cost, candidates, [dataclasses.asdict(axis) for axis in saturated], later, videos,
-                classes, data is not None, search.stopped_by if search else None, speed)
+                classes, data is not None, search.stopped_by if search else None, speed,
+                _budget(config, settings, len(proposed) if number == 0 else len(settings.axes), data, videos, speed, kept))
 
 
-def show(config: Config, runs: str, gmacs_per_second: float | None, as_json: bool = False) -> None:
-    """Prints the plan of the run that the configuration names."""
+def _budget(config: Config, settings, width: int, data: VideoDataset | None, videos: int | None, speed: Speed,
+            kept: Throughput | None) -> Budget | None:
+    """What the whole search takes, from the seed on; None where the videos are not known."""
+    if not videos:
+        return None
+    macs = [float(complexity(settings.seed, settings.classes).macs)]
+    while len(macs) <= settings.steps and not (settings.target_gmacs and macs[-1] >= settings.target_gmacs * 1e9):
+        macs.append(macs[-1] * settings.factor)
+    counts = {split: data.videos(split) for split in data.splits} if data else _splits(config, videos)
+    stored = sum(part.get("bytes", 0) for part in data.manifest["splits"].values()) if data else None
+    return make_budget(config, macs, [1, width, *(len(settings.axes) for _ in macs[2:])][:len(macs)], counts, speed, kept,
+                       stored or None)
+
+
+def _splits(config: Config, train: int) -> dict[str, int]:
+    if _expects(config):
+        return {"train": train, "val": config.expected.val, "test": config.expected.test}
+    ratio = config.ingest.ratio()
+    return {split: round(train * ratio[split] / ratio["train"]) for split in ratio}
+
+
+def _expects(config: Config) -> bool:
+    """Whether the videos are not there, and the configuration says what they will be."""
+    return config.expected.train > 0 and not os.path.exists(config.ingest.videos)
+
+
+def measure_speed(config: Config, runs: str) -> None:
+    """Measures this machine for the run that the configuration names, which takes about a minute."""
+    with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt")) as console:
+        with waiting(console, "measuring this machine"):
+            sources = []
+            if config.ingest.videos and os.path.exists(config.ingest.videos):
+                from components.video_example_gen.sources import list_videos
+
+                sources = [os.path.join(config.ingest.videos, name) for name in list_videos(config.ingest.videos)]
+            measure(config, os.path.join(runs, config.name), sources)
+
+
+def show(config: Config, runs: str, gmacs_per_second: float | None, as_json: bool = False, *,
+         device_tflops: float | None = None, devices: int = 1, measure_first: bool = False) -> None:
+    """Prints the plan of the run that the configuration names.
+
+    Args:
+        devices: that train side by side.
+        measure_first: measure this machine, in place of what was measured before.
+    """
+    for name, value in (("--device-tflops", device_tflops), ("--devices", devices), ("--gmacs-per-second", gmacs_per_second)):
+        if value is not None and value <= 0:
+            raise InputError(f"{name} is {value:g}; more than 0 is allowed")
+    if measure_first:
+        measure_speed(config, runs)
     if config.search.measures_latency:
         with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt")):
             with waiting(make_console(stderr=True), "measuring latencies"):
-                plan = make_plan(config, runs, gmacs_per_second)
+                plan = make_plan(config, runs, gmacs_per_second, device_tflops)
     else:
-        plan = make_plan(config, runs, gmacs_per_second)
+        plan = make_plan(config, runs, gmacs_per_second, device_tflops)
     if as_json:
         print_json(dataclasses.asdict(plan))
         return
@@ -117,7 +179,7 @@ def show(config: Config, runs: str, gmacs_per_second: float | None, as_json: boo
         console.print(f"{axis['axis']} cannot move: {axis['reason']}")
     if plan.stopped_by:
         console.print(f"The search has ended ({plan.stopped_by}); a larger budget goes on from here.")
-    if plan.later:
+    if plan.later and not (plan.budget and plan.step == 1):  # which says the same of all steps
         table = make_table("steps to come", "step", "about", "candidates", "time", "in all")
         total = 0.0
         for row in plan.later:
@@ -125,9 +187,14 @@ def show(config: Config, runs: str, gmacs_per_second: float | None, as_json: boo
             table.add_row(str(row["step"]), f"{cost(round(row['macs']))}MACs", str(row["candidates"]),
                           duration(row["seconds"]), duration(total))
         console.print(table)
-        source = "measured in this run" if plan.speed.measured else "taken as given; --gmacs-per-second sets it"
-        console.print(f"Times: {plan.speed.gmacs_per_second:.3g} GMACs/s in training ({source}), {plan.videos} training "
-                      "videos.")
+    if plan.budget:
+        console.print()
+        for part in tables(plan.budget, devices, cores()):
+            console.print(part)
+    if plan.later:
+        source = "measured" if plan.speed.measured else "taken as given; --measure or --gmacs-per-second sets it"
+        console.print(f"Times: {plan.speed.gmacs_per_second:.3g} GMACs/s of a device in training ({source}), {plan.videos} "
+                      "training videos.")
 
 
 def _standing(search: Search) -> tuple[Spec, int]:
@@ -137,6 +204,8 @@ def _standing(search: Search) -> tuple[Spec, int]:
 
 def _listed(config: Config) -> tuple[int | None, int | None]:
     """Classes and training videos that the labels name; (None, None) where no videos are named."""
+    if _expects(config):
+        return config.expected.classes, config.expected.train
     if not config.ingest.videos:
         return None, None
     from components.video_example_gen.sources import read_sources

@@ -138,7 +138,7 @@ def test_plan_reckons_with_the_labels(tmp_path):
     assert plan["videos"] == 20 and plan["classes"] == 2 and [row["step"] for row in plan["later"]] == [1, 2, 3]
     for row in plan["candidates"]:
         assert row["seconds"] == pytest.approx(10 + 3 * row["macs"] * 20 * 30 / 10e9)
-    assert "steps to come" in x3d(*args).stdout
+    assert "the whole search" in x3d(*args).stdout
 
 
 def test_ctrl_c_is_one_line_and_130(tmp_path):
