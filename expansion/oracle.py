@@ -17,7 +17,8 @@ from expansion.errors import InputError
 from expansion.resume import continue_search
 from expansion.search import CandidateState, Forecast, Search, SearchSettings, Step
 from expansion.spec import Spec
-from expansion.trace import OUTCOME, TRACE, TraceText, read_trace, write_trace, write_trace_text
+from expansion.steps import Rung
+from expansion.trace import OUTCOME, TRACE, TraceText, read_trace, rung_file, write_trace, write_trace_text
 
 OBJECTIVE = "val_accuracy"
 TRIAL = "trial.json"
@@ -93,22 +94,55 @@ class ExpansionOracle(keras_tuner.Oracle):
         decided = None
         try:
             if trial.status == trial_module.TrialStatus.COMPLETED:
-                decided = self.search.completed(trial.trial_id, trial.score, *self._outcome(trial))
+                rung = self.search.rung(trial.trial_id)
+                if rung is None:
+                    decided = self.search.completed(trial.trial_id, trial.score, *self._outcome(trial))
+                else:
+                    decided = self._pause(trial, rung)
             elif trial.status == trial_module.TrialStatus.FAILED:
                 decided = self.search.failed(trial.trial_id, trial.message or f"{OBJECTIVE} is not a number")
             else:
                 self.search.attempt_failed(trial.trial_id, trial.message or f"{OBJECTIVE} is not a number")
+            self._go_on()
         finally:
             self.save()
         if decided and self.on_decided:
             self.on_decided(decided)
 
-    def _outcome(self, trial) -> tuple[dict, tuple[bool, ...]]:
+    def _pause(self, trial, rung: int) -> Step | None:
+        """Takes in that a trial has come to a rung: to Keras Tuner it is one that runs."""
+        path = os.path.join(self._get_trial_dir(trial.trial_id), rung_file(rung))
+        kept = files.read_json(path) if files.exists(path) else {"epoch": rung + 1}
+        metrics, accuracy = self._metrics(trial), trial.score
+        self.end_order.remove(trial.trial_id)
+        trial.status, trial.score, trial.metrics = trial_module.TrialStatus.RUNNING, None, type(trial.metrics)()
+        self._save_trial(trial)
+        self._count_attempts(self.search.place(trial.trial_id)[1])
+        return self.search.paused(trial.trial_id, Rung(
+            kept["epoch"], accuracy, tuple(kept.get("correct", ())), tuple(kept.get("curve", ()))), metrics)
+
+    def _go_on(self) -> None:
+        """Has those run on that a race left in; the others have ended."""
+        for training in self.search.steps[-1].candidates:
+            if training.status == "stopped":
+                self.trials[training.trial_id].status = trial_module.TrialStatus.STOPPED
+        for training in self.search.going_on():
+            training.status = "running"
+            self._retry_queue.append(training.trial_id)
+        self._retry_queue.sort(reverse=True)  # Keras Tuner takes the last one
+
+    def _count_attempts(self, candidate: CandidateState) -> None:
+        self._run_times[candidate.trial_id] = len(candidate.failures) % (self.max_retries_per_trial + 1)
+
+    def _metrics(self, trial) -> dict[str, float]:
         metrics = {name: trial.metrics.get_best_value(name) for name in trial.metrics.metrics}
         metrics.pop(OBJECTIVE, None)
+        return metrics
+
+    def _outcome(self, trial) -> tuple[dict, tuple[bool, ...]]:
         path = os.path.join(self._get_trial_dir(trial.trial_id), OUTCOME)
         correct = files.read_json(path)["correct"] if files.exists(path) else ()
-        return metrics, tuple(correct)
+        return self._metrics(trial), tuple(correct)
 
     def get_best_trials(self, num_trials=1):
         """The end of the path first, back to the seed; then the others by accuracy."""
@@ -202,14 +236,17 @@ class ExpansionOracle(keras_tuner.Oracle):
             self._take_in(trial_id)
         self.trials[trial_id] = self._trial_of(step, candidate)
         self.start_order.append(trial_id)
-        self._run_times[trial_id] = len(candidate.failures) % (self.max_retries_per_trial + 1)
+        self._count_attempts(candidate)
         if candidate.done:
             self.end_order.append(trial_id)
-        elif step in self.search.steps:
+        elif step in self.search.steps and candidate.status != "paused":
+            candidate.status = "running"
             self._retry_queue.append(trial_id)
 
     def _take_in(self, trial_id: str) -> None:
         """A trial that had ended when the process was stopped, but was not in the search yet."""
+        if self.search.rung(trial_id) is not None:  # run again, it only reads what it left there
+            return
         try:
             trial = trial_module.Trial.from_state(files.read_json(os.path.join(self._get_trial_dir(trial_id), TRIAL)))
             outcome = self._outcome(trial)
@@ -222,7 +259,8 @@ class ExpansionOracle(keras_tuner.Oracle):
         """Keras Tuner's form of a candidate."""
         states, hyperparameters = trial_module.TrialStatus, self.hyperparameters.copy()
         hyperparameters.values = _values(step, candidate)
-        status = {"completed": states.COMPLETED, "failed": states.FAILED}.get(candidate.status, states.RUNNING)
+        ended = {"completed": states.COMPLETED, "failed": states.FAILED, "stopped": states.STOPPED}
+        status = ended.get(candidate.status, states.RUNNING)
         trial = trial_module.Trial(hyperparameters, candidate.trial_id, status, candidate.message)
         if candidate.status == "completed":
             trial.score = candidate.accuracies[0]

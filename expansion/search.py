@@ -15,11 +15,12 @@ from expansion.constraints import broken_constraint
 from expansion.costs import Cost, CostName, cost_of
 from expansion.errors import InputError
 from expansion.latency import Latencies
+from expansion.race_steps import best_stopped, decide_rung, next_rung
 from expansion.search_settings import Axis, SearchSettings
 from expansion.seeds import Runs, Verdict, judge
 from expansion.selection import Decision, Scored, decide
 from expansion.spec import Spec
-from expansion.steps import CandidateState, Step, as_dict, read_step
+from expansion.steps import CandidateState, Rung, Step, as_dict, read_step
 from expansion.warm_start import preserved
 
 __all__ = ["Axis", "CandidateState", "NoCandidate", "Search", "SearchSettings", "Step", "reason_of"]
@@ -85,7 +86,17 @@ class Search:
         if self.finished:
             return None
         step = self.steps[-1]
-        return next(((step, training) for training in step.trainings if training.status == "waiting"), None)
+        return next(((step, training) for training in step.trainings
+                     if training.status == "waiting" and training.trial_id is None), None)
+
+    def going_on(self) -> list[CandidateState]:
+        """The trainings that paused at a rung and wait to go on."""
+        return [training for training in self.steps[-1].trainings
+                if training.status == "waiting" and training.trial_id is not None]
+
+    def rung(self, trial_id: str) -> int | None:
+        """Index of the rung that a trial pauses at next; None where it trains to its end."""
+        return next_rung(self.settings, *self.place(trial_id))
 
     def started(self, candidate: CandidateState, trial_id: str) -> None:
         candidate.status, candidate.trial_id = "running", trial_id
@@ -96,6 +107,12 @@ class Search:
         step, training = self.place(trial_id)
         training.record(accuracy, metrics or {}, correct)
         step.owner(training).average()
+        return self._advance()
+
+    def paused(self, trial_id: str, rung: Rung, metrics: dict[str, float] | None = None) -> Step | None:
+        """Records that a trial has come to its next rung. Returns the step if this decided it."""
+        training = self.place(trial_id)[1]
+        training.status, training.rungs, training.metrics = "paused", (*training.rungs, rung), dict(metrics or {})
         return self._advance()
 
     def attempt_failed(self, trial_id: str, message: str) -> None:
@@ -162,7 +179,9 @@ class Search:
 
     def _advance(self) -> Step | None:
         step = self.steps[-1]
-        if step.decision or not all(training.done for training in step.trainings):
+        if step.decision or decide_rung(self.settings, step, self.parent(step)):
+            return None
+        if not all(training.done for training in step.trainings):
             return None
         if not self._decide(step):
             return None
@@ -172,6 +191,9 @@ class Search:
     def _decide(self, step: Step) -> bool:
         """Decides a step, or has candidates trained once more: then it is False."""
         places = [i for i, candidate in enumerate(step.candidates) if candidate.status == "completed"]
+        if not places and (instead := best_stopped(step)):
+            instead.status = "waiting"
+            return False
         if not places:
             reasons = "; ".join(f"{c.axis}: {reason_of(c.message)}" for c in step.candidates)
             raise NoCandidate(f"step {step.step}: no candidate completed ({reasons})")
@@ -189,6 +211,8 @@ class Search:
         decision = decide(parent.accuracy, parent.cost, scored, prescribed, judged)
         for candidate, gain in zip(candidates, decision.gains):
             candidate.gain = gain
+        if decision.verdict == "unopposed" and best_stopped(step):
+            decision = dataclasses.replace(decision, verdict="others stopped")
         step.decision = decision.among(places)
         return True
 

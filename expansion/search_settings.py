@@ -10,6 +10,7 @@ from expansion.axes import AXES, Limits
 from expansion.constraints import Constraint
 from expansion.costs import CostName
 from expansion.errors import InputError
+from expansion.racing import RaceSettings
 from expansion.seeds import SeedSettings
 from expansion.settings import Settings
 from expansion.spec import X2D, Spec, parse_spec
@@ -42,6 +43,7 @@ class SearchSettings(Settings):
         cost: C(X), what candidates are matched in and gains are counted by; see costs.cost_of.
         constraints: what candidates must not exceed, such as "params < 4M".
         warm_start: candidates begin with their parent's weights; else from scratch, as in the paper.
+        race: candidates of a step stop early; by default none does.
         seeds: further trainings of candidates that cannot be told from the best; by default none.
         steps: expansions at most; with 0 the seed alone is trained.
         target_gmacs: end when a winner reaches this cost; one above it is contracted to it.
@@ -62,6 +64,7 @@ class SearchSettings(Settings):
     cost: CostName = "macs"
     constraints: tuple[Constraint, ...] = ()
     warm_start: bool = False
+    race: RaceSettings = RaceSettings()
     seeds: SeedSettings = SeedSettings()
     steps: int = Field(11, ge=0)
     target_gmacs: float | None = Field(None, gt=0)

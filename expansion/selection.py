@@ -60,6 +60,7 @@ class Decision:
         margin: winner's accuracy less the runner-up's; None with one candidate.
         p_value: McNemar's exact test of winner against runner-up on the same videos; None where it cannot be made.
         verdict: "clear" where the winner is so against every loser, else "within noise"; "unopposed" with one candidate;
+            "others stopped" where a race left one;
             "not tested" without paired videos; "prescribed" where the winner was given and the accuracies had no say.
         against: the winner against each loser, the largest gain first.
     """

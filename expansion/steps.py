@@ -10,10 +10,30 @@ from typing import Literal
 
 from expansion.axes import Saturated
 from expansion.costs import CostName
+from expansion.racing import Standing
 from expansion.selection import Decision, wilson
 from expansion.spec import Spec
 
-Status = Literal["waiting", "running", "completed", "failed"]
+Status = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """What a race knows of a candidate at a rung.
+
+    Args:
+        epoch: epochs trained by then.
+        accuracy: on the validation videos, of a training whose schedule is unfinished; share of 1.
+        correct: which of them were right.
+        curve: accuracy on training clips after each epoch.
+        standing: how it stood beside the others; None while they are on their way.
+    """
+
+    epoch: int
+    accuracy: float
+    correct: tuple[bool, ...] = ()
+    curve: tuple[float, ...] = ()
+    standing: Standing | None = None
 
 
 @dataclass
@@ -30,6 +50,7 @@ class CandidateState:
         failures: a line for each attempt that failed, also of candidates that completed at last.
         message: all that is known of the last failure.
         warm_start: which function of the parent it began with, see warm_start.preserved; None from scratch.
+        rungs: where it paused in a race; the last one says why it stopped, where its status is "stopped".
         repeats: further trainings with other seeds, each in the form of a candidate.
     """
 
@@ -52,6 +73,7 @@ class CandidateState:
     accuracies: tuple[float, ...] = ()
     interval: tuple[float, float] | None = None
     warm_start: str | None = None
+    rungs: tuple[Rung, ...] = ()
     repeats: list[CandidateState] = field(default_factory=list)
 
     def __post_init__(self):
@@ -66,7 +88,7 @@ class CandidateState:
 
     @property
     def done(self) -> bool:
-        return self.status in ("completed", "failed")
+        return self.status in ("completed", "failed", "stopped")
 
     @property
     def trainings(self) -> list[CandidateState]:
@@ -156,4 +178,11 @@ def _read_candidate(values: dict) -> CandidateState:
     interval = values.get("interval")
     return CandidateState(**values | tuples | {
         "spec": Spec(**values["spec"]), "interval": None if interval is None else tuple(interval),
+        "rungs": tuple(_read_rung(rung) for rung in values.get("rungs", ())),
         "repeats": [_read_candidate(repeat) for repeat in values.get("repeats", ())]})
+
+
+def _read_rung(values: dict) -> Rung:
+    standing = values.get("standing")
+    return Rung(values["epoch"], values["accuracy"], tuple(values["correct"]), tuple(values["curve"]),
+                Standing(**standing) if standing else None)

@@ -14,6 +14,11 @@ TRACE = "trace.json"
 OUTCOME = "outcome.json"  # in a trial's folder, from who ran it: curves, metrics, which validation videos it got right
 
 
+def rung_file(rung: int) -> str:
+    """Name of the file that a trial leaves at a rung, by the rung's index."""
+    return f"rung-{rung + 1}.json"
+
+
 class TraceText:
     """The JSON of one search, made again and again. Steps that another follows change no more, and are made once."""
 

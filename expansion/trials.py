@@ -28,7 +28,7 @@ from expansion.search import CandidateState, Step
 from expansion.settings import Settings, parse_settings
 from expansion.show import summaries
 from expansion.spec import Spec
-from expansion.trace import OUTCOME
+from expansion.trace import OUTCOME, rung_file
 from expansion.training.dataset import VideoDataset
 from expansion.training.fit import Diverged, load_model, new_model, save_model, train
 from expansion.training.recipe import ClipSettings, Recipe
@@ -47,6 +47,8 @@ class Job(Settings):
         recipe: that of the step.
         clips: how clips are cut.
         seed: settles weights and clips.
+        rung, until: index of the rung of a race, and the epoch after which the trial pauses there; None to train to the end.
+        spent: seconds of the trial's parts up to earlier rungs, by the names that they have in its metrics.
         parent: file of the network whose weights it begins with; None from scratch.
         logs: folder for TensorBoard, beside the trial's or anywhere.
     """
@@ -59,6 +61,9 @@ class Job(Settings):
     recipe: Recipe
     clips: ClipSettings
     seed: int
+    rung: int | None = None
+    until: int | None = None
+    spent: dict[str, float] = {}
     parent: str | None = None
     logs: str
 
@@ -72,27 +77,34 @@ def read_job(folder: str) -> Job:
     return parse_settings(Job, files.read_json(path), path)
 
 
-def metrics_of(folder: str) -> dict[str, float] | None:
-    """Metrics of a trial that is done; None where it is not, or where what it left is damaged."""
+def metrics_of(folder: str, name: str = OUTCOME) -> dict[str, float] | None:
+    """Metrics of a trial that is done, or that came to a rung; None where not, or where what it left is damaged."""
     try:
-        return files.read_json(os.path.join(folder, OUTCOME))["metrics"]
+        return files.read_json(os.path.join(folder, name))["metrics"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def run(folder: str, job: Job, on_epoch: Callable[[int, int, dict], None] | None = None) -> dict[str, float]:
-    """Does the job, unless it is done; model, outcome and curves are kept.
+    """Does the job, unless it is done; model, outcome and curves are kept. At a rung, a checkpoint in place of the model.
 
     Args:
         folder: the trial's.
         on_epoch: called with (epoch from 1, epochs, logs).
 
     Returns:
-        Metrics: val_accuracy, val_top5, val_loss, loss, accuracy, and times; input_wait_seconds is a part of train_seconds.
+        Metrics: val_accuracy, val_top5, val_loss, loss, accuracy, and times, which include those of earlier rungs;
+        input_wait_seconds is a part of train_seconds.
 
     Raises:
         Diverged: the loss or the network's answers are no numbers.
     """
+    if job.rung is not None:
+        metrics = metrics_of(folder, rung_file(job.rung))
+        if metrics is None:
+            with _gradients_released():
+                metrics = _run_to_rung(folder, job, on_epoch)
+        return metrics
     metrics = metrics_of(folder)
     if metrics is None:
         with _gradients_released():
@@ -131,9 +143,8 @@ def _run(folder: str, job: Job, on_epoch) -> dict[str, float]:
         raise Diverged("the network's answers are no numbers")
     ended = time.perf_counter()
     save_model(model, os.path.join(folder, files.KERAS_MODEL))
-    metrics = _metrics(evaluation, history) | {
-        "build_seconds": built - began, "train_seconds": trained - built, "evaluate_seconds": ended - trained,
-        "seconds": time.perf_counter() - began, "latency_ms": 1000 * latency}
+    metrics = _metrics(evaluation, history) | {"latency_ms": 1000 * latency} | _times(
+        job, built - began, trained - built, ended - trained, time.perf_counter() - began)
     step, candidate = _described(job, len(data.classes))
     summaries.write_candidate(job.logs, step, candidate, metrics, evaluation, job.recipe, data.classes,
                               lambda: take_samples(data, "val", model.spec, job.clips, evaluation))
@@ -145,11 +156,40 @@ def _run(folder: str, job: Job, on_epoch) -> dict[str, float]:
     return metrics
 
 
+def _run_to_rung(folder: str, job: Job, on_epoch) -> dict[str, float]:
+    began = time.perf_counter()
+    keras.backend.clear_session()
+    gc.collect()
+    data = VideoDataset.open(job.data)
+    model = _new(job, data)
+    built = time.perf_counter()
+    history = _trained(model, data, folder, job, on_epoch)
+    trained = time.perf_counter()
+    network = keras_network(model, job.clips.evaluation_size(model.spec.size))
+    evaluation = evaluate_network(network, data, "val", job.clips)
+    if not np.isfinite(evaluation.probabilities).all():
+        raise Diverged("the network's answers are no numbers")
+    ended = time.perf_counter()
+    metrics = _metrics(evaluation, history) | _times(
+        job, built - began, trained - built, ended - trained, ended - began)
+    files.write_json(os.path.join(folder, rung_file(job.rung)), {
+        "epoch": job.until, "correct": [bool(value) for value in evaluation.correct], "curve": history["accuracy"],
+        "metrics": metrics})
+    return metrics
+
+
+def _times(job: Job, build: float, train: float, evaluate: float, seconds: float) -> dict[str, float]:
+    """Seconds of a trial, with those of its earlier parts."""
+    times = {"build_seconds": build, "train_seconds": train, "evaluate_seconds": evaluate, "seconds": seconds}
+    return {name: value + job.spent.get(name, 0.0) for name, value in times.items()}
+
+
 def _trained(model: X3D, data: VideoDataset, folder: str, job: Job, on_epoch) -> dict[str, list[float]]:
     """Trains from the last epoch that an earlier attempt came to; from the first where that cannot be read."""
     checkpoint = os.path.join(folder, CHECKPOINT)
     again = files.exists(checkpoint)
-    settings = {"seed": job.seed, "on_epoch": on_epoch, "callbacks": [summaries.Curves(job.logs)], "checkpoint": checkpoint}
+    settings = {"seed": job.seed, "on_epoch": on_epoch, "callbacks": [summaries.Curves(job.logs)], "checkpoint": checkpoint,
+                "until": job.until}
     try:
         return train(model, data, job.recipe, job.clips, **settings)
     except InputError:

@@ -20,6 +20,8 @@ from expansion.latency import Latencies
 from expansion.lock import Lock
 from expansion.network.model import X3D
 from expansion.oracle import OBJECTIVE, ExpansionOracle
+from expansion.race_steps import next_rung
+from expansion.racing import rung_epoch
 from expansion.search import CandidateState, NoCandidate, Search, SearchSettings, Step
 from expansion.show import summaries
 from expansion.show.figure import save_figure
@@ -201,10 +203,15 @@ class ExpansionTuner(base_tuner.BaseTuner):
         self.oracle.end_trial(trial)  # which saves; so does super().on_trial_end once more
 
     def _job(self, step: Step, candidate: CandidateState) -> trials.Job:
+        recipe, race = self.recipe.at(step.step), self.trace.settings.race
+        rung = next_rung(self.trace.settings, step, candidate)
+        spent = {name: value for name, value in candidate.metrics.items() if name.endswith("seconds")}
+        pause = {} if rung is None else {"rung": rung, "until": rung_epoch(race.rungs[rung], recipe.epochs)}
+        views = self.clips.views if rung is None else min(race.views, self.clips.views)
         return trials.Job(
             data=absolute(self.data.path), step=step.step, kind=step.kind, axis=candidate.axis,
-            spec=candidate.spec.as_dict(), recipe=self.recipe.at(step.step), clips=self.clips,
-            seed=self.seed + candidate.seed, parent=self._parent_model(step),
+            spec=candidate.spec.as_dict(), recipe=recipe, clips=self.clips.model_copy(update={"views": views}),
+            seed=self.seed + candidate.seed, **pause, spent=spent, parent=self._parent_model(step),
             logs=os.path.join(absolute(self.logs), summaries.run_name(step, candidate.axis, candidate.seed)))
 
     def _parent_model(self, step: Step) -> str | None:
@@ -218,6 +225,9 @@ class ExpansionTuner(base_tuner.BaseTuner):
         return step_seconds(search, self.recipe, self.data.videos("train"), step, macs)
 
     def _decided(self, step: Step) -> None:
+        for candidate in step.candidates:
+            if candidate.status == "stopped":
+                files.remove_folder(os.path.join(self.get_trial_dir(candidate.trial_id), trials.CHECKPOINT))
         self.progress.step_decided(step)
         self._show()
 

@@ -25,7 +25,7 @@ from expansion.show.boards import CURVES, RESULTS, experiment, hyperparameters, 
 from expansion.show.charts import gains_figure, time_figure
 from expansion.show.events import Run, event_files
 from expansion.show.figure import confusion_figure, pixels, search_figure
-from expansion.show.tables import SPEC_COLUMNS, cost, failures, percent, points, spec_cells, verdict
+from expansion.show.tables import SPEC_COLUMNS, cost, failures, percent, points, spec_cells, stops, verdict
 from expansion.training.recipe import Recipe
 
 SUMMARY = "summary"
@@ -173,6 +173,8 @@ def _candidate_text(step: Step, candidate: CandidateState, recipe: Recipe) -> st
 
 
 def _result(candidate: CandidateState) -> str:
+    if candidate.status == "stopped":
+        return f"stopped at {percent(candidate.rungs[-1].accuracy)}"
     if candidate.status != "failed":
         return percent(candidate.accuracy)
     return f"failed: {reason_of(candidate.message)[:100]}"
@@ -188,7 +190,7 @@ def _step_text(step: Step) -> str:
                      "-" if seconds is None else f"{seconds:.0f}"))
     header = ("axis", *SPEC_COLUMNS, "MACs", "parameters", "accuracy", "gain", "seconds")
     notes = [f"{verdict(step)}."] if step.kind == "expansion" else []
-    notes += [f"{line}." for line in failures(step)]
+    notes += [f"{line}." for line in stops(step) + failures(step)]
     notes += [f"{saturated.axis} cannot move: {saturated.reason}." for saturated in step.saturated]
     return "\n\n".join([_table(header, rows), *notes])
 

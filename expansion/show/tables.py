@@ -8,6 +8,7 @@ from rich.table import Table
 from expansion.costs import show_cost
 from expansion.search import CandidateState, Search, Step, reason_of
 from expansion.show.console import make_table
+from expansion.spending import spending
 
 SPEC_COLUMNS = ("clip", "size", "width", "depth", "bneck")
 
@@ -57,7 +58,7 @@ def spec_cells(spec) -> list[str]:
 
 
 def _result(candidate: CandidateState) -> str:
-    return "failed" if candidate.status == "failed" else accuracy(candidate)
+    return candidate.status if candidate.status in ("failed", "stopped") else accuracy(candidate)
 
 
 def _seconds(candidate: CandidateState) -> float | None:
@@ -97,6 +98,18 @@ def failures(step: Step) -> list[str]:
     return lines
 
 
+def stops(step: Step) -> list[str]:
+    """A line for each candidate of a step that a race stopped: where, at what accuracy, and how far behind the leader."""
+    lines = []
+    for candidate in step.candidates:
+        if candidate.status == "stopped":
+            rung, standing = candidate.rungs[-1], candidate.rungs[-1].standing
+            bound = "" if standing.bound is None else f", 95 % bound {points(standing.bound)}"
+            lines.append(f"{candidate.axis} stopped after epoch {rung.epoch}: {percent(rung.accuracy)}, "
+                         f"gain {points(-standing.behind)} to the leader's{bound}")
+    return lines
+
+
 def step_table(step: Step) -> Table:
     """All candidates of a step; the winner is marked, axes that could not move and failures are named below."""
     measured = step.cost if step.cost in ("memory", "latency") else None
@@ -114,7 +127,7 @@ def step_table(step: Step) -> Table:
     notes = [verdict(step)] if step.kind == "expansion" else []
     if again := [f"{c.axis} {len(c.accuracies)}" for c in step.candidates if len(c.accuracies) > 1]:
         notes.append(f"means over trainings: {', '.join(again)}")
-    notes += [escape(line) for line in failures(step)]
+    notes += stops(step) + [escape(line) for line in failures(step)]
     notes += [f"{saturated.axis} cannot move: {saturated.reason}" for saturated in step.saturated]
     if notes:
         table.caption = "\n".join(notes)
@@ -132,6 +145,14 @@ def path_table(search: Search) -> Table:
         table.add_row(name, *spec_cells(winner.spec), cost(winner.macs), f"{winner.params / 1e6:.2f} M",
                       accuracy(winner), points(step.decision.margin))
     notes = [escape(f"step {step.step}: {line}") for step in search.steps for line in failures(step)]
+    if saving := saved(search):
+        notes.append(saving)
     if notes:
         table.caption = "\n".join(notes)
     return table
+
+
+def saved(search: Search) -> str | None:
+    """A line on what races saved; None where there was none, or where it cannot be reckoned."""
+    spent = spending(search) if search.settings.race.on else None
+    return str(spent) if spent and spent.stopped else None

@@ -163,8 +163,8 @@ def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSe
 def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, *, seed: int = 0,
           callbacks: Sequence[keras.callbacks.Callback] = (),
           on_epoch: Callable[[int, int, dict], None] | None = None,
-          checkpoint: str | None = None) -> dict[str, list[float]]:
-    """Trains a network for all of the recipe's epochs.
+          checkpoint: str | None = None, until: int | None = None) -> dict[str, list[float]]:
+    """Trains a network for all of the recipe's epochs, or up to one of them.
 
     Args:
         model: from new_model; made in the scope of a strategy of tf.distribute, it trains on that strategy's devices.
@@ -174,6 +174,8 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
         checkpoint: folder for the state after each epoch. Where it holds this training's state already, training goes
             on with the next epoch, to the bit as if it had not been stopped (on a CPU, with as many devices); a finished
             training is only restored.
+        until: epoch, from 1, after which to pause: the schedule is that of the whole training, which a later call with
+            the same checkpoint goes on with. Precise batch norm is for the network at hand and not in the checkpoint.
 
     Returns:
         One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second, and on a single
@@ -195,7 +197,8 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
     done = len(history.get("loss", ()))
     if state and state.finished:
         return history
-    if done < epochs:
+    last = epochs if until is None else min(until, epochs)
+    if done < last:
         spread_random_states(model)
         clips, wait = _clips(model, data, recipe, settings, seed, done)
         watch: list[keras.callbacks.Callback] = [_Watch(recipe.batch, wait)]
@@ -203,11 +206,11 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
             watch.append(keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, epochs, dict(logs or {}))))
         # The state is saved last: what the callbacks write of an epoch is there before the epoch counts as done.
-        model.fit(clips, epochs=epochs, initial_epoch=done,
+        model.fit(clips, epochs=last, initial_epoch=done,
                   steps_per_epoch=per_epoch, verbose=0, shuffle=False,
                   callbacks=[*watch, *callbacks, _History(history, state.save if state else None)])
     if recipe.precise_bn:
-        _precise_bn(model, data, recipe, settings, seed, epochs)
-    if state:
+        _precise_bn(model, data, recipe, settings, seed, last)
+    if state and until is None:
         state.save(history, finished=True)
     return history

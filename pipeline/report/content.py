@@ -14,7 +14,8 @@ from expansion.search import CandidateState, Step
 from expansion.selection import wilson
 from expansion.show.charts import classes_figure, curves_figure, gains_figure, time_figure
 from expansion.show.figure import search_figure
-from expansion.show.tables import SPEC_COLUMNS, accuracy, cost, duration, percent, points, spec_cells, verdict
+from expansion.show.tables import SPEC_COLUMNS, accuracy, cost, duration, percent, points, spec_cells, stops, verdict
+from expansion.spending import spending
 from pipeline.report.facts import Facts
 
 MOST_CLASSES = 20  # of a confusion matrix that is shown whole
@@ -90,6 +91,11 @@ def cards(facts: Facts) -> list[Card]:
         found.append(Card(cost(winner.macs), "MACs a clip",
                           f"{winner.macs / facts.search.path[0].macs:.3g} times the seed's"))
         found.append(Card(f"{winner.params / 1e6:.2f} M", "parameters", f"{winner.params_without_bn / 1e6:.2f} M without BN"))
+    spent = spending(facts.search)
+    if spent and spent.stopped:
+        found.append(Card(percent(spent.saved), "of the training cost saved by racing",
+                          f"{spent.stopped} candidates stopped early, {spent.full_epochs - spent.epochs:g} of "
+                          f"{spent.full_epochs:g} epochs not trained"))
     if facts.seconds:
         found.append(Card(duration(sum(facts.seconds.values())), f"for {len(facts.trained)} candidates",
                           ", ".join(f"{name} {duration(value)}" for name, value in facts.seconds.items() if value >= 1)))
@@ -160,7 +166,7 @@ def _latency(candidate: CandidateState) -> str:
 def step_notes(step: Step) -> list[str]:
     """The verdict, the axes that could not move and the failures, a sentence each."""
     notes = [verdict(step)] if step.kind == "expansion" else []
-    notes += [f"{axis.axis} cannot move: {axis.reason}" for axis in step.saturated]
+    notes += stops(step) + [f"{axis.axis} cannot move: {axis.reason}" for axis in step.saturated]
     return notes + [f"{c.axis} failed: {_reason(c)}" for c in step.candidates if c.status == "failed"]
 
 
