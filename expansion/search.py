@@ -6,6 +6,7 @@ dictionary form is the trace of the search, on disk as trace.json.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 from expansion import axes as axes_module

@@ -18,11 +18,11 @@ class Stopped(KeyboardInterrupt):
     """What stops a search in the middle of an epoch's end."""
 
 
-def tuner(data, folder, progress=None, **settings):
+def tuner(data, folder, progress=None, isolate=False, **settings):
     return expansion.ExpansionTuner(
         data, expansion.SearchSettings(seed=SEED, steps=1, axes=("width", "bottleneck"), **settings),
         recipe=Recipe(epochs=4, batch=16, rate=0.1, rate_batch=16, warmup_epochs=0),
-        clips=ClipSettings(flip=False, views=2), directory=folder, project_name="s",
+        clips=ClipSettings(flip=False, views=2), directory=folder, project_name="s", isolate=isolate,
         progress=progress or SearchProgress(quiet=True))
 
 
@@ -44,7 +44,7 @@ def test_a_race_that_is_killed_goes_on_and_pauses_change_no_result(demo_records,
     race = {"on": True, "rungs": (0.5,)}
     with pytest.raises(Stopped):  # the seed has 4 epochs, the first candidate paused after 2, the second is in its first
         tuner(demo_records, tmp_path, StopAfter(7), race=race).search()
-    search = tuner(demo_records, tmp_path, race=race)
+    search = tuner(demo_records, tmp_path, isolate=True, race=race)  # the rest in a worker process
     assert [c.status for c in search.trace.steps[1].candidates] == ["paused", "running"]
     search.search()
     step = search.trace.steps[1]
