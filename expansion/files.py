@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
+import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import fsspec
 
@@ -23,6 +25,36 @@ def _file_system(path: str):
     if "://" not in path and "::" not in path:  # what fsspec comes to as well, in a hundred steps
         return _LOCAL, os.path.abspath(path)
     return fsspec.core.url_to_fs(path)
+
+
+def in_tensorflow(path: str) -> bool:
+    """Whether TensorFlow itself reads and writes there; it knows this machine's files and Google's."""
+    return "://" not in os.fspath(path) or path.startswith(("gs://", "file://"))
+
+
+def local_copies(paths: Sequence[str]) -> list[str]:
+    """Paths of files for TensorFlow: themselves, or copies on this machine, made anew where the originals changed."""
+    if not paths or all(map(in_tensorflow, paths)):
+        return list(paths)
+    kept = os.path.join(tempfile.gettempdir(), f"x3d-files-{os.getuid()}")
+    return fsspec.open_local([f"filecache::{path}" for path in paths],
+                             filecache={"cache_storage": kept, "check_files": True, "same_names": False})
+
+
+@contextlib.contextmanager
+def written_whole(path: str) -> Iterator[str]:
+    """A path on this machine to write a file to, which then appears under its name as a whole."""
+    ending = os.path.splitext(path)[1]
+    if "://" not in os.fspath(path):
+        partial = f"{path.removesuffix(ending)}.partial{ending}"
+        yield partial
+        os.replace(partial, path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        partial = os.path.join(folder, f"file{ending}")
+        yield partial
+        with open(partial, "rb") as file:
+            write_bytes(path, file.read())
 
 
 def absolute(path: str) -> str:
@@ -136,6 +168,11 @@ def move_aside(path: str) -> str | None:
     return free
 
 
+def remove_file(path: str) -> None:
+    system, name = _file_system(path)
+    system.rm_file(name)
+
+
 def remove_folder(path: str) -> None:
     """Removes a folder and what is in it; nothing where there is none."""
     system, name = _file_system(path)
@@ -156,7 +193,7 @@ def move_into(path: str, target: str, last: str, leave: Sequence[str] = ()) -> N
     Stopped in the middle, it can be done again. Entries named in `leave` stay.
     """
     system, name = _file_system(path)
-    goal = _file_system(target)[1]
+    goal = _file_system(folder(target))[1]
     if not system.exists(name):
         return
     entries = [os.path.basename(entry) for entry in system.ls(name, detail=False)]

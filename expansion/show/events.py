@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2, summary_pb2
 
+from expansion import files
+
 
 def event_files(folder: str) -> list[str]:
     """Paths of the event files in a run's folder, in order; none where there is no folder."""
-    if not tf.io.gfile.isdir(folder):
-        return []
-    return [os.path.join(folder, name) for name in sorted(tf.io.gfile.listdir(folder)) if "tfevents" in name]
+    return files.matching(os.path.join(folder, "*tfevents*"))
 
 
 def _events(path: str) -> Iterator[event_pb2.Event]:
     try:
-        for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
+        for record in tf.data.TFRecordDataset(files.local_copies([path])).as_numpy_iterator():
             yield event_pb2.Event.FromString(record)
     except tf.errors.DataLossError:  # the end is torn: its writer was killed
         return
@@ -30,7 +31,7 @@ class Run:
     write.
 
     Args:
-        folder: the run's folder, on any file system that TensorFlow reaches.
+        folder: the run's folder. Where TensorFlow does not write, files are copied there by `flush` and `close`.
     """
 
     def __init__(self, folder: str):
@@ -38,6 +39,7 @@ class Run:
         self._held = {(value.tag, event.step) for path in event_files(folder) for event in _events(path)
                       for value in event.summary.value}
         self._writer = None
+        self._own = None if files.in_tensorflow(folder) else tempfile.TemporaryDirectory()
 
     def __enter__(self):
         return self
@@ -67,17 +69,23 @@ class Run:
     def flush(self) -> None:
         if self._writer:
             self._writer.flush()
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._own:
+            files.copy_folder(self._own.name, self.folder)
 
     def close(self) -> None:
         if self._writer:
             self._writer.close()
             self._writer = None
+            self._hand_over()
 
     def _write(self, tag: str, step: int, write: Callable[[], object]) -> None:
         if self.has(tag, step):
             return
         if self._writer is None:
-            self._writer = tf.summary.create_file_writer(self.folder)
+            self._writer = tf.summary.create_file_writer(self._own.name if self._own else self.folder)
         with self._writer.as_default():
             write()
         self._held.add((tag, step))

@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import keras
-import tensorflow as tf
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hp
 from tensorboard.plugins.hparams import metadata
 
+from expansion import files
 from expansion.evaluation.evaluate import Evaluation
 from expansion.evaluation.samples import Sample, samples_figure
 from expansion.search import CandidateState, Search, Step, reason_of
@@ -52,7 +52,7 @@ class Curves(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 0:
             for path in event_files(self.run_dir):
-                tf.io.gfile.remove(path)
+                files.remove_file(path)
         if self._run is None:
             self._run = Run(self.run_dir)
 
@@ -96,7 +96,7 @@ def write_candidate(run_dir: str, step: Step, candidate: CandidateState, metrics
 def forget_search(logs_dir: str) -> None:
     """Removes the run `summary`, which says how the search ended; write_search makes it again."""
     for path in event_files(os.path.join(logs_dir, SUMMARY)):
-        tf.io.gfile.remove(path)
+        files.remove_file(path)
 
 
 def write_search(logs_dir: str, search: Search) -> None:

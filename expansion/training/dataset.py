@@ -53,7 +53,7 @@ class VideoDataset:
         return self.manifest["splits"].get(split, {}).get("videos", 0)
 
     def files(self, split: str) -> list[str]:
-        """TFRecord shards of a split, in order.
+        """TFRecord shards of a split, in order; copies on this machine of what lies where TensorFlow does not read.
 
         Raises:
             InputError: the split has no shards.
@@ -61,7 +61,7 @@ class VideoDataset:
         found = files.matching(os.path.join(self.path, f"Split-{split}", "*"))
         if not found:
             raise InputError(f"{self.path}: split {split!r} has no records; there are {', '.join(self.splits)}")
-        return found
+        return files.local_copies(found)
 
     @property
     def short_side(self) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
+from expansion import files
 from expansion.errors import InputError
 from expansion.network.layers import register
 from expansion.network.model import X3D, build_model
@@ -26,17 +28,19 @@ from expansion.training.waiting import InputWait
 
 def load_model(path: str) -> X3D:
     """A network from a .keras file, in Keras' safe mode: nothing that the file carries is run."""
-    return keras.models.load_model(path, safe_mode=True, compile=False)
+    if "://" not in path:
+        return keras.models.load_model(path, safe_mode=True, compile=False)
+    with tempfile.TemporaryDirectory() as folder:
+        there = os.path.join(folder, files.KERAS_MODEL)
+        with open(there, "wb") as file:
+            file.write(files.read_bytes(path))
+        return load_model(there)
 
 
 def save_model(model: X3D, path: str) -> None:
     """Writes a .keras file; one that is stopped in the middle leaves no file of that name."""
-    if "://" in path:  # object stores show a file only when it is whole
-        model.save(path)
-        return
-    partial = f"{path.removesuffix('.keras')}.partial.keras"
-    model.save(partial)
-    os.replace(partial, path)
+    with files.written_whole(path) as partial:
+        model.save(partial)
 
 
 class Diverged(RuntimeError):
