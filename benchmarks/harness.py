@@ -175,7 +175,9 @@ def report(result: dict, console: Console) -> None:
             r["name"], f"{1e3 * r['seconds']:.2f}", f"{1e3 * low:.2f} to {1e3 * high:.2f}",
             f"{1e3 * r['cpu_seconds']:.2f}", f"{r['start_seconds'] + r['first_step_seconds']:.1f}",
             f"{r['peak_bytes'] / 2**20:.0f}")
-    versions = {", ".join(f"{k} {v}" for k, v in r["about"].items()): r["group"] or r["name"] for r in result["results"]}
+    versions: dict[str, str] = {}
+    for r in result["results"]:
+        versions.setdefault(", ".join(f"{k} {v}" for k, v in r["about"].items()), r["group"] or r["name"])
     table.caption = "\n".join(f"{name}: {about}" for about, name in versions.items())
     console.print(table)
     for c in result["comparisons"]:
