@@ -53,7 +53,7 @@ def start():
     if settings["way"] == "ours":
         clips.CACHE_BYTES = 0  # as with data that are larger than memory: the records are read for every clip
     if settings["mode"] == "views":
-        dataset = evaluation_views(data, "val", spec, clip_settings, BATCH)
+        dataset = evaluation_views(data, "val", spec, clip_settings, BATCH).repeat()
     elif settings["way"] == "seed":
         dataset = seed_clips(data, spec, clip_settings, settings["threads"])
     else:
@@ -61,11 +61,10 @@ def start():
     options = tf.data.Options()
     options.threading.private_threadpool_size = settings["threads"]
     dataset = dataset.with_options(options)
-    if settings["mode"] == "views":
-        return lambda: sum(len(batch) for batch, _ in dataset), data.videos("val"), about
     batches = iter(dataset)
-    count = 1 if settings["way"] == "seed" else 8  # a step of some length, so that what is prefetched does not decide
-    return lambda: [batch.numpy() for batch, _ in itertools.islice(batches, count)], count * BATCH, about
+    count = 1 if settings["way"] == "seed" else 10  # a step of some length, so that what is prefetched does not decide
+    items = count * BATCH // (clip_settings.views if settings["mode"] == "views" else 1)
+    return lambda: [batch.numpy() for batch, _ in itertools.islice(batches, count)], items, about
 
 
 if __name__ == "__main__":
