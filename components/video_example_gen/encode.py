@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-import av
-from av.video.reformatter import VideoReformatter
-
-from components.video_example_gen.decode import Picture, Rejected, pictures, sampled, stored_size, to_image
 from components.video_example_gen.example import example
 from components.video_example_gen.isolate import Died, Hung, Isolated
 from components.video_example_gen.settings import IngestSettings
 from components.video_example_gen.sources import Entry
 from expansion.training import records
-
-HALF_CHROMA = 2  # Pillow's word for 4:2:0
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What one video became: its JPEG frames in display order, frames per second, and pixels."""
-
-    jpegs: list[bytes]
-    fps: float
-    width: int
-    height: int
+from expansion.video.decode import Rejected
+from expansion.video.frames import store
 
 
 @dataclass(frozen=True)
@@ -55,56 +39,6 @@ class VideoRow:
 def rejected_row(entry: Entry, reason: str, detail: str) -> VideoRow:
     """The line of a labelled video that was not taken."""
     return VideoRow(entry.source, entry.video_id, entry.label_text, entry.split, entry.group, False, reason, detail)
-
-
-def stored_frames(
-    path: str, settings: IngestSettings, start: float | None = None, end: float | None = None
-) -> Iterator[tuple[bytes, int, Picture, tuple[int, int]]]:
-    """(JPEG, times it is stored, picture, (width, height)) one by one; all frames have the first one's size."""
-    size = coded = None
-    reformatter = VideoReformatter()
-    for picture, times in sampled(pictures(path, settings, start, end), settings.fps, start, end):
-        frame = picture.frame
-        if size is None or coded != (frame.width, frame.height):
-            found = stored_size(frame.width, frame.height, picture.aspect, settings)
-            size, coded = size or found, (frame.width, frame.height)
-        try:
-            image = to_image(frame, size, reformatter)
-        except (av.FFmpegError, ValueError, MemoryError) as error:
-            raise Rejected("decode_error", f"frame cannot be converted: {error}") from None
-        out = io.BytesIO()
-        image.save(out, "JPEG", quality=settings.quality, subsampling=HALF_CHROMA)
-        yield out.getvalue(), times, picture, image.size
-
-
-def store(path: str, settings: IngestSettings, start: float | None = None, end: float | None = None) -> Stored:
-    """Decodes, samples, resizes and compresses one video. Memory: its JPEGs and one frame.
-
-    Raises:
-        Rejected: the reasons of `decode`, too_short, too_small and too_long.
-    """
-    jpegs: list[bytes] = []
-    limit, total = settings.max_record_mb << 20, 0
-    first = last = shape = None
-    for jpeg, times, picture, size in stored_frames(path, settings, start, end):
-        if settings.max_frames is not None:
-            times = min(times, settings.max_frames - len(jpegs))
-        total += times * len(jpeg)
-        if total > limit:
-            raise Rejected(
-                "too_long", f"more than {settings.max_record_mb} MiB of frames: set fps, max_frames, or start and end"
-            )
-        jpegs.extend([jpeg] * times)
-        first, last, shape = first or picture, picture, shape or size
-        if len(jpegs) == settings.max_frames:
-            break
-    if len(jpegs) < max(1, settings.min_frames):
-        raise Rejected("too_short", f"{len(jpegs)} frames, at least {settings.min_frames}")
-    fps = settings.fps
-    if fps is None:
-        span = last.time - first.time
-        fps = (len(jpegs) - 1) / span if span > 0 else 1 / max(last.until - last.time, 1e-3)
-    return Stored(jpegs, float(fps), *shape)
 
 
 def encode(entry: Entry, label: int, settings: IngestSettings) -> tuple[bytes | None, VideoRow]:

@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from expansion.settings import Settings
 from expansion.training.records import SPLITS
+from expansion.video.settings import VideoSettings
 
 RECORD_VERSION = 2  # raise it when the same input and settings would give other records
 
@@ -17,22 +17,13 @@ RECORD_VERSION = 2  # raise it when the same input and settings would give other
 _NOT_IN_RECORDS = {"videos", "labels", "timeout", "max_reject_share", "missing", "copies", "links"}
 
 
-class IngestSettings(Settings):
-    """The settings of one ingestion.
+class IngestSettings(VideoSettings):
+    """The settings of one ingestion, beside those of how videos are decoded and stored.
 
     Attributes:
         videos: folder of the videos; paths in label files are relative to it and cannot leave it.
         labels: label file, or one per split, {"train": path, "val": path}. None reads class folders.
         format: form of the labels; "auto" tells from the folder or from the label file's first line.
-        short_side: pixels of a stored frame's shorter side. Smaller videos keep their size unless `upscale`.
-        fps: stored frames per second, the frame on screen at each instant. None keeps the video's own frames.
-        quality: JPEG quality, 1 to 100. Chroma is stored at half size (4:2:0).
-        max_frames: stored frames per video at most, from its start; None for all.
-        min_frames: a video that would store fewer is rejected (too_short).
-        min_side: pixels; a video whose shorter side is less is rejected (too_small).
-        max_side: pixels; a video whose longer side is more is rejected (too_big).
-        max_record_mb: MiB of JPEG in one record at most; more is rejected (too_long). Bounds a worker's memory.
-        timeout: seconds of decoding per video; more is rejected (timeout), also where libav itself hangs.
         ratios: shares of train, val and test where no split is given.
         seed: of the hash splits and of the order of the records.
         max_reject_share: more rejects than this share of the labelled videos stop the ingestion.
@@ -46,16 +37,6 @@ class IngestSettings(Settings):
     videos: str
     labels: str | dict[str, str] | None = None
     format: Literal["auto", "folders", "csv", "text", "kinetics"] = "auto"
-    short_side: int = Field(160, ge=16, le=4096)
-    upscale: bool = False
-    fps: float | None = Field(None, gt=0, le=1000, allow_inf_nan=False)
-    quality: int = Field(90, ge=1, le=100)
-    max_frames: int | None = Field(None, ge=1)
-    min_frames: int = Field(1, ge=1)
-    min_side: int = Field(16, ge=1)
-    max_side: int = Field(8192, ge=16)
-    max_record_mb: int = Field(256, ge=1, le=1900)
-    timeout: float = Field(300.0, gt=0)
     ratios: tuple[float, float, float] = (8.0, 1.0, 1.0)
     seed: int = 0
     max_reject_share: float = Field(0.1, ge=0, le=1)
@@ -72,9 +53,7 @@ class IngestSettings(Settings):
         return ratios
 
     @model_validator(mode="after")
-    def _frames_agree(self):
-        if self.max_frames is not None and self.max_frames < self.min_frames:
-            raise ValueError(f"max_frames ({self.max_frames}) is below min_frames ({self.min_frames})")
+    def _labels_fit_their_form(self):
         if self.labels is None and self.format not in ("auto", "folders"):
             raise ValueError(f"format {self.format!r} needs labels, a label file")
         if self.labels is not None and self.format == "folders":

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from components.video_example_gen import dofns, isolate, storage
-from components.video_example_gen.decode import Rejected
-from components.video_example_gen.encode import store
 from components.video_example_gen.ingest import ingest_folder, make_plan
 from components.video_example_gen.settings import IngestSettings
 from expansion.errors import InputError
+from expansion.video.decode import Rejected
+from expansion.video.frames import store
 from tests.components.video_example_gen.videos import class_folders, grey, write_video
 
 IN_MEMORY = ("--runner=DirectRunner", "--direct_running_mode=in_memory")

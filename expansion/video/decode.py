@@ -17,7 +17,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 from PIL.Image import Transpose
 
-from components.video_example_gen.settings import IngestSettings
+from expansion.video.settings import VideoSettings
 
 # Containers that hold their own video. Playlists, which make the library open other files, are not among them.
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,mpegvideo,flv,asf,ogg,m4v,h264,hevc,dv,mxf"
@@ -100,7 +100,7 @@ def open_video(path: str):
     return container
 
 
-def pictures(path: str, settings: IngestSettings, start: float | None = None, end: float | None = None) -> Iterator[Picture]:
+def pictures(path: str, settings: VideoSettings, start: float | None = None, end: float | None = None) -> Iterator[Picture]:
     """The frames on screen between start and end, in display order; times count from the video's first frame.
 
     Raises:
@@ -259,7 +259,7 @@ def display_turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     return False, False, False
 
 
-def stored_size(width: int, height: int, aspect: Fraction | None, settings: IngestSettings) -> tuple[int, int]:
+def stored_size(width: int, height: int, aspect: Fraction | None, settings: VideoSettings) -> tuple[int, int]:
     """(width, height) at which a frame of that coded size and pixel aspect ratio is stored, before any turn.
 
     Raises:

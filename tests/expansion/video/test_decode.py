@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.video_example_gen.decode import Rejected, stored_size
-from components.video_example_gen.encode import store
 from components.video_example_gen.settings import IngestSettings
+from expansion.video.decode import Rejected, stored_size
+from expansion.video.frames import store
 from tests.components.video_example_gen.videos import grey, write_video
 
 
