@@ -14,9 +14,10 @@ CORE = [
     "tensorboard",
     "matplotlib>=3.8",
     "jinja2>=3",
+    "fsspec>=2023.1",
     "setuptools<81",  # tensorboard imports pkg_resources, which later versions drop
 ]
-VIDEO = ["av>=18,<19", "fsspec>=2023.1"]  # 18 gives reformat its threads; 19 drops metadata_errors of av.open
+VIDEO = ["av>=18,<19"]  # 18 gives reformat its threads; 19 drops metadata_errors of av.open
 # The two TFX profiles (docs/install.md). tfx 1.16's metadata stops at Python 3.10 though its compiled
 # parts ship 3.11 wheels: pip refuses it on 3.11, uv, which takes upper bounds as advice, installs it.
 TFX = [

@@ -13,6 +13,7 @@ _HOME = {
     "Recipe": "training.recipe", "ClipSettings": "training.recipe",
     "SearchSettings": "search", "Search": "search", "read_trace": "trace",
     "VideoDataset": "training.dataset", "InputError": "errors",
+    "build": "weights.build", "predict": "evaluation.predict", "Prediction": "evaluation.predict",
     "X3D": "network.model", "build_model": "network.model", "at_size": "network.model",
     "new_model": "training.fit", "train": "training.fit", "load_model": "training.fit",
     "start_from_file": "weights.transfer", "recompute_statistics": "training.precise_bn",

@@ -239,6 +239,22 @@ def evaluate(models: Annotated[list[str], typer.Argument(
 
 
 @app.command()
+def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a SavedModel's folder, or a run.",
+                                                 autocompletion=_run_names)],
+            videos: Annotated[list[str], typer.Argument(help="Video files.")],
+            top: Annotated[int, typer.Option(help="Classes to show.")] = 5,
+            views: Annotated[Optional[int], typer.Option(help="Clips a video; default: the model's, else 10.")] = None,
+            crops: Annotated[Optional[int], typer.Option(help="1 or 3 of each clip; default: the model's, else 1.")] = None,
+            fps: Annotated[Optional[float], typer.Option(
+                help="Frames per second to look at; default: those of the run's records, else the video's own.")] = None,
+            runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
+    """Say what a model sees in video files: the most probable classes."""
+    from pipeline import predict as command
+
+    command.predict(model, videos, top=top, views=views, crops=crops, fps=fps, runs=runs, as_json=as_json, verbose=verbose)
+
+
+@app.command()
 def export(model: Annotated[str, typer.Argument(help="A .keras file, or the name or folder of a run.")],
            form: Annotated[str, typer.Option("--format", help="keras, saved_model or tflite.")],
            output: Annotated[Optional[str], typer.Option(help="File or folder to write; default: beside the model.")] = None,

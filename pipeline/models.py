@@ -24,12 +24,15 @@ class StoredModel:
         name: short, for tables.
         clips: how the run cut its clips; None where the model is no run's.
         records: the run's records, where it has some of its own.
+        fps, short_side: at which the run's videos were stored; None where the model is no run's, or fps was the videos'.
     """
 
     path: str
     name: str
     clips: ClipSettings | None = None
     records: str | None = None
+    fps: float | None = None
+    short_side: int | None = None
 
 
 def find_model(name: str, runs: str = "runs") -> StoredModel:
@@ -48,7 +51,8 @@ def find_model(name: str, runs: str = "runs") -> StoredModel:
         return StoredModel(path, folder.name)
     config = load_config(folder.config, need_videos=False)
     ingested = folder.train_records if files.exists(os.path.join(folder.train_records, MANIFEST)) else folder.records()
-    return StoredModel(path, folder.name, config.clips, config.train.records or ingested)
+    return StoredModel(path, folder.name, config.clips, config.train.records or ingested, config.ingest.fps,
+                       config.ingest.short_side)
 
 
 def _run(name: str, runs: str) -> RunFolder:
