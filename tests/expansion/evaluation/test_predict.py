@@ -42,7 +42,7 @@ def test_a_file_is_answered_as_its_record(model, demo_records, demo_labels):
         expected = of_record[os.path.relpath(video, demo_labels.parent)]
         np.testing.assert_allclose(prediction.probabilities, expected, atol=1e-5)
         assert prediction.label == demo_records.classes[expected.argmax()]
-    assert np.ptp(recorded.probabilities, axis=0).max() > 0.01  # the answers hang on the video
+    assert np.ptp(recorded.probabilities, axis=0).max() > 1e-3  # the answers hang on the video
 
 
 def test_one_path_gives_one_answer_with_names(model, demo_records, demo_labels):
