@@ -22,7 +22,8 @@ SEED = Spec(frames=4, stride=2, size=24, depth=0.2)  # one block a stage
 AXES = ("fast", "spatial", "width", "bottleneck")
 RECIPE = Recipe(epochs=10, batch=16, rate=0.1, rate_batch=16, warmup_epochs=1, dropout=0.2)
 CLIPS = ClipSettings(jitter=(1.05, 1.2), eval_scale=1.1, flip=False, views=2)
-VIDEOS = {"train": 40, "val": 25, "test": 30}  # of each of 8 classes
+VIDEOS = {"train": 40, "val": 25, "test": 30}  # of each class
+CLASSES = 8
 SEEDS = range(5)
 RUNG_VIEWS, RUNG_EPOCHS = 1, (2, 3, 5)
 FRAMES, PIXELS = 16, 40

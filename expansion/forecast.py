@@ -1,14 +1,18 @@
-"""How long training takes: reckoned from MACs, with the speed that a search's own trials had. Imports no TensorFlow."""
+"""How long a search takes: reckoned from MACs, with the speed that its own trials had. Imports no TensorFlow."""
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from expansion.search import Search
+from expansion.racing import RaceSettings
+from expansion.search import CandidateState, Search
+from expansion.settings import parse_settings
 from expansion.training.recipe import Recipe
 
-DEFAULT_GMACS_PER_SECOND = 20.0  # forward and backward MACs a second in training, measured on 2 CPU cores
+DEFAULT_GMACS_PER_SECOND = 20.0  # forward and backward MACs a second, measured on 2 CPU cores
 START_SECONDS = 10.0  # build, trace and first step of a trial, where no run has measured it
 
 
@@ -24,13 +28,82 @@ class Speed:
         return self.start_seconds + 3 * macs * clips / (self.gmacs_per_second * 1e9)
 
 
-def measured_speed(search: Search | None) -> Speed | None:
-    """The speed of a run's completed trials: the median of each, or None where none has completed."""
-    trials = [c for step in (search.steps if search else []) for c in step.trainings if c.metrics.get("clips_per_second")]
-    if not trials:
+def measured_speed(search: Search | None, recipe: Recipe, videos: int) -> Speed | None:
+    """The speed of a search's own trials, or None where none has ended.
+
+    A line through their seconds over their work, by least squares; one point, or a line that falls, is taken as
+    START_SECONDS, at most half of the time, and work. Evaluation costs a fixed share of the work and is in it.
+
+    Args:
+        videos: for training.
+    """
+    points = [(3 * t.macs * _epochs(t, recipe.at(step.step)) * videos / 1e9, t.metrics["seconds"])
+              for step in (search.all_steps if search else []) for t in step.trainings
+              if t.metrics.get("seconds") and t.status in ("completed", "stopped", "paused") and t.rungs[1:] == ()]
+    if not points:
         return None
-    rates = sorted(3 * c.macs * c.metrics["clips_per_second"] / 1e9 for c in trials)
-    return Speed(rates[len(rates) // 2], START_SECONDS, True)
+    work, seconds = (sum(values) / len(points) for values in zip(*points))
+    spread = sum((w - work) ** 2 for w, _ in points)
+    slope = sum((w - work) * (s - seconds) for w, s in points) / spread if spread else 0.0
+    start = seconds - slope * work
+    if slope <= 0 or start < 0:
+        start = min(START_SECONDS, seconds / 2)
+        slope = (seconds - start) / work
+    return Speed(1 / slope, start, True)
+
+
+def _epochs(training: CandidateState, recipe: Recipe) -> float:
+    return recipe.epochs if training.status == "completed" else min(training.rungs[-1].epoch, recipe.epochs)
+
+
+def raced(race: RaceSettings, candidates: int) -> tuple[float, float]:
+    """What a race takes: (parts that trainings are done in, full trainings), for so many candidates of a step.
+
+    With the rule "bound" it is not known who stops; all are taken to train in full.
+    """
+    if not race.on:
+        return candidates, candidates
+    parts = trainings = 0.0
+    left, before = candidates, 0.0
+    for rung in (*race.rungs, 1.0):
+        parts, trainings = parts + left, trainings + left * (rung - before)
+        left, before = math.ceil(race.keep * left - 1e-9) if race.rule == "halving" else left, rung
+    return parts, trainings
+
+
+def of_step(macs: Sequence[float], clips: float, speed: Speed, race: RaceSettings) -> float:
+    """Seconds of a step's candidates, by the MACs of each, for so many training clips in a full training."""
+    if not macs:
+        return 0.0
+    parts, trainings = raced(race, len(macs))
+    return parts * speed.start_seconds + trainings * (speed.seconds(sum(macs) / len(macs), clips) - speed.start_seconds)
+
+
+@dataclass(frozen=True)
+class Hindsight:
+    """How right the forecast of a step was: seconds, as they were forecast when it began, and as they were."""
+
+    step: int
+    forecast: float
+    actual: float
+
+
+def hindsight(search: Search) -> list[Hindsight]:
+    """The decided steps after the seed, each forecast from the trials before it; [] where the trace does not say enough."""
+    if not {"recipe", "data"} <= search.made_with.keys():
+        return []
+    recipe, videos = parse_settings(Recipe, search.made_with["recipe"], "recipe"), search.made_with["data"]["videos"]["train"]
+    found = []
+    for step in search.steps[1:]:
+        before = copy.copy(search)
+        before.steps, before.set_aside = search.steps[:step.step], []
+        speed = measured_speed(before, recipe, videos)
+        if speed is None or not step.decision:
+            continue
+        race = search.settings.race if step.kind == "expansion" and step.step > len(search.settings.follow) else RaceSettings()
+        forecast = of_step([c.macs for c in step.candidates], recipe.at(step.step).epochs * videos, speed, race)
+        found.append(Hindsight(step.step, forecast, sum(t.metrics.get("seconds", 0.0) for t in step.trainings)))
+    return found
 
 
 def steps_to_come(search: Search, recipe: Recipe, videos: int, speed: Speed) -> list[dict]:
@@ -50,15 +123,15 @@ def steps_to_come(search: Search, recipe: Recipe, videos: int, speed: Speed) -> 
             break
         macs *= settings.factor
         rows.append({"step": step, "macs": macs, "candidates": width,
-                     "seconds": width * speed.seconds(macs, recipe.at(step).epochs * videos)})
+                     "seconds": of_step([macs] * width, recipe.at(step).epochs * videos, speed, settings.race)})
     return rows
 
 
 def step_seconds(search: Search, recipe: Recipe, videos: int, step: int, macs: Sequence[int]) -> float | None:
     """Time that a step's candidates will take, by the MACs of each; None before a trial has completed."""
-    speed = measured_speed(search)
+    speed = measured_speed(search, recipe, videos)
     clips = recipe.at(step).epochs * videos
-    return None if speed is None else sum(speed.seconds(each, clips) for each in macs)
+    return None if speed is None else of_step(macs, clips, speed, search.settings.race)
 
 
 def seconds_left(search: Search, recipe: Recipe, videos: int) -> float | None:
@@ -66,10 +139,10 @@ def seconds_left(search: Search, recipe: Recipe, videos: int) -> float | None:
 
     Candidates that run count whole. What could end the search early, a target accuracy, is not reckoned with.
     """
-    speed = measured_speed(search)
+    speed = measured_speed(search, recipe, videos)
     if speed is None or search.finished:
         return None
     last = search.steps[-1]
     clips = recipe.at(last.step).epochs * videos
-    here = sum(speed.seconds(c.macs, clips) for c in last.trainings if not c.done)
+    here = sum(speed.seconds(c.macs, clips) for c in last.trainings if not c.done)  # who stops early is not known yet
     return here + sum(row["seconds"] for row in steps_to_come(search, recipe, videos, speed))

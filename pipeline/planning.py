@@ -13,12 +13,12 @@ from expansion.complexity import complexity
 from expansion.costs import show_cost
 from expansion.crew.settings import cores
 from expansion.errors import InputError
-from expansion.forecast import Speed, measured_speed
+from expansion.forecast import Speed, measured_speed, of_step
 from expansion.latency import Latencies
 from expansion.search import Search
 from expansion.show.console import make_console, make_table, noise_to, print_json
 from expansion.show.progress import waiting
-from expansion.show.tables import SPEC_COLUMNS, cost, duration, spec_cells
+from expansion.show.tables import SPEC_COLUMNS, cost, duration, how_right, spec_cells
 from expansion.spec import Spec, parse_spec
 from expansion.training.dataset import VideoDataset
 from pipeline.budget import EFFICIENCY, Budget, Throughput, kept_throughput, make_budget, measure, tables
@@ -44,6 +44,7 @@ class Plan:
         ingested: whether both are of records, or only of the labels.
         stopped_by: why the search has ended; None where it has not.
         speed: what the seconds are reckoned with.
+        so_far: how right the forecasts of the steps were that are done; None before there is one.
     """
 
     step: int
@@ -59,6 +60,7 @@ class Plan:
     stopped_by: str | None
     speed: Speed
     budget: Budget | None = None
+    so_far: str | None = None
 
 
 def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, device_tflops: float | None = None) -> Plan:
@@ -75,9 +77,10 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
     if device_tflops and not gmacs_per_second:  # a multiply-add is two operations
         gmacs_per_second = 1000 * device_tflops / 2 * EFFICIENCY
     kept = kept_throughput(folder.path)
-    speed = (Speed(gmacs_per_second) if gmacs_per_second else measured_speed(search)
-             or (Speed(kept.gmacs_per_second, measured=True) if kept else Speed()))
     classes, videos = (len(data.classes), data.videos("train")) if data else _listed(config)
+    measured = measured_speed(search, config.recipe, videos) if videos else None
+    speed = (Speed(gmacs_per_second) if gmacs_per_second else measured
+             or (Speed(kept.gmacs_per_second, measured=True) if kept else Speed()))
     settings = config.search.model_copy(
         update={"classes": classes or 400} | ({"limits": data.limits} if data else {}))
     parent, number = (settings.seed, 0) if search is None else _standing(search)
@@ -97,7 +100,8 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
     later = _later(config, macs, number, candidates, videos, speed, spent) if videos else []
     return Plan(number + 1, parent, macs, settings.cost, candidates, [dataclasses.asdict(axis) for axis in saturated], later, videos,
                 classes, data is not None, search.stopped_by if search else None, speed,
-                _budget(config, settings, len(proposed) if number == 0 else len(settings.axes), data, videos, speed, kept))
+                _budget(config, settings, len(proposed) if number == 0 else len(settings.axes), data, videos, speed, kept),
+                how_right(search) if search else None)
 
 
 def _budget(config: Config, settings, width: int, data: VideoDataset | None, videos: int | None, speed: Speed,
@@ -177,6 +181,8 @@ def show(config: Config, runs: str, gmacs_per_second: float | None, as_json: boo
     console.print(table)
     for axis in plan.saturated:
         console.print(f"{axis['axis']} cannot move: {axis['reason']}")
+    if plan.so_far:
+        console.print(f"So far: {plan.so_far}.")
     if plan.stopped_by:
         console.print(f"The search has ended ({plan.stopped_by}); a larger budget goes on from here.")
     if plan.later and not (plan.budget and plan.step == 1):  # which says the same of all steps
@@ -225,7 +231,7 @@ def _later(config: Config, macs: float, number: int, candidates: list[dict], vid
     for step in range(number + 1, config.search.steps + 1):
         macs *= factor
         rows.append({"step": step, "macs": macs, "candidates": width,
-                     "seconds": width * speed.seconds(macs, config.recipe.at(step).epochs * videos)})
+                     "seconds": of_step([macs] * width, config.recipe.at(step).epochs * videos, speed, config.search.race)})
         if config.search.hours and spent + sum(row["seconds"] for row in rows) > 3600 * config.search.hours:
             rows.pop()
             break

@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from expansion.costs import show_cost
+from expansion.forecast import hindsight
 from expansion.search import CandidateState, Search, Step, reason_of
 from expansion.show.console import make_table
 from expansion.spending import spending
@@ -145,11 +146,20 @@ def path_table(search: Search) -> Table:
         table.add_row(name, *spec_cells(winner.spec), cost(winner.macs), f"{winner.params / 1e6:.2f} M",
                       accuracy(winner), points(step.decision.margin))
     notes = [escape(f"step {step.step}: {line}") for step in search.steps for line in failures(step)]
-    if saving := saved(search):
-        notes.append(saving)
+    notes += [line for line in (how_right(search), saved(search)) if line]
     if notes:
         table.caption = "\n".join(notes)
     return table
+
+
+def how_right(search: Search) -> str | None:
+    """A line on what the steps were forecast to take when they began and what they took; None where there is none."""
+    steps = hindsight(search)
+    forecast, actual = sum(step.forecast for step in steps), sum(step.actual for step in steps)
+    if not actual:
+        return None
+    return (f"steps {steps[0].step} to {steps[-1].step} were forecast to take {duration(forecast)} and took "
+            f"{duration(actual)} ({100 * (forecast / actual - 1):+.0f} %)")
 
 
 def saved(search: Search) -> str | None:
