@@ -1,9 +1,8 @@
-"""The process of a search that decides: it posts the Oracle's trials, watches their turns, and takes in what comes of them."""
+"""The process of a search that decides: posts the Oracle's trials, watches their turns, takes in what comes of them."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -55,19 +54,6 @@ class Chief:
         before = read_board(folder)
         threads = before.threads if before and settings.threads is None else settings.threads_each
         self.board = Board(folder=folder, data=data, threads=threads, lost_after=settings.lost_after)
-
-    def run(self, check: Callable[[], None] = lambda: None, poll: float = 0.1) -> None:
-        """Goes on until the search has ended.
-
-        Args:
-            check: called between looks; may raise.
-            poll: seconds between looks.
-        """
-        self.begin()
-        while self.step():
-            check()
-            time.sleep(poll)
-        self.close()
 
     def begin(self) -> None:
         """Posts what is to be done first."""

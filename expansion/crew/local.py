@@ -14,8 +14,8 @@ COMMAND = (sys.executable, "-m", "expansion.worker")
 NVIDIA = "/proc/driver/nvidia/gpus"  # a folder for each GPU, where there is the driver
 
 
-def make_members(folder: Callable[[], str], kind: str, count: int, threads: int | None = None, *, data: str | None = None,
-                 poll: float = 1.0, show: Show | None = None, command: tuple[str, ...] = COMMAND) -> list[Member]:
+def make_members(folder: Callable[[], str], kind: str, count: int, threads: int | None = None, *,
+                 data: str | None = None, poll: float = 1.0, show: Show | None = None, command: tuple[str, ...] = COMMAND) -> list[Member]:
     """Members that work beside each other on this machine.
 
     Args:

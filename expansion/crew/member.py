@@ -135,7 +135,7 @@ class Member:
             self._show.ended(trial, result)
 
     def _prepare(self, lease: Lease, folder: str, board: Board) -> str:
-        """The turn's folder, with the job as it reads here and the last checkpoint of those who had the trial before."""
+        """The turn's folder, with the job as it reads here and the last checkpoint of who had the trial before."""
         turns, work = lease.turns, lease.turns.work(lease.number)
         before = [turns.work(number) for number in range(lease.number - 1, 0, -1)]
         found = next((path for path in (os.path.join(place, CHECKPOINT) for place in [*before, turns.folder])

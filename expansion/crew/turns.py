@@ -1,16 +1,16 @@
 """Who does a trial: a log in its folder, of which each entry can be written once. Plain Python.
 
-The entries are files, turns/0001.json, 0002.json, ...; whoever creates one knows that nothing has happened since the one
-before, whatever the others do at the same time. So an entry's number is at once the lease, the way to take over a lost
-one, and the token that keeps a worker that was only slow from handing in: another's entry stands where its own would go.
+The entries are files, turns/0001.json, 0002.json, ...; whoever creates one knows that nothing has happened since the
+one before, whatever the others do at the same time. So an entry's number is at once the lease, the way to take over a lost one,
+and the token that keeps a worker that was only slow from handing in: another's entry stands where its own would go.
 
   open    the chief has posted the trial, or who had it gave it back
   taken   a worker has it; it shows that it lives by a file beside it, 0002.beat.json, which counts
   done    the worker of the entry before has done it; its work lies in turns/0002/
   failed  it could not be done
 
-Nobody's clock has to agree with another's: a worker counts as lost when its file has not changed for `lost_after` seconds
-of whoever watches it.
+Nobody's clock has to agree with another's: a worker counts as lost when its file has not changed for `lost_after`
+seconds of whoever watches it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Turns:
                 return self.last
 
     def add(self, kind: Kind, posting: str, lost: int = 0, said: dict | None = None) -> bool:
-        """Writes the entry after the last one that was read; False, and nothing is written, where another stands there."""
+        """Writes the entry after the last one that was read; False, with nothing written, where another stands there."""
         number = self.last.number + 1 if self.last else 1
         entry = Entry(number, kind, posting, self.me, lost, said or {}, time.time())
         if not files.create_json(self._path(number), asdict(entry)):
@@ -129,7 +129,8 @@ class Lease:
         if self.turns.refresh() != self.entry:
             raise LeaseLost(f"{self.turns.folder}: {self.turns.last.by} has it now")
         self._count, self._progress = self._count + 1, progress or self._progress
-        self.turns.write_beat(self.number, {"count": self._count, "by": self.turns.me, "time": time.time(), **self._progress})
+        self.turns.write_beat(self.number, {
+            "count": self._count, "by": self.turns.me, "time": time.time(), **self._progress})
 
     def end(self, kind: Kind, said: dict | None = None) -> None:
         """Hands the trial in, done or failed, or gives it back (open).
