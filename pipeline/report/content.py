@@ -116,7 +116,8 @@ def pictures(facts: Facts) -> dict[str, Picture]:
             "The same of the paper's search on Kinetics-400, from its Figure 2.")
     if any(c.gain is not None for c in facts.trained):
         add("gains", gains_figure(search, SIZE[0]), "Gain of each candidate of each step; the winner is filled.")
-    histories = {trial: kept["history"] for trial, kept in facts.trials.items()}
+    histories = {c.trial_id: {"accuracy": c.rungs[-1].curve} for step in search.steps for c in step.candidates if c.rungs}
+    histories |= {trial: kept["history"] for trial, kept in facts.trials.items()}
     if histories:
         add("curves", curves_figure(search, histories, SIZE[0]),
             "Accuracy on training clips over epochs; the marks at the end are the accuracy on validation videos.")

@@ -16,6 +16,8 @@ from pipeline.report.svg import themed
 from pipeline.report.write import write_report
 from tests.browser import Browser
 from tests.expansion.searches import SMALL, finished
+from tests.expansion.test_racing import run, settings
+from tests.expansion.test_spending import MADE_WITH
 from tests.pipeline.folders import CONFUSION, make_run
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}
@@ -71,6 +73,16 @@ def test_the_page_says_how_candidates_were_matched_and_begun(tmp_path):
     text = " ".join(page_of(make_run(tmp_path / "demo", finished(settings)), tmp_path).texts)
     assert "matched in parameters and trained with their parent's weights" in text
     assert "trained from scratch" in " ".join(page_of(make_run(tmp_path / "other", finished()), tmp_path).texts)
+
+
+def test_the_page_of_a_race_says_who_stopped_why_and_what_was_saved(tmp_path):
+    search = run(Search(settings(), MADE_WITH))
+    texts = " ".join(page_of(make_run(tmp_path / "demo", search), tmp_path).texts)
+    assert "width stopped after epoch 3: 25.0 %, gain -" in texts and "of the training cost saved by racing" in texts
+    assert "3 candidates stopped early, 24 of 72 epochs not trained" in texts
+    curves = content.pictures(gather(make_run(tmp_path / "again", search)))["curves"].figure
+    stopped = [line for line in curves.axes[1].lines if len(line.get_xdata()) == 3]
+    assert len(stopped) == 2  # width and bottleneck, as far as they came
 
 
 def test_the_page_needs_nothing_else_and_follows_the_readers_colours(tmp_path):

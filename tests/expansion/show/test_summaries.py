@@ -14,6 +14,7 @@ from expansion.search import Search, SearchSettings
 from expansion.show import boards, summaries
 from expansion.training.recipe import Recipe
 from tests.expansion.searches import SMALL, VIDEOS, finished
+from tests.expansion.test_racing import run, settings
 
 METRICS = {"val_accuracy": 0.5, "val_top5": 1.0, "val_loss": 1.25, "loss": 1.0, "seconds": 12.0, "build_seconds": 1.0,
            "train_seconds": 8.0, "evaluate_seconds": 3.0}
@@ -157,6 +158,13 @@ def test_the_tables(tmp_path):
     overview = summary["path/overview"]
     assert [text.count("\n| ") for _, text in overview] == [2, 3, 4]  # the rule, and a row a step
     assert overview[-1][1].endswith("The search has ended: steps.") and "ended" not in overview[1][1]
+
+
+def test_the_tables_of_a_race(tmp_path):
+    summaries.write_search(str(tmp_path), run(Search(settings())))
+    table = read(tmp_path)["summary"]["path/step 01"][0][1]
+    assert "| stopped at 25.0 % |" in table and "width stopped after epoch 3: 25.0 %, gain -" in table
+    assert table.count("95 % bound") == 3
 
 
 def test_called_after_every_step_and_again_after_a_restart_nothing_is_doubled(tmp_path):
