@@ -174,7 +174,8 @@ def main() -> None:
     console.print(table("demo, accuracy on training clips", demo_steps(), (*RUNGS, (0.4, 0.6)), ("halving",)))
     for warm in (False, True):
         if steps := small_steps(warm):
-            console.print(table(f"smaller, validation videos{', warm start' if warm else ''}", steps, RUNGS, ("halving", "bound")))
+            title = f"smaller, validation videos{', warm start' if warm else ''}"
+            console.print(table(title, steps, RUNGS, ("halving", "bound")))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class RaceSettings(Settings):
     """
 
     on: bool = False
-    rungs: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field((0.3, 0.5), min_length=1)
+    rungs: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field((0.3,), min_length=1)
     rule: Literal["halving", "bound"] = "halving"
     keep: float = Field(0.5, gt=0, lt=1)
     views: int = Field(2, ge=1)
@@ -85,7 +85,8 @@ def rung_epoch(share: float, epochs: float) -> int:
     return max(1, round(share * math.ceil(epochs)))
 
 
-def race(parent_accuracy: float, parent_cost: float, runners: Sequence[Runner], settings: RaceSettings) -> tuple[Standing, ...]:
+def race(parent_accuracy: float, parent_cost: float, runners: Sequence[Runner],
+         settings: RaceSettings) -> tuple[Standing, ...]:
     """Decides a rung. The leader always goes on.
 
     Args:

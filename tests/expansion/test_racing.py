@@ -16,7 +16,7 @@ from tests.expansion.searches import right
 from tests.expansion.test_resume import oracle_on
 
 VIDEOS = 20
-RACE = RaceSettings(on=True)
+RACE = RaceSettings(on=True, rungs=(0.3, 0.5))
 FINAL = {"seed": 6, "fast": 16, "spatial": 13, "depth": 12, "width": 9, "bottleneck": 8}  # of VIDEOS
 
 
@@ -26,7 +26,7 @@ def at_rung(axis: str, rung: int) -> int:
 
 
 def settings(**race) -> SearchSettings:
-    return SearchSettings(steps=1, race=RaceSettings(on=True, **race))
+    return SearchSettings(steps=1, race=RACE.model_copy(update=race))
 
 
 def run(search: Search, fails=lambda axis, rung: False, first=0) -> Search:
@@ -98,6 +98,7 @@ def test_without_paired_videos_no_bound_stops_anyone():
 
 def test_settings():
     assert parse_settings(SearchSettings, {"race": True}, "search").race == RaceSettings(on=True)
+    assert RaceSettings().rungs == (0.3,)
     assert parse_settings(SearchSettings, {"race": False}, "search").race == SearchSettings().race
     assert not SearchSettings().race.on
     with pytest.raises(InputError, match="race.rungs.*0.5, 0.25 do not rise"):
