@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from expansion.network.convolutions import lanes, pad_channels, pointwise
+from expansion.network.convolutions import fill, lanes, pointwise
 from expansion.network.fused import norm_gate_swish_pointwise, norm_relu_channelwise
 from expansion.network.layers import (
     BatchNorm,
@@ -96,22 +96,20 @@ class Bottleneck(keras.layers.Layer):
 
     def _fused_branch(self, inputs):
         """The same in training, with fewer passes over memory and on channels that fill vector registers."""
-        channels = lanes(self.block.inner)
+        def values(*variables):
+            return (tf.convert_to_tensor(variable.value) for variable in variables)
 
-        def filled(variable, axis):
-            return pad_channels(tf.convert_to_tensor(variable.value), channels, axis)
-
-        branch = pointwise(inputs, filled(self.a.kernel, 3))
+        (kernel,) = values(self.a.kernel)
+        branch = pointwise(inputs, fill(kernel, *kernel.shape[:3], lanes(self.block.inner)))
         branch, *moments = norm_relu_channelwise(
-            branch, filled(self.a_bn.gamma, 0), filled(self.a_bn.beta, 0), filled(self.b.kernel, 3), self.frames,
-            self.block.spatial_stride, self.a_bn.epsilon)
+            branch, *values(self.a_bn.gamma, self.a_bn.beta, self.b.kernel), self.frames, self.block.spatial_stride,
+            self.a_bn.epsilon)
         self.a_bn.update(*moments)
-        excitation = () if self.se is None else (
-            filled(self.se.squeeze.kernel, 0), tf.convert_to_tensor(self.se.squeeze.bias.value),
-            filled(self.se.excite.kernel, 1), filled(self.se.excite.bias, 0))
+        excitation = () if self.se is None else tuple(values(
+            self.se.squeeze.kernel, self.se.squeeze.bias, self.se.excite.kernel, self.se.excite.bias))
+        gamma, beta, kernel = values(self.b_bn.gamma, self.b_bn.beta, self.c.kernel)
         branch, *moments = norm_gate_swish_pointwise(
-            branch, filled(self.b_bn.gamma, 0), filled(self.b_bn.beta, 0), excitation, filled(self.c.kernel, 2),
-            self.frames, self.b_bn.epsilon)
+            branch, gamma, beta, excitation, kernel, self.frames, self.b_bn.epsilon)
         self.b_bn.update(*moments)
         return branch
 

@@ -6,6 +6,7 @@ three 2D ones added. What each gives is in docs/speed.md.
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 LANES = 16  # floats in a vector register of AVX-512; half of them in AVX2's
@@ -21,14 +22,15 @@ def lanes(channels: int) -> int:
     return whole if whole <= (1 + MOST_PADDING) * channels else channels
 
 
-def pad_channels(weights, channels: int, axis: int = -1):
-    """Weights with zeros for channels that the tensor has only to fill vector registers."""
-    missing = channels - weights.shape[axis]
-    if not missing:
-        return weights
-    paddings = [[0, 0] for _ in weights.shape]
-    paddings[axis] = [0, missing]
-    return tf.pad(weights, paddings)
+def fill(weights, *shape: int):
+    """Weights with zeros up to a shape, for channels that the tensor has only to fill vector registers."""
+    paddings = [[0, whole - side] for whole, side in zip(shape, weights.shape)]
+    return tf.pad(weights, paddings) if np.any(paddings) else weights
+
+
+def cut(gradient, weights):
+    """What of a gradient is the weights', not the filling's. (That of tf.pad is a dozen operations.)"""
+    return gradient if gradient.shape == weights.shape else tf.slice(gradient, [0] * len(weights.shape), weights.shape)
 
 
 def pointwise(inputs, kernel, stride: int = 1):
@@ -36,7 +38,7 @@ def pointwise(inputs, kernel, stride: int = 1):
     if stride > 1:
         inputs = inputs[:, ::stride, ::stride]
     height, width, channels = inputs.shape[1:]
-    product = tf.matmul(tf.reshape(inputs, (-1, channels)), kernel[0, 0])
+    product = tf.matmul(tf.reshape(inputs, (-1, channels)), tf.squeeze(kernel, (0, 1)))
     return tf.reshape(product, (-1, height, width, kernel.shape[3]))
 
 
@@ -56,53 +58,56 @@ class Channelwise3D:
         self.height, self.width = shape[1:3]
         # At stride 1 "SAME" is symmetric. At stride 2 it is not, and explicit padding leaves oneDNN: so the tensor is
         # padded, after its end only where a window reaches there.
-        self.border = [[0, 0], [0, 0]] if stride == 1 else [[1, self.height % 2], [1, self.width % 2]]
+        self.border = [] if stride == 1 else [[1, self.height % 2], [1, self.width % 2]]
         self.named = {"strides": [1, stride, stride, 1], "padding": "SAME" if stride == 1 else "VALID"}
         self.taps = (self.reach,) if frames == 1 else range(2 * self.reach + 1)  # at one frame the others see padding
 
-    def __call__(self, inputs, kernel, bias=None):
-        """kernel is (3, 3, 3, channels, 1), bias (channels,)."""
+    def __call__(self, inputs, kernels, bias=None):
+        """kernels are three of (3, 3, channels, 1), for the frames before, at and after; bias is (channels,)."""
         padded = self._pad(inputs, self.reach, self.border)
-        of_taps = [tf.nn.depthwise_conv2d(self._at(padded, tap), kernel[tap], **self.named) for tap in self.taps]
+        of_taps = [tf.nn.depthwise_conv2d(self._frames(padded, tap), kernels[tap], **self.named) for tap in self.taps]
         if bias is not None:
             of_taps[0] = tf.nn.bias_add(of_taps[0], bias)
         return _total(of_taps)
 
-    def gradients(self, inputs, kernel, upstream):
-        """Of the inputs and of the kernel. Those of plain strided slices would cost more than the convolutions do."""
+    def gradients(self, inputs, kernels, upstream):
+        """Of the inputs, and of the kernels stacked. Those of plain slices would cost more than the convolutions do."""
         inside = self._pad(inputs, 0, self.border)
-        padded = self._pad(upstream, self.reach)
-        size = tf.shape(inside)
+        upstream, padded = self._pad(upstream, 0), self._pad(upstream, self.reach)
+        size = tf.shape(self._frames(inside, 0))
         inputs_gradient = _total([
             tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
-                input_sizes=size, filter=kernel[tap], out_backprop=self._at(padded, 2 * self.reach - tap), **self.named)
+                input_sizes=size, filter=kernels[tap], out_backprop=self._frames(padded, 2 * self.reach - tap),
+                **self.named)
             for tap in self.taps])
         if self.stride > 1:
             inputs_gradient = inputs_gradient[:, 1:self.height + 1, 1:self.width + 1]
-        batch = tf.shape(inputs)[0] // self.frames
 
         def of_kernel(tap):  # between the frames that this tap joins
-            early, late, end = max(0, self.reach - tap), max(0, tap - self.reach), self.frames * batch
+            early, late = max(0, self.reach - tap), max(0, tap - self.reach)
+            joined = self.frames - early - late
             return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-                input=inside[late * batch:end - early * batch] if tap != self.reach else inside,
-                out_backprop=upstream[early * batch:end - late * batch] if tap != self.reach else upstream,
-                filter_sizes=kernel.shape[1:], **self.named)
+                input=self._frames(inside, late, joined), out_backprop=self._frames(upstream, early, joined),
+                filter_sizes=kernels[tap].shape, **self.named)
 
         kernel_gradients = [of_kernel(tap) for tap in self.taps]
         if self.frames == 1:
             return inputs_gradient, tf.pad(kernel_gradients[0][None], [[self.reach, self.reach]] + [[0, 0]] * 4)
         return inputs_gradient, tf.stack(kernel_gradients)
 
-    def _pad(self, tensor, frames: int, border=((0, 0), (0, 0))):
-        margin = 0 if self.frames == 1 else frames * (tf.shape(tensor)[0] // self.frames)
-        padded = (frames and self.frames > 1) or (self.stride > 1 and border is self.border)
-        return tf.pad(tensor, [[margin, margin], *border, [0, 0]]) if padded else tensor
+    def _pad(self, tensor, frames: int, border=()):
+        """With so many empty frames at both ends; (frames, batch, height, width, channels) unless there is one frame."""
+        if self.frames > 1:
+            tensor = tf.reshape(tensor, (self.frames, -1, *tensor.shape[1:]))
+        paddings = [[frames, frames]] * (self.frames > 1) + [[0, 0], *(border or [[0, 0], [0, 0]]), [0, 0]]
+        return tensor if not np.any(paddings) else tf.pad(tensor, paddings)
 
-    def _at(self, padded, tap: int):
+    def _frames(self, padded, first: int, count: int | None = None):
+        """Some of the frames, by default as many as a clip has; folded again."""
         if self.frames == 1:
             return padded
-        batch = tf.shape(padded)[0] // (self.frames + 2 * self.reach)
-        return padded[tap * batch:(tap + self.frames) * batch]
+        some = tf.slice(padded, (first, 0, 0, 0, 0), (count or self.frames, -1, -1, -1, -1))
+        return tf.reshape(some, (-1, *padded.shape[2:]))
 
 
 def _total(tensors):
@@ -115,7 +120,8 @@ def channelwise_3d(inputs, kernel, frames: int, stride: int):
 
     @tf.custom_gradient
     def convolve(inputs, kernel):
-        return convolution(inputs, kernel), lambda upstream: convolution.gradients(inputs, kernel, upstream)
+        kernels = tf.unstack(kernel)
+        return convolution(inputs, kernels), lambda upstream: convolution.gradients(inputs, kernels, upstream)
 
     return convolve(inputs, kernel)
 
@@ -124,7 +130,7 @@ def channelwise_time(inputs, kernel, frames: int):
     """5x1x1 channel-wise convolution: a weighted sum of shifted frames. kernel is (5, 1, 1, channels, 1)."""
     taps = kernel.shape[0]
     reach = taps // 2
-    weights = kernel[:, 0, 0, :, 0]
+    weights = tf.unstack(tf.squeeze(kernel, (1, 2, 4)))
     if frames == 1:
         return inputs * weights[reach]
     height, width, channels = inputs.shape[1:]

@@ -47,7 +47,7 @@ class _Block:
         self.expand = _filled(np.asarray(layer.a.kernel)[0, 0] * scale, channels), _filled(shift, channels)
         scale, shift = _fold(layer.b_bn)
         kernel = np.asarray(layer.b.kernel) * scale[:, None]
-        self.channelwise = _filled(kernel, channels, 3), _filled(shift, channels)
+        self.channelwise = list(_filled(kernel, channels, 3)), _filled(shift, channels)
         scale, shift = _fold(layer.c_bn)
         self.reduce = _filled(np.asarray(layer.c.kernel)[0, 0] * scale, channels, 0), shift
         if self.project:

@@ -2,7 +2,7 @@
 
 Each keeps one tensor for its gradient and computes the rest again when that is due, which saves memory and, since memory
 is what a step waits for, time: batch norm with known moments is one pass. The results are those of the layers one by
-one. Tensors are folded clips, (frames * batch, height, width, channels).
+one. Tensors are folded clips, (frames * batch, height, width, channels); weights may have fewer channels.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from expansion.network.convolutions import Channelwise3D, pointwise
+from expansion.network.convolutions import Channelwise3D, cut, fill, pointwise
 
 
 class Moments(NamedTuple):
@@ -24,8 +24,9 @@ class Moments(NamedTuple):
 
 def normalise(inputs, gamma, beta, epsilon: float):
     """Batch norm by the batch's own moments: (outputs, Moments)."""
+    none = tf.constant([], tf.float32)
     outputs, mean, variance, *reserve = tf.raw_ops.FusedBatchNormV3(
-        x=inputs, scale=gamma, offset=beta, mean=tf.zeros([0]), variance=tf.zeros([0]), epsilon=epsilon,
+        x=inputs, scale=gamma, offset=beta, mean=none, variance=none, epsilon=epsilon,
         exponential_avg_factor=1.0, is_training=True)
     return outputs, Moments(mean, variance, tuple(reserve))
 
@@ -53,19 +54,24 @@ def norm_relu_channelwise(inputs, gamma, beta, kernel, frames: int, stride: int,
         (outputs, mean, variance) of the convolution and of the batch norm.
     """
     convolution = Channelwise3D(inputs.shape, frames, stride)
+    channels = inputs.shape[-1]
+    shapes = (channels,), (channels,), (*kernel.shape[:3], channels, 1)
 
     @tf.custom_gradient
-    def forward(inputs, gamma, beta, kernel):
+    def forward(inputs, *weights):
+        gamma, beta, kernel = (fill(w, *shape) for w, shape in zip(weights, shapes))
         outputs, moments = normalise(inputs, gamma, beta, epsilon)
+        kernels = tf.unstack(kernel)
 
         def gradient(upstream, *_):
             with tf.control_dependencies([upstream]):  # not before it is due
                 active = tf.nn.relu(_again(inputs, gamma, beta, moments, epsilon))
-            below, of_kernel = convolution.gradients(active, kernel, upstream)
+            below, of_kernel = convolution.gradients(active, kernels, upstream)
             below = tf.raw_ops.ReluGrad(gradients=below, features=active)
-            return (*_normalise_gradients(below, inputs, gamma, moments, epsilon), of_kernel)
+            below, *of_norm = _normalise_gradients(below, inputs, gamma, moments, epsilon)
+            return (below, *map(cut, (*of_norm, of_kernel), weights))
 
-        return (convolution(tf.nn.relu(outputs), kernel), moments.mean, moments.variance), gradient
+        return (convolution(tf.nn.relu(outputs), kernels), moments.mean, moments.variance), gradient
 
     return forward(inputs, gamma, beta, kernel)
 
@@ -94,51 +100,55 @@ def _gate_gradients(pooled, hidden, gate, weights: Excitation, upstream):
     return tf.matmul(inner, weights.squeeze, transpose_b=True), of_weights
 
 
-def norm_gate_swish_pointwise(inputs, gamma, beta, excitation: tuple, kernel, frames: int,
-                              epsilon: float):
+def norm_gate_swish_pointwise(inputs, gamma, beta, excitation: tuple, kernel, frames: int, epsilon: float):
     """Batch norm, squeeze-excite if it has weights, swish, 1x1x1 convolution; keeps `inputs`.
 
     Args:
-        excitation: the weights of an Excitation, for the tensor's channels; () for none.
+        excitation: the weights of an Excitation; () for none.
         kernel: (1, 1, channels, outputs).
 
     Returns:
         (outputs, mean, variance) of the convolution and of the batch norm.
     """
     height, width, channels = inputs.shape[1:]
+    squeezed = excitation[1].shape[0] if excitation else 0
+    shapes = ((channels,), (channels,), (1, 1, channels, kernel.shape[3]),
+              (channels, squeezed), (squeezed,), (squeezed, channels), (channels,))
 
     def per_clip(tensor, reduce):  # (frames * batch, height, width, channels) to (batch, channels)
         found = reduce(tensor, axis=(1, 2))
         return found if frames == 1 else reduce(tf.reshape(found, (frames, -1, channels)), axis=0)
 
     def everywhere(rows):
-        return (rows if frames == 1 else tf.tile(rows, (frames, 1)))[:, None, None, :]
+        return tf.reshape(rows if frames == 1 else tf.tile(rows, (frames, 1)), (-1, 1, 1, channels))
 
     @tf.custom_gradient
-    def forward(inputs, gamma, beta, kernel, *weights):
+    def forward(inputs, *weights):
+        gamma, beta, kernel, *gating = (fill(w, *shape) for w, shape in zip(weights, shapes))
         normal, moments = normalise(inputs, gamma, beta, epsilon)
-        if weights:
+        if gating:
             pooled = per_clip(normal, tf.reduce_mean)
-            hidden, gate = _gate(pooled, Excitation(*weights))
-        outputs = pointwise(tf.nn.silu(normal * everywhere(gate) if weights else normal), kernel)
+            hidden, gate = _gate(pooled, Excitation(*gating))
+        outputs = pointwise(tf.nn.silu(normal * everywhere(gate) if gating else normal), kernel)
 
         def gradient(upstream, *_):
             with tf.control_dependencies([upstream]):  # not before it is due
                 again = _again(inputs, gamma, beta, moments, epsilon)
-            gated = again * everywhere(gate) if weights else again
+            gated = again * everywhere(gate) if gating else again
             sigmoid = tf.sigmoid(gated)
             active = gated * sigmoid
             rows = tf.reshape(upstream, (-1, upstream.shape[-1]))
             of_kernel = tf.matmul(tf.reshape(active, (-1, channels)), rows, transpose_a=True)
-            below = tf.reshape(tf.matmul(rows, kernel[0, 0], transpose_b=True), (-1, height, width, channels))
+            below = tf.reshape(tf.matmul(rows, tf.squeeze(kernel, (0, 1)), transpose_b=True), (-1, height, width, channels))
             # d swish = sigmoid + swish * (1 - sigmoid)
             below = below * sigmoid + active * (below - below * sigmoid)
-            of_weights = ()
-            if weights:
+            of_gating = ()
+            if gating:
                 of_gate = per_clip(below * again, tf.reduce_sum)
-                of_pooled, of_weights = _gate_gradients(pooled, hidden, gate, Excitation(*weights), of_gate)
+                of_pooled, of_gating = _gate_gradients(pooled, hidden, gate, Excitation(*gating), of_gate)
                 below = below * everywhere(gate) + everywhere(of_pooled / (frames * height * width))
-            return (*_normalise_gradients(below, inputs, gamma, moments, epsilon), of_kernel[None, None], *of_weights)
+            below, *of_norm = _normalise_gradients(below, inputs, gamma, moments, epsilon)
+            return (below, *map(cut, (*of_norm, tf.reshape(of_kernel, kernel.shape), *of_gating), weights))
 
         return (outputs, moments.mean, moments.variance), gradient
 

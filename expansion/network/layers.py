@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from expansion.network.convolutions import channelwise_3d, channelwise_time, pointwise
+from expansion.network.convolutions import channelwise_3d, channelwise_time, cut, pointwise
 from expansion.network.fused import normalise
 
 PACKAGE = "x3d"
@@ -79,7 +79,7 @@ class BatchNorm(keras.layers.Layer):
     def update(self, mean, variance):
         """Moves the running statistics towards those of a batch, (channels or more,)."""
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(self.momentum * moving.value + (1 - self.momentum) * batch[:moving.shape[0]])
+            moving.assign(self.momentum * moving.value + (1 - self.momentum) * cut(batch, moving))
 
     def compute_output_shape(self, shape):
         return shape
