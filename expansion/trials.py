@@ -94,7 +94,7 @@ def run(folder: str, job: Job, on_epoch: Callable[[int, int, dict], None] | None
 
     Returns:
         Metrics: val_accuracy, val_top5, val_loss, loss, accuracy, and times, which include those of earlier rungs;
-        input_wait_seconds is a part of train_seconds.
+        start_seconds (trace and first step) and input_wait_seconds are parts of train_seconds.
 
     Raises:
         Diverged: the loss or the network's answers are no numbers.
@@ -214,7 +214,7 @@ def _metrics(evaluation: Evaluation, history: dict) -> dict[str, float]:
         "loss": history["loss"][-1],
         "accuracy": history["accuracy"][-1],
         "clips_per_second": max(history["clips_per_second"]),
-    } | ({"input_wait_seconds": sum(history["input_wait_seconds"])} if "input_wait_seconds" in history else {})
+    } | {name: sum(history[name]) for name in ("start_seconds", "input_wait_seconds") if name in history}
 
 
 def _described(job: Job, classes: int) -> tuple[Step, CandidateState]:

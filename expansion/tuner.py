@@ -24,6 +24,7 @@ from expansion.race_steps import next_rung
 from expansion.racing import rung_epoch
 from expansion.search import CandidateState, NoCandidate, Search, SearchSettings, Step
 from expansion.show import summaries
+from expansion.show.charts import phases_of_all
 from expansion.show.figure import save_figure
 from expansion.show.progress import SearchProgress
 from expansion.show.tables import percent
@@ -104,6 +105,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
                 raise NoCandidate("the search ended without a completed trial")
             self.save()
             self._show()
+            self.progress.search_ended(phases_of_all(self.trace))
 
     def _search_with(self, workers: WorkerSettings) -> None:
         """Has worker processes train, of this machine and of any that join."""

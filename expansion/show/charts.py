@@ -18,19 +18,30 @@ from expansion.show.tables import duration, percent, points
 
 GRID_COLOUR = "#e3e3e3"
 # Okabe and Ito's again; dark to light, so that they can be told apart without colour as well.
-PHASES = {"build": "#D55E00", "train": "#0072B2", "input": "#E69F00", "evaluate": "#56B4E9", "other": "#bdbdbd"}
+PHASES = {"start": "#D55E00", "train": "#0072B2", "input": "#E69F00", "evaluate": "#56B4E9", "other": "#bdbdbd"}
 _LABEL = {"fontsize": 9, "color": PATH_COLOUR}
 
 
 def phases(candidate: CandidateState) -> dict[str, float]:
-    """Seconds that a candidate spent in each of PHASES; empty where it was not trained. Input is waiting for clips."""
+    """Seconds that a candidate spent in each of PHASES; empty where it was not trained.
+
+    Start is building the network, its trace and its first step; input is waiting for clips.
+    """
     found = candidate.metrics
     if "seconds" not in found:
         return {}
     known = {name: found.get(f"{name}_seconds", 0.0) for name in PHASES if name != "other"}
-    known["input"] = min(found.get("input_wait_seconds", 0.0), known["train"])
-    known["train"] -= known["input"]
+    for name, measured in (("start", "start_seconds"), ("input", "input_wait_seconds")):
+        known[name] = min(found.get(measured, 0.0), known["train"])
+        known["train"] -= known[name]
+    known["start"] += found.get("build_seconds", 0.0)
     return known | {"other": max(0.0, found["seconds"] - sum(known.values()))}
+
+
+def phases_of_all(search: Search) -> dict[str, float]:
+    """Seconds of all the search's trainings by phase; empty before the first."""
+    parts = [part for step in search.all_steps for part in map(phases, step.trainings) if part]
+    return {name: sum(part[name] for part in parts) for name in PHASES} if parts else {}
 
 
 def gains_figure(search: Search, width: float = 8, until: int | None = None) -> Figure:

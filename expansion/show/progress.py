@@ -147,6 +147,13 @@ class SearchProgress:
     def step_decided(self, step: Step) -> None:
         self._say(step_table(step))
 
+    def search_ended(self, seconds: dict[str, float]) -> None:
+        """What the candidates' time went into, as charts.phases_of_all gives it."""
+        total = sum(seconds.values())
+        if total:
+            parts = ", ".join(f"{name} {100 * part / total:.0f} %" for name, part in seconds.items())
+            self._say(f"the candidates took {duration(total)}: {parts}")
+
 
 def _short(spec: Spec) -> str:
     return f"{clip_text(spec)} {spec.size}px w{spec.width:g} d{spec.depth:g} b{spec.bottleneck:g}"

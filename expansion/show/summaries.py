@@ -29,7 +29,7 @@ from expansion.show.tables import SPEC_COLUMNS, cost, failures, percent, points,
 from expansion.training.recipe import Recipe
 
 SUMMARY = "summary"
-TIMES = ("build_seconds", "train_seconds", "input_wait_seconds", "evaluate_seconds")
+TIMES = ("build_seconds", "start_seconds", "train_seconds", "input_wait_seconds", "evaluate_seconds")
 
 
 def run_name(step: Step, axis: str, seed: int = 0) -> str:

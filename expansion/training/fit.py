@@ -93,17 +93,20 @@ def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
 
 
 class _Watch(keras.callbacks.Callback):
-    """Adds learning rate, throughput and waiting to the logs of an epoch and stops at a loss that is no number."""
+    """Adds learning rate, throughput and times to the logs of an epoch and stops at a loss that is no number."""
 
     def __init__(self, batch: int, wait: InputWait | None):
         super().__init__()
-        self.batch, self.wait, self._began, self._steps = batch, wait, 0.0, 0
+        self.batch, self.wait, self._began, self._steps, self._start = batch, wait, 0.0, 0, None
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began, self._steps = time.perf_counter(), 0
 
     def on_train_batch_end(self, batch, logs=None):
         self._steps += 1
+        if self._start is None:
+            waited = self.wait.seconds if self.wait else 0.0
+            self._start = max(0.0, time.perf_counter() - self._began - waited)
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is None:
@@ -111,6 +114,7 @@ class _Watch(keras.callbacks.Callback):
         if not math.isfinite(logs.get("loss", 0.0)):
             raise Diverged(f"the loss is {logs['loss']} after epoch {epoch + 1}")
         seconds = time.perf_counter() - self._began
+        logs["start_seconds"], self._start = self._start or 0.0, 0.0
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         logs["clips_per_second"] = self._steps * self.batch / seconds
         if self.wait:

@@ -28,8 +28,13 @@ class InputWait:
         options.experimental_optimization.inject_prefetch = False  # it would take elements before they are asked for
         return tf.data.Dataset.zip((clock, dataset, clock)).map(add).with_options(options)
 
+    @property
+    def seconds(self) -> float:
+        """Waited since `take` was last called."""
+        return float(self._seconds.numpy())
+
     def take(self) -> float:
         """Seconds waited since the last call."""
-        seconds = float(self._seconds.numpy())
+        seconds = self.seconds
         self._seconds.assign(0.0)
         return seconds

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from expansion import files
 from expansion.errors import InputError
 from expansion.search import CandidateState, Search
-from expansion.show.charts import phases
+from expansion.show.charts import phases_of_all
 from expansion.trace import read_outcomes
 from expansion.training.dataset import VideoDataset
 from pipeline.config import Config, load_config
@@ -60,8 +60,7 @@ class Facts:
     @property
     def seconds(self) -> dict[str, float]:
         """Time of all candidates by what it went into."""
-        parts = [phases(c) for c in self.trained]
-        return {name: sum(part[name] for part in parts if part) for name in (parts[0] if parts else ())}
+        return phases_of_all(self.search)
 
 
 def gather(folder: RunFolder) -> Facts:

@@ -139,9 +139,9 @@ def test_another_ending_is_an_error_that_names_it(tmp_path, path, markdown):
 
 def test_phases_add_up_to_the_whole():
     state = CandidateState("fast", X2D, 1, 1, 1, metrics={
-        "seconds": 12.0, "build_seconds": 1.0, "train_seconds": 8.0, "input_wait_seconds": 0.5,
+        "seconds": 12.0, "build_seconds": 1.0, "train_seconds": 8.0, "start_seconds": 2.5, "input_wait_seconds": 0.5,
         "evaluate_seconds": 2.0})
-    assert phases(state) == {"build": 1.0, "train": 7.5, "input": 0.5, "evaluate": 2.0, "other": 1.0}
+    assert phases(state) == {"start": 3.5, "train": 5.0, "input": 0.5, "evaluate": 2.0, "other": 1.0}
     assert phases(CandidateState("fast", X2D, 1, 1, 1)) == {}
 
 

@@ -40,3 +40,12 @@ def test_before_anything_is_known_there_is_no_bar_of_the_search():
 def test_elsewhere_it_is_one_line(left):
     assert shown(False, left=left).splitlines() == [
         "step 2 6/6 bottleneck: 2x16 64px w1 d1 b2.25 25.2 MMACs  68.5 % in 22 s"]
+
+
+def test_a_search_ends_with_what_its_time_went_into():
+    screen = io.StringIO()
+    progress = SearchProgress(Console(file=screen, width=80))
+    progress.search_ended({})
+    progress.search_ended({"start": 10.0, "train": 70.0, "input": 5.0, "evaluate": 15.0, "other": 0.0})
+    assert screen.getvalue() == (
+        "the candidates took 2 min: start 10 %, train 70 %, input 5 %, evaluate 15 %, \nother 0 %\n")
