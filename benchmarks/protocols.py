@@ -13,7 +13,20 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.pool import (
-    AXES, CLASSES, CLIPS, FRAMES, PIXELS, RECIPE, RUNG_EPOCHS, RUNG_VIEWS, SEED, SEEDS, VIDEOS, Pool, Training, limit_threads,
+    AXES,
+    CLASSES,
+    CLIPS,
+    FRAMES,
+    PIXELS,
+    RECIPE,
+    RUNG_EPOCHS,
+    RUNG_VIEWS,
+    SEED,
+    SEEDS,
+    VIDEOS,
+    Pool,
+    Training,
+    limit_threads,
 )
 from expansion.axes import Limits
 from expansion.racing import RaceSettings, rung_epoch

@@ -28,6 +28,8 @@ from expansion.show.charts import phases_of_all
 from expansion.show.figure import save_figure
 from expansion.show.progress import SearchProgress
 from expansion.show.tables import percent
+from expansion.show.wandb_logger import WandbLogger
+from expansion.show.wandb_settings import WandbSettings
 from expansion.training.dataset import VideoDataset
 from expansion.training.fit import load_model
 from expansion.training.recipe import ClipSettings, Recipe
@@ -55,6 +57,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
         workers: how many such processes there are, or all that can be said of them; more may join by `x3d worker`. By
             default one with `isolate`, else none.
         progress: where to show it; None for a default, SearchProgress(quiet=True) for nowhere.
+        wandb: a run at Weights & Biases to show it in as well; see WandbSettings.
 
     Raises:
         InputError: the folder holds a search made from other data, or with settings that differ in more than when it
@@ -65,7 +68,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
                  recipe: Recipe = Recipe(), clips: ClipSettings = ClipSettings(), directory: str = "runs",
                  project_name: str = "search", overwrite: bool = False, retries: int = 1, seed: int = 0,
                  isolate: bool = False, workers: WorkerSettings | int | None = None,
-                 progress: SearchProgress | None = None):
+                 progress: SearchProgress | None = None, wandb: WandbSettings | None = None):
         self.data = data if isinstance(data, VideoDataset) else VideoDataset.open(data)
         self.recipe, self.clips, self.seed = recipe, clips, seed
         self.progress = progress or SearchProgress()
@@ -74,6 +77,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
         self.workers = WorkerSettings(count=workers) if isinstance(workers, int) else workers
         self.worker_command = COMMAND
         self._failure: str | None = None
+        self._wandb, self._logger = wandb, None
         directory, settings = os.fspath(directory), for_data(settings, self.data)
         oracle = ExpansionOracle(
             settings, retries=retries, seed=seed, on_decided=self._decided,
@@ -97,14 +101,21 @@ class ExpansionTuner(base_tuner.BaseTuner):
                 self.reload()  # another process may have gone on with it since
             if self.oracle.budget_changed:
                 summaries.forget_search(self.logs)
-            if self.workers is None:
-                super().search()
-            else:
-                self._search_with(self.workers)
-            if not self.trace.path:
-                raise NoCandidate("the search ended without a completed trial")
-            self.save()
-            self._show()
+            self._logger = self._wandb and WandbLogger(
+                self._wandb, os.path.basename(self.oracle.project_name), self.project_dir,
+                {"search": self.trace.settings.model_dump(mode="json"), **self.trace.made_with})
+            try:
+                if self.workers is None:
+                    super().search()
+                else:
+                    self._search_with(self.workers)
+                if not self.trace.path:
+                    raise NoCandidate("the search ended without a completed trial")
+                self.save()
+                self._show()
+            finally:
+                if self._logger:
+                    self._logger.close()
             self.progress.search_ended(phases_of_all(self.trace))
 
     def _search_with(self, workers: WorkerSettings) -> None:
@@ -194,6 +205,9 @@ class ExpansionTuner(base_tuner.BaseTuner):
 
     def epoch(self, name: str, epoch: int, epochs: int, logs: dict) -> None:
         self.progress.epoch_ended(epoch, epochs, logs, name)
+        if self._logger:
+            step, candidate = self.trace.place(name)
+            self._logger.epoch(summaries.run_name(step, candidate.axis, candidate.seed), epoch, logs)
 
     def ended(self, name: str, metrics: dict | None, reason: str | None) -> None:
         result = f"failed: {reason}" if metrics is None else f"{percent(metrics[OBJECTIVE])} in {metrics['seconds']:.0f} s"
@@ -236,6 +250,8 @@ class ExpansionTuner(base_tuner.BaseTuner):
     def _show(self) -> None:
         summaries.write_search(self.logs, self.trace)
         save_figure(self.trace, os.path.join(self.project_dir, FIGURE))
+        if self._logger:
+            self._logger.search(self.trace)
 
     def load_model(self, trial) -> X3D:
         """The trained model of a trial."""

@@ -47,6 +47,7 @@ Cost = Annotated[Optional[str], typer.Option(help="What candidates are matched i
 Constraints = Annotated[Optional[list[str]], typer.Option(
     "--constraint", help="What no candidate may exceed, like 'params < 4M' or 'latency < 30 ms'; may be given several times.")]
 Hours = Annotated[Optional[float], typer.Option(help="Begin no step that would take the search past this.")]
+Wandb = Annotated[Optional[str], typer.Option(metavar="PROJECT", help="Log to this project at Weights & Biases as well.")]
 Runs = Annotated[str, typer.Option(help="Folder of all runs.")]
 Run = Annotated[Optional[str], typer.Argument(help="Name or folder of a run; default: the newest.",
                                               autocompletion=_run_names)]
@@ -70,7 +71,7 @@ def search(videos: Videos = None, labels: Labels = None, config: ConfigFile = No
                "--warm-start/--from-scratch", help="Begin candidates with their parent's weights.")] = None,
            extra_seeds: Annotated[Optional[int], typer.Option(
                help="Further trainings a step, for candidates that cannot be told from the best.")] = None,
-           workers: Workers = None, threads: Threads = None, beam: Beam = None, fresh: Fresh = False,
+           workers: Workers = None, threads: Threads = None, beam: Beam = None, wandb: Wandb = None, fresh: Fresh = False,
            runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
     """Search for a network on your videos: ingest, expand step by step, train the result, evaluate, push."""
     from pipeline import commands
@@ -78,7 +79,7 @@ def search(videos: Videos = None, labels: Labels = None, config: ConfigFile = No
     commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs, beam=beam, **{
         "search.cost": cost, "search.constraints": constraint or None, "search.hours": hours,
         "search.warm_start": warm_start, "search.seeds.extra": extra_seeds, "workers.count": workers,
-        "workers.threads": threads}), runs, fresh=fresh, as_json=as_json,
+        "workers.threads": threads, "wandb.project": wandb}), runs, fresh=fresh, as_json=as_json,
         verbose=verbose)
 
 
@@ -112,14 +113,14 @@ def train(spec: Annotated[Optional[str], typer.Option(
           distribute: Annotated[Optional[str], typer.Option(
               help="none; mirrored: this machine's GPUs; multi_worker: the machines of TF_CONFIG; default: auto.")] = None,
           devices: Annotated[Optional[int], typer.Option(help="GPUs to use on this machine; default: all.")] = None,
-          runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
+          wandb: Wandb = None, runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
     """Train one network, named or found by a search, and evaluate it. Given again, it goes on where it was."""
     from pipeline import train as command
 
     command.train(command.settings(config, from_run, runs, **{
         "name": name, "train.spec": spec, "train.records": records, "train.weights": weights, "ingest.videos": videos,
         "ingest.labels": labels, "final.epochs": epochs, "final.batch": batch, "final.mixed_precision": mixed_precision,
-        "train.devices.strategy": distribute, "train.devices.count": devices}), runs, as_json=as_json, verbose=verbose)
+        "train.devices.strategy": distribute, "train.devices.count": devices, "wandb.project": wandb}), runs, as_json=as_json, verbose=verbose)
 
 
 @app.command()

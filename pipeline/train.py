@@ -120,6 +120,7 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
     from expansion.evaluation.evaluate import evaluate
     from expansion.show import summaries
     from expansion.show.events import Run
+    from expansion.show.wandb_logger import WandbLogger
     from expansion.training.distribute import is_chief, on_one_device
     from expansion.training.fit import new_model, save_model, train
     from expansion.weights.transfer import start_from_file
@@ -135,7 +136,16 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
     logs = os.path.join(folder.training_logs, "train")
     progress.training_began(spec, recipe.epochs)
     chief = is_chief(strategy)
-    history = train(model, data, recipe, config.clips, seed=config.seed, on_epoch=progress.epoch_ended,
+    logger = None
+    if config.wandb and chief:
+        logger = WandbLogger(config.wandb, config.name, folder.path, config.model_dump(mode="json"))
+
+    def epoch_ended(epoch: int, epochs: int, logs: dict) -> None:
+        progress.epoch_ended(epoch, epochs, logs)
+        if logger:
+            logger.epoch("", epoch, logs)
+
+    history = train(model, data, recipe, config.clips, seed=config.seed, on_epoch=epoch_ended,
                     callbacks=[summaries.Curves(logs)] if chief else [], checkpoint=folder.checkpoint)
     model = on_one_device(model)
     if not chief:
@@ -148,6 +158,9 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
     with Run(logs) as run:
         for name in ("val_accuracy", "val_top5", "val_loss"):
             run.scalar(f"validation/{name}", results[name], math.ceil(recipe.epochs))
+    if logger:
+        logger.results({name: results[name] for name in ("val_accuracy", "val_top5", "val_loss", "macs", "params")})
+        logger.close()
     files.write_json(folder.training_results, results)
     return results
 

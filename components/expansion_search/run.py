@@ -9,6 +9,7 @@ from expansion.crew.settings import WorkerSettings
 from expansion.resume import refuse_changes
 from expansion.search import SearchSettings
 from expansion.settings import parse_settings
+from expansion.show.wandb_settings import WandbSettings
 from expansion.trace import TRACE, read_trace
 from expansion.training.dataset import VideoDataset
 from expansion.training.recipe import ClipSettings, Recipe
@@ -29,7 +30,7 @@ def run_search(data: VideoDataset, settings: dict, folder: str):
     tuner = ExpansionTuner(
         data, search, recipe=recipe, clips=clips, directory=os.path.dirname(folder),
         project_name=os.path.basename(folder), retries=settings["retries"], seed=settings["seed"],
-        isolate=settings["isolate"], workers=_workers(settings))
+        isolate=settings["isolate"], workers=_workers(settings), wandb=_wandb(settings))
     tuner.search()
     return tuner
 
@@ -50,6 +51,11 @@ def check_settings(settings: dict, folder: str) -> None:
 def _workers(settings: dict) -> WorkerSettings | None:
     given = settings.get("workers")
     return None if given is None else parse_settings(WorkerSettings, given, "workers")
+
+
+def _wandb(settings: dict) -> WandbSettings | None:
+    given = settings.get("wandb")
+    return None if given is None else parse_settings(WandbSettings, given, "wandb")
 
 
 def _parsed(settings: dict) -> tuple[SearchSettings, Recipe, ClipSettings]:
