@@ -69,7 +69,7 @@ def test_costs_and_constraints_that_cannot_be_are_one_line(args, complaint):
 
 @pytest.mark.parametrize("config, complaint", [
     ("search: {stepz: 3}", "unknown key 'search.stepz'; allowed are seed, classes, axes"),
-    ("serch: {}", "unknown key 'serch'; allowed are name, ingest, search"),
+    ("serch: {}", "unknown key 'serch'; allowed are name, ingest, expected, search"),
     ("search: {axes: [time]}", "search.axes.0 is 'time': input should be 'fast', 'temporal'"),
     ("search: {seed: XQ}", "'XQ' is not known; allowed are X2D, XS"),
     ("recipe: {epochs: 0}", "recipe.epochs is 0: input should be greater than 0"),
