@@ -15,6 +15,7 @@ CORE = [
     "matplotlib>=3.8",
     "jinja2>=3",
     "fsspec>=2023.1",
+    "scipy>=1.10",
     "setuptools<81",  # tensorboard imports pkg_resources, which later versions drop
 ]
 VIDEO = ["av>=18,<19"]  # 18 gives reformat its threads; 19 drops metadata_errors of av.open

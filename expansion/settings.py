@@ -28,7 +28,8 @@ def one_line(error: ValidationError, allowed: dict[str, object] | None = None) -
     if first["type"] == "missing":
         return f"{key} is missing"
     message = first["msg"].removeprefix("Value error, ")
-    return f"{key} is {first['input']!r}: {message[0].lower()}{message[1:]}"
+    message = message[0].lower() + message[1:]
+    return f"{key} is {first['input']!r}: {message}" if key else message
 
 
 def parse_settings(model: type[Settings], values: dict, where: str) -> Settings:

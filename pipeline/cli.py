@@ -172,6 +172,24 @@ def plan(config: ConfigFile = None, videos: Videos = None, labels: Labels = None
                   measure_first=measure)
 
 
+@app.command("proxy-check")
+def proxy_check(records: Annotated[str, typer.Option(help="Data set of `x3d ingest`.")],
+                spec: Annotated[Optional[list[str]], typer.Option(
+                    help="Network, as for train; may be given several times. Default: the seed and its candidates.")] = None,
+                classes: Annotated[Optional[int], typer.Option(help="Classes of the proxy.")] = None,
+                share: Annotated[Optional[float], typer.Option(help="Of the training videos of each class.")] = None,
+                epochs: Annotated[Optional[float], typer.Option(help="Epochs of a training on the proxy.")] = None,
+                config: ConfigFile = None, name: Name = None, runs: Runs = "runs", as_json: Json = False,
+                verbose: Verbose = False) -> None:
+    """Train a few networks on part of the data and on all of them: does the part rank them alike?"""
+    from pipeline import proxy_check as command
+    from pipeline.config import load_config, shipped
+
+    command.proxy_check(load_config(config or shipped("small.yaml"), need_videos=False, **{
+        "name": name or (None if config else "proxy-check"), "proxy.classes": classes, "proxy.share": share,
+        "proxy.epochs": epochs}), spec or [], records, runs, as_json=as_json, verbose=verbose)
+
+
 @app.command()
 def describe(spec: Annotated[list[str], typer.Argument(help="Names (X2D, XS, S, M, L, XL, XXL) or frames=4,size=160,...")],
              classes: Annotated[int, typer.Option(help="Outputs of the network.")] = 400, as_json: Json = False) -> None:

@@ -15,6 +15,7 @@ from expansion.search_settings import SearchSettings, SpecSetting
 from expansion.settings import Settings, parse_settings
 from expansion.show.wandb_settings import WandbSettings
 from expansion.training.distribute import Devices
+from expansion.training.proxy import ProxySettings
 from expansion.training.recipe import ClipSettings, Recipe
 
 
@@ -81,6 +82,7 @@ class Config(Settings):
         retries: how often a failed candidate is tried again.
         isolate: train candidates in a process of their own, so that one that crashes ends only itself.
         workers: how many such processes train side by side, and how those that join are waited for.
+        proxy: some of the data, and fewer epochs, for the search alone; the last training has all.
         wandb: a run at Weights & Biases to log to; None for none.
         seed: settles weights and clips.
         beam: arguments for Beam, such as "--runner=DataflowRunner"; none for its own runner on this machine.
@@ -98,6 +100,7 @@ class Config(Settings):
     retries: int = Field(1, ge=0)
     isolate: bool = True
     workers: WorkerSettings = WorkerSettings()
+    proxy: ProxySettings | None = None
     wandb: WandbSettings | None = None
     seed: int = Field(0, ge=0)
     beam: tuple[str, ...] = ()
@@ -119,7 +122,8 @@ class Config(Settings):
             "retries": self.retries,
             "isolate": self.isolate,
         } | ({"workers": self.workers.model_dump(**dump)} if self.workers != WorkerSettings() else {}) | (
-            {"wandb": self.wandb.model_dump(**dump)} if self.wandb else {})
+            {"wandb": self.wandb.model_dump(**dump)} if self.wandb else {}) | (
+            {"proxy": self.proxy.model_dump(**dump)} if self.proxy else {})
 
 
 def shipped(name: str) -> str:

@@ -20,7 +20,7 @@ class Outcome(Settings):
         classes: names; rows and columns of the confusion matrix.
         confusion: videos of the chosen network, (label, prediction).
         top5: share of the videos with their label among the five most probable classes.
-        seed_accuracy: top-1 of the search's seed on the same videos, share of 1.
+        seed_accuracy: top-1 of the search's seed on the same videos, share of 1; None where it knows other classes.
         keras_model, serving, examples, search: where they lie; no `serving` where the network was not blessed.
         ended: time, ISO 8601.
     """
@@ -29,7 +29,7 @@ class Outcome(Settings):
     classes: list[str]
     confusion: list[list[int]]
     top5: float = Field(ge=0, le=1)
-    seed_accuracy: float = Field(ge=0, le=1)
+    seed_accuracy: float | None = Field(ge=0, le=1)
     keras_model: str
     serving: str | None
     examples: str
@@ -71,11 +71,12 @@ def evaluate_run(result, folder: RunFolder, split: str, clips) -> Outcome:
 
     data = VideoDataset.open(result.examples)
     trial = f"trial_{result.search.path[0].trial_id}"
-    seed = evaluate(load_model(os.path.join(result.search_folder, trial, files.KERAS_MODEL)), data, split, clips)
+    seed = load_model(os.path.join(result.search_folder, trial, files.KERAS_MODEL))
+    of_seed = evaluate(seed, data, split, clips).accuracy if seed.classes == len(data.classes) else None  # a proxy has fewer
     chosen = evaluate(load_model(result.keras_model), data, split, clips)
     outcome = Outcome(
         split=split, classes=list(data.classes), confusion=chosen.confusion().tolist(), top5=chosen.top(5),
-        seed_accuracy=seed.accuracy, keras_model=result.keras_model, serving=result.pushed, examples=result.examples,
+        seed_accuracy=of_seed, keras_model=result.keras_model, serving=result.pushed, examples=result.examples,
         search=result.search_folder, ended=datetime.now(timezone.utc).isoformat(timespec="seconds"))
     files.write_json(folder.result, outcome.model_dump(mode="json"))
     return outcome

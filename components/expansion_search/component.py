@@ -36,7 +36,7 @@ class ExpansionSearch(base_component.BaseComponent):
     Args:
         examples: from VideoExampleGen.
         settings: {"search", "recipe", "clips", "seed", "retries", "isolate"} and, where they are not the default,
-            "workers" and "wandb": those of SearchSettings, Recipe and ClipSettings, and of ExpansionTuner.
+            "workers", "wandb" and "proxy": those of SearchSettings, Recipe and ClipSettings, and of ExpansionTuner.
         search_folder: where the search keeps its state. It outlives a run of the pipeline, so that a search that was
             stopped, or whose budget was raised, goes on.
     """

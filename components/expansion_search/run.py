@@ -12,6 +12,7 @@ from expansion.settings import parse_settings
 from expansion.show.wandb_settings import WandbSettings
 from expansion.trace import TRACE, read_trace
 from expansion.training.dataset import VideoDataset
+from expansion.training.proxy import ProxySettings, make_proxy
 from expansion.training.recipe import ClipSettings, Recipe
 
 
@@ -19,7 +20,7 @@ def run_search(data: VideoDataset, settings: dict, folder: str):
     """Runs, or goes on with, the search in a folder. Returns its ExpansionTuner.
 
     Args:
-        settings: as of ExpansionSearch.
+        settings: as of ExpansionSearch. A proxy of the data is made in a folder beside, `<folder>-proxy`.
 
     Raises:
         InputError: the folder's search was made from other data, or with settings that differ in more than the budget.
@@ -27,8 +28,9 @@ def run_search(data: VideoDataset, settings: dict, folder: str):
     from expansion.tuner import ExpansionTuner  # brings TensorFlow with it
 
     search, recipe, clips = _parsed(settings)
+    proxy = _proxy(settings)
     tuner = ExpansionTuner(
-        data, search, recipe=recipe, clips=clips, directory=os.path.dirname(folder),
+        make_proxy(data, proxy, f"{folder}-proxy") if proxy else data, search, recipe=recipe, clips=clips, directory=os.path.dirname(folder),
         project_name=os.path.basename(folder), retries=settings["retries"], seed=settings["seed"],
         isolate=settings["isolate"], workers=_workers(settings), wandb=_wandb(settings))
     tuner.search()
@@ -58,6 +60,12 @@ def _wandb(settings: dict) -> WandbSettings | None:
     return None if given is None else parse_settings(WandbSettings, given, "wandb")
 
 
+def _proxy(settings: dict) -> ProxySettings | None:
+    given = settings.get("proxy")
+    return None if given is None else parse_settings(ProxySettings, given, "proxy")
+
+
 def _parsed(settings: dict) -> tuple[SearchSettings, Recipe, ClipSettings]:
+    recipe, proxy = parse_settings(Recipe, settings["recipe"], "recipe"), _proxy(settings)
     return (parse_settings(SearchSettings, settings["search"], "search"),
-            parse_settings(Recipe, settings["recipe"], "recipe"), parse_settings(ClipSettings, settings["clips"], "clips"))
+            proxy.recipe(recipe) if proxy else recipe, parse_settings(ClipSettings, settings["clips"], "clips"))

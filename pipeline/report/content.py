@@ -272,6 +272,9 @@ def limits(facts: Facts) -> list[str]:
     if noisy:
         found.append(f"The winner of step{'s' if len(noisy) > 1 else ''} {', '.join(noisy)} leads within noise: another "
                      "seed may take another path.")
+    if facts.config and facts.config.proxy:
+        found.append(f"The search ran on a proxy of the data ({facts.config.proxy.text()}): its accuracies are those of the "
+                     "proxy, and the path may be another on all data.")
     found.append("Its videos were not checked for bias or consent by this project.")
     return found
 

@@ -141,7 +141,7 @@ def test_labels_by_split(tmp_path):
 
 def test_settings_refuse_what_cannot_be():
     for values, said in [
-        ({"videos": "v", "short_sde": 3}, "ingest: unknown key 'short_sde'; allowed are videos, labels"),
+        ({"videos": "v", "short_sde": 3}, "ingest: unknown key 'short_sde'; allowed are .*, videos, labels"),
         ({"videos": "v", "short_side": 3}, "ingest: short_side is 3: .*16"),
         ({"videos": "v", "format": "csv"}, "needs labels"),
         ({"videos": "v", "ratios": [0, 1, 1]}, "ratios is .*: must be three shares"),
