@@ -159,13 +159,13 @@ def test_failures_are_counted_and_tried_again(tmp_path):
 def test_a_member_told_to_stop_gives_back_what_it_has(tmp_path):
     chief = chief_on(tmp_path, what="hangs seed")
     chief.begin()
-    crew = crew_on(tmp_path, "worker", 1)
+    crew, before = crew_on(tmp_path, "worker", 1), threading.active_count()
     crew.start()
     turns = Turns(str(tmp_path / "search" / "trial_0000"), "reader")
     while turns.refresh().kind != "taken" or not turns.beat(turns.last.number).get("epoch"):
         time.sleep(0.02)
     crew.close()
-    assert turns.refresh().kind == "open" and threading.active_count() < 10
+    assert turns.refresh().kind == "open" and threading.active_count() <= before
 
 
 def test_a_damaged_board_ends_a_member_with_its_reason(tmp_path):
