@@ -27,16 +27,16 @@ def example(label: int, pixels, frames: int, video_id: str) -> bytes:
         records.HEIGHT: ints(pixels.shape[0]), records.WIDTH: ints(pixels.shape[1])})).SerializeToString()
 
 
-def write_colours(folder: str, train: int = 64, val: int = 8, size: int = 32) -> VideoDataset:
-    """A data set of videos of 8 frames, noise about their class' colour."""
+def write_colours(folder: str, train: int = 64, val: int = 8, size: int = 32, mixed: bool = False) -> VideoDataset:
+    """A data set of videos of 8 frames, noise about their class' colour; classes take turns, or are mixed at random."""
     random = np.random.default_rng(0)
     for split, videos in (("train", train), ("val", val)):
         os.makedirs(os.path.join(folder, f"Split-{split}"))
         with tf.io.TFRecordWriter(os.path.join(folder, f"Split-{split}", "data_tfrecord-00000-of-00001")) as writer:
-            for number in range(videos):
-                label = number % len(COLOURS)
+            labels = np.arange(videos) % len(COLOURS)
+            for number, label in enumerate(random.permutation(labels) if mixed else labels):
                 pixels = np.array(list(COLOURS.values())[label]) + random.normal(0, 20, (size, size, 3))
-                writer.write(example(label, np.clip(pixels, 0, 255).astype(np.uint8), 8, f"{split}{number}"))
+                writer.write(example(int(label), np.clip(pixels, 0, 255).astype(np.uint8), 8, f"{split}{number}"))
     files.write_json(os.path.join(folder, "manifest.json"), {
         "classes": list(COLOURS), "short_side": size, "fingerprint": "colours",
         "splits": {"train": {"videos": train, "median_frames": 8}, "val": {"videos": val, "median_frames": 8}}})

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def colours(tmp_path_factory):
-    return write_colours(str(tmp_path_factory.mktemp("colours") / "records"))
+    # Mixed: of classes that take turns, each of two machines would see but two.
+    return write_colours(str(tmp_path_factory.mktemp("colours") / "records"), mixed=True)
 
 
 def start(data, folder, kind, precision="float32", **environment):
