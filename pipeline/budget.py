@@ -200,9 +200,8 @@ def measure(config: Config, folder: str, sources: Sequence[str]) -> Throughput:
 
 
 def _storing_speed(config: Config, sources: Sequence[str]) -> dict[str, float]:
-    from components.video_example_gen.decode import Rejected
-
-    from components.video_example_gen.encode import store
+    from expansion.video.decode import Rejected
+    from expansion.video.frames import store
 
     pixels = written = 0
     began = time.process_time()
