@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from expansion import files
+from expansion.racing import rung_epoch
 from expansion.spec import Spec
 from expansion.training.recipe import ClipSettings, Recipe
 
@@ -24,7 +25,7 @@ CLIPS = ClipSettings(jitter=(1.05, 1.2), eval_scale=1.1, flip=False, views=2)
 VIDEOS = {"train": 40, "val": 25, "test": 30}  # of each class
 CLASSES = 8
 SEEDS = range(5)
-RUNG_VIEWS, RUNG_EPOCHS = 1, (2, 3, 5)
+RUNG_VIEWS, RUNGS = 1, (0.2, 0.3, 0.5)
 FRAMES, PIXELS = 16, 40
 
 
@@ -34,7 +35,7 @@ class Training:
 
     Args:
         key: its name, from all that it depends on; the seed's parent is "".
-        rungs: for each of RUNG_EPOCHS, which validation videos were right, of RUNG_VIEWS views.
+        rungs: for each of rung_epochs, which validation videos were right, of RUNG_VIEWS views.
         curve: accuracy on training clips after each epoch.
         correct, test: which videos of a split were right at the end, of CLIPS.views views.
         start, epoch, evaluate, rung: seconds until the first epoch's end (less one epoch), of an epoch, of the last
@@ -69,6 +70,11 @@ class Training:
     def as_dict(self) -> dict:
         return vars(self) | {"spec": self.spec.as_dict(), "correct": _text(self.correct), "test": _text(self.test),
                              "rungs": [_text(rung) for rung in self.rungs]}
+
+
+def rung_epochs(recipe: Recipe) -> tuple[int, ...]:
+    """The epochs after which a training is evaluated as at a rung."""
+    return tuple(sorted({rung_epoch(share, recipe.epochs) for share in RUNGS}))
 
 
 def _bits(text: str) -> tuple[bool, ...]:
@@ -112,19 +118,19 @@ class Pool:
         self.folder, self.train = folder, train
         self.trained = 0
 
-    def get(self, spec: Spec, seed: int, parent: str = "") -> Training:
+    def get(self, spec: Spec, seed: int, parent: str = "", recipe: Recipe = RECIPE) -> Training:
         """A training of a spec from a seed, or from a parent's weights."""
-        said = json.dumps([spec.as_dict(), seed, parent, RECIPE.model_dump(mode="json"), VIDEOS, FRAMES, PIXELS])
+        said = json.dumps([spec.as_dict(), seed, parent, recipe.model_dump(mode="json"), VIDEOS, FRAMES, PIXELS])
         key = hashlib.sha256(said.encode()).hexdigest()[:12]
         path = self.folder / f"{key}.json"
         if not path.exists():
             if not self.train:
                 raise KeyError(f"{spec} with seed {seed} is not among the trainings of {self.folder}")
-            files.write_json(str(path), self._made(key, spec, seed, parent).as_dict())
+            files.write_json(str(path), self._made(key, spec, seed, parent, recipe).as_dict())
             self.trained += 1
         return Training.from_dict(files.read_json(str(path)))
 
-    def _made(self, key: str, spec: Spec, seed: int, parent: str) -> Training:
+    def _made(self, key: str, spec: Spec, seed: int, parent: str, recipe: Recipe) -> Training:
         import keras
 
         from expansion.complexity import complexity
@@ -137,7 +143,7 @@ class Pool:
         data = VideoDataset.open(data_folder(self.folder))
         keras.backend.clear_session()
         began = time.perf_counter()
-        model = new_model(spec, data, RECIPE, seed)
+        model = new_model(spec, data, recipe, seed)
         if parent:
             start_from(model, load_model(str(self.folder / f"{parent}.keras")))
         network = keras_network(model, spec.size)
@@ -145,12 +151,12 @@ class Pool:
 
         def at_rung(epoch, epochs, logs):
             ends.append(time.perf_counter())
-            if epoch not in RUNG_EPOCHS:
+            if epoch not in rung_epochs(recipe):
                 return
             rungs.append(tuple(map(bool, evaluate_network(network, data, "val", rung_clips).correct)))
             rung_seconds.append(time.perf_counter() - ends[-1])
 
-        history = train(model, data, RECIPE, CLIPS, seed=seed, on_epoch=at_rung)
+        history = train(model, data, recipe, CLIPS, seed=seed, on_epoch=at_rung)
         epochs = sorted(end - before for before, end in zip(ends, ends[1:]))  # few of them have a rung within
         epoch = epochs[len(epochs) // 2]
         trained = time.perf_counter()

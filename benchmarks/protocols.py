@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
@@ -19,7 +19,6 @@ from benchmarks.pool import (
     FRAMES,
     PIXELS,
     RECIPE,
-    RUNG_EPOCHS,
     RUNG_VIEWS,
     SEED,
     SEEDS,
@@ -27,6 +26,7 @@ from benchmarks.pool import (
     Pool,
     Training,
     limit_threads,
+    rung_epochs,
 )
 from expansion.axes import Limits
 from expansion.racing import RaceSettings, rung_epoch
@@ -35,12 +35,30 @@ from expansion.seeds import SeedSettings
 from expansion.selection import wilson
 from expansion.show.console import make_console, make_table
 from expansion.steps import Rung
+from expansion.training.recipe import Recipe
 
 EXTRA = SeedSettings(extra=4, std=0.02)
 RACE = RaceSettings(on=True, rungs=(0.3, 0.5), views=RUNG_VIEWS)
+SHORT = RECIPE.model_copy(update={"by_step": {1: {"epochs": 3}}})  # all steps but the seed's
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a search is run: what differs from the paper's settings, and the recipe."""
+
+    settings: dict = field(default_factory=dict)
+    recipe: Recipe = RECIPE
+
+
 PROTOCOLS = {
-    "paper": {}, "adaptive seeds": {"seeds": EXTRA}, "racing": {"race": RACE}, "warm start": {"warm_start": True},
-    "racing and warm start": {"race": RACE, "warm_start": True},
+    "paper": Protocol(),
+    "adaptive seeds": Protocol({"seeds": EXTRA}),
+    "racing": Protocol({"race": RACE}),
+    "warm start": Protocol({"warm_start": True}),
+    "racing, warm start": Protocol({"race": RACE, "warm_start": True}),
+    "warm start, short": Protocol({"warm_start": True}, SHORT),
+    "racing, warm start, short": Protocol({"race": RaceSettings(on=True, views=RUNG_VIEWS), "warm_start": True}, SHORT),
+    "short": Protocol({}, SHORT),
 }
 
 
@@ -54,10 +72,10 @@ class Cell:
     path: tuple[str, ...]
 
 
-def run(pool: Pool, seed: int, steps: int = 1, **settings) -> Cell:
+def run(pool: Pool, seed: int, steps: int = 1, protocol: Protocol = Protocol()) -> Cell:
     """Runs a search whose trainings come from a pool; in a race only the epochs that were run are counted."""
     search = Search(SearchSettings(seed=SEED, classes=CLASSES, axes=AXES, steps=steps,
-                                   limits=Limits(span=FRAMES, size=PIXELS), **settings))
+                                   limits=Limits(span=FRAMES, size=PIXELS), **protocol.settings))
     macs = seconds = 0.0
     made: dict[str, Training] = {}
     epochs_done: dict[str, int] = {}
@@ -71,9 +89,10 @@ def run(pool: Pool, seed: int, steps: int = 1, **settings) -> Cell:
             search.started(candidate, str(len(made)))
         name, parent = candidate.trial_id, search.parent(step)
         key = made[parent.trial_id].key if parent and search.settings.warm_start else ""
-        training = made.setdefault(name, pool.get(candidate.spec, seed + candidate.seed, key))
+        recipe = protocol.recipe.at(step.step)
+        training = made.setdefault(name, pool.get(candidate.spec, seed + 10 * candidate.seed, key, recipe))
         rung = search.rung(name)
-        until = int(RECIPE.epochs) if rung is None else rung_epoch(search.settings.race.rungs[rung], RECIPE.epochs)
+        until = int(recipe.epochs) if rung is None else rung_epoch(search.settings.race.rungs[rung], recipe.epochs)
         epochs = until - epochs_done.get(name, 0)
         epochs_done[name] = until
         views = CLIPS.views if rung is None else RUNG_VIEWS
@@ -82,7 +101,7 @@ def run(pool: Pool, seed: int, steps: int = 1, **settings) -> Cell:
         if rung is None:
             search.completed(name, training.accuracy, {}, training.correct)
         else:
-            right = training.rungs[RUNG_EPOCHS.index(until)]
+            right = training.rungs[rung_epochs(recipe).index(until)]
             search.paused(name, Rung(until, sum(right) / len(right), right, training.curve[:until]))
     return Cell(macs, seconds, made[search.path[-1].trial_id].test, tuple(c.axis for c in search.path[1:]))
 
@@ -131,7 +150,7 @@ def main() -> None:
     cells: dict[str, list[Cell]] = {name: [] for name in PROTOCOLS if name in {"paper", *asked.only}}
     for seed in seeds:  # seed by seed, so that a run that is stopped has whole ones
         for name in cells:
-            cells[name].append(run(pool, seed, asked.steps, **PROTOCOLS[name]))
+            cells[name].append(run(pool, seed, asked.steps, PROTOCOLS[name]))
             print(json.dumps({"seed": seed, "protocol": name, "path": cells[name][-1].path}), flush=True)
     make_console().print(table(cells, with_all_seeds(pool, seeds, asked.steps)))
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.pool import RECIPE, RUNG_EPOCHS, RUNG_VIEWS, SEEDS, VIDEOS, Training
+from benchmarks.pool import RECIPE, RUNG_VIEWS, SEEDS, VIDEOS, Training, rung_epochs
 from expansion.complexity import complexity
 from expansion.racing import RaceSettings, Runner, race, rung_epoch
 from expansion.search import Search, SearchSettings
@@ -133,14 +133,15 @@ def small_steps(warm: bool = False) -> list[Recorded]:
 
 
 def _of_pool(training: Training) -> Candidate:
-    rungs = {epoch: (sum(right) / len(right), right) for epoch, right in zip(RUNG_EPOCHS, training.rungs)}
+    rungs = {epoch: (sum(right) / len(right), right) for epoch, right in zip(rung_epochs(RECIPE), training.rungs)}
     return Candidate(str(training.spec), training.macs, training.params, training.accuracy, training.correct, rungs)
 
 
 def write_small(pool: Path) -> int:
-    """Gathers a pool's trainings into small.json; returns how many."""
-    files = [path for path in sorted(pool.glob("*.json"))]
-    found = sorted((json.loads(path.read_text(encoding="utf-8")) for path in files), key=lambda t: (t["seed"], t["key"]))
+    """Gathers a pool's full trainings, those of further seeds aside, into small.json; returns how many."""
+    trainings = [json.loads(path.read_text(encoding="utf-8")) for path in pool.glob("*.json")]
+    found = sorted((t for t in trainings if len(t["curve"]) == RECIPE.epochs and t["seed"] in SEEDS),
+                   key=lambda t: (t["seed"], t["key"]))
     lines = ",\n".join(json.dumps(training) for training in found)
     (RECORDED / "small.json").write_text(f"[{lines}]\n", encoding="utf-8")
     return len(found)

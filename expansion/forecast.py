@@ -137,12 +137,14 @@ def step_seconds(search: Search, recipe: Recipe, videos: int, step: int, macs: S
 def seconds_left(search: Search, recipe: Recipe, videos: int) -> float | None:
     """Time that the rest of a search will take; None before a trial has completed, and for one that has ended.
 
-    Candidates that run count whole. What could end the search early, a target accuracy, is not reckoned with.
+    Candidates that run count from the rung that they came to, or whole. What could end the search early, a target
+    accuracy, is not reckoned with.
     """
     speed = measured_speed(search, recipe, videos)
     if speed is None or search.finished:
         return None
     last = search.steps[-1]
-    clips = recipe.at(last.step).epochs * videos
-    here = sum(speed.seconds(c.macs, clips) for c in last.trainings if not c.done)  # who stops early is not known yet
+    epochs = recipe.at(last.step).epochs
+    here = sum(speed.seconds(c.macs, videos * (epochs - (c.rungs[-1].epoch if c.rungs else 0)))
+               for c in last.trainings if not c.done)  # who stops early is not known yet
     return here + sum(row["seconds"] for row in steps_to_come(search, recipe, videos, speed))

@@ -6,7 +6,6 @@ dictionary form is the trace of the search, on disk as trace.json.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 
 from expansion import axes as axes_module
@@ -16,28 +15,17 @@ from expansion.constraints import broken_constraint
 from expansion.costs import Cost, CostName, cost_of
 from expansion.errors import InputError
 from expansion.latency import Latencies
-from expansion.race_steps import best_stopped, decide_rung, next_rung
+from expansion.race_steps import decide_rung, next_rung
 from expansion.search_settings import Axis, SearchSettings
-from expansion.seeds import Runs, Verdict, judge
-from expansion.selection import Decision, Scored, decide
 from expansion.spec import Spec
+from expansion.step_decisions import decide_step
 from expansion.steps import CandidateState, Rung, Step, as_dict, read_step
 from expansion.warm_start import preserved
 
-__all__ = ["Axis", "CandidateState", "NoCandidate", "Search", "SearchSettings", "Step", "reason_of"]
+__all__ = ["Axis", "CandidateState", "Search", "SearchSettings", "Step"]
 FORMAT_VERSION = 1
 
 Forecast = Callable[["Search", int, Sequence[int]], float | None]  # seconds of a step's candidates, by their MACs
-
-
-class NoCandidate(RuntimeError):
-    """Every candidate of a step failed, so the search cannot go on."""
-
-
-def reason_of(message: str | None) -> str:
-    """One line of a failure's message: the last of a traceback, else the first."""
-    lines = (message or "").strip().splitlines() or ["no reason given"]
-    return lines[-1] if lines[0].startswith("Traceback") else lines[0]
 
 
 class Search:
@@ -184,58 +172,10 @@ class Search:
             return None
         if not all(training.done for training in step.trainings):
             return None
-        if not self._decide(step):
+        if not decide_step(self.settings, step, self.parent(step)):
             return None
         self._plan_next()
         return step
-
-    def _decide(self, step: Step) -> bool:
-        """Decides a step, or has candidates trained once more: then it is False."""
-        places = [i for i, candidate in enumerate(step.candidates) if candidate.status == "completed"]
-        if not places and (instead := best_stopped(step)):
-            instead.status = "waiting"
-            return False
-        if not places:
-            reasons = "; ".join(f"{c.axis}: {reason_of(c.message)}" for c in step.candidates)
-            raise NoCandidate(f"step {step.step}: no candidate completed ({reasons})")
-        if step.kind != "expansion":
-            step.decision = Decision(places[0], (), None, None, None, "unopposed")
-            return True
-        parent, candidates = self.parent(step), [step.candidates[place] for place in places]
-        prescribed = self._prescribed(step, places)
-        judged = self._judged(parent, candidates) if prescribed is None else None
-        if judged and judged.more:
-            for index in judged.more:
-                candidates[index].again()
-            return False
-        scored = [Scored(c.axis, c.accuracy, c.cost, c.params, c.correct) for c in candidates]
-        decision = decide(parent.accuracy, parent.cost, scored, prescribed, judged)
-        for candidate, gain in zip(candidates, decision.gains):
-            candidate.gain = gain
-        if decision.verdict == "unopposed" and best_stopped(step):
-            decision = dataclasses.replace(decision, verdict="others stopped")
-        step.decision = decision.among(places)
-        return True
-
-    def _judged(self, parent: CandidateState, candidates: list[CandidateState]) -> Verdict | None:
-        """What the rule of adaptive seeds says; None where it is off, or the videos cannot be paired."""
-        seeds, videos = self.settings.seeds, {len(c.correct) for c in candidates}
-        if not seeds.extra or len(videos) > 1 or not min(videos):
-            return None
-        failed = sum(repeat.status == "failed" for candidate in candidates for repeat in candidate.repeats)
-        return judge(parent.accuracy, parent.cost,
-                     [Runs(c.axis, c.cost, c.params, c.all_correct) for c in candidates],
-                     seeds.model_copy(update={"extra": max(0, seeds.extra - failed)}))
-
-    def _prescribed(self, step: Step, places: list[int]) -> int | None:
-        """Which of the completed candidates `follow` names; None where it names none."""
-        if step.step > len(self.settings.follow):
-            return None
-        axis = self.settings.follow[step.step - 1]
-        found = next((i for i, place in enumerate(places) if axis in step.candidates[place].names), None)
-        if found is None:
-            raise NoCandidate(f"step {step.step}: {axis!r}, which the search is to follow, did not complete")
-        return found
 
     def _plan_next(self) -> None:
         step, settings = self.steps[-1], self.settings

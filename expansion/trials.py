@@ -7,7 +7,6 @@ written last, what came of it. A folder that has an outcome is never trained aga
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import time
 from collections.abc import Callable
@@ -99,17 +98,12 @@ def run(folder: str, job: Job, on_epoch: Callable[[int, int, dict], None] | None
     Raises:
         Diverged: the loss or the network's answers are no numbers.
     """
-    if job.rung is not None:
-        metrics = metrics_of(folder, rung_file(job.rung))
-        if metrics is None:
-            with _gradients_released():
-                metrics = _run_to_rung(folder, job, on_epoch)
-        return metrics
-    metrics = metrics_of(folder)
+    metrics = metrics_of(folder, OUTCOME if job.rung is None else rung_file(job.rung))
     if metrics is None:
         with _gradients_released():
             metrics = _run(folder, job, on_epoch)
-    files.remove_folder(os.path.join(folder, CHECKPOINT))
+    if job.rung is None:
+        files.remove_folder(os.path.join(folder, CHECKPOINT))
     return metrics
 
 
@@ -130,36 +124,7 @@ def _gradients_released():
 
 def _run(folder: str, job: Job, on_epoch) -> dict[str, float]:
     began = time.perf_counter()
-    keras.backend.clear_session()
-    gc.collect()
-    data = VideoDataset.open(job.data)
-    model = _new(job, data)
-    built = time.perf_counter()
-    history = _trained(model, data, folder, job, on_epoch)
-    trained = time.perf_counter()
-    network = keras_network(model, job.clips.evaluation_size(model.spec.size))
-    evaluation, latency = evaluate_network(network, data, "val", job.clips), network.latency()
-    if not np.isfinite(evaluation.probabilities).all():
-        raise Diverged("the network's answers are no numbers")
-    ended = time.perf_counter()
-    save_model(model, os.path.join(folder, files.KERAS_MODEL))
-    metrics = _metrics(evaluation, history) | {"latency_ms": 1000 * latency} | _times(
-        job, built - began, trained - built, ended - trained, time.perf_counter() - began)
-    step, candidate = _described(job, len(data.classes))
-    summaries.write_candidate(job.logs, step, candidate, metrics, evaluation, job.recipe, data.classes,
-                              lambda: take_samples(data, "val", model.spec, job.clips, evaluation))
-    files.write_json(os.path.join(folder, OUTCOME), {
-        "correct": [bool(value) for value in evaluation.correct], "video_ids": evaluation.video_ids,
-        "labels": evaluation.labels.tolist(), "predictions": evaluation.predictions.tolist(),
-        "history": history, "metrics": metrics,
-    })
-    return metrics
-
-
-def _run_to_rung(folder: str, job: Job, on_epoch) -> dict[str, float]:
-    began = time.perf_counter()
-    keras.backend.clear_session()
-    gc.collect()
+    keras.backend.clear_session()  # collects garbage, too
     data = VideoDataset.open(job.data)
     model = _new(job, data)
     built = time.perf_counter()
@@ -169,13 +134,36 @@ def _run_to_rung(folder: str, job: Job, on_epoch) -> dict[str, float]:
     evaluation = evaluate_network(network, data, "val", job.clips)
     if not np.isfinite(evaluation.probabilities).all():
         raise Diverged("the network's answers are no numbers")
+    metrics = _metrics(evaluation, history)
+    if job.rung is None:
+        metrics["latency_ms"] = 1000 * network.latency()
     ended = time.perf_counter()
-    metrics = _metrics(evaluation, history) | _times(
-        job, built - began, trained - built, ended - trained, ended - began)
-    files.write_json(os.path.join(folder, rung_file(job.rung)), {
-        "epoch": job.until, "correct": [bool(value) for value in evaluation.correct], "curve": history["accuracy"],
-        "metrics": metrics})
+    if job.rung is None:
+        save_model(model, os.path.join(folder, files.KERAS_MODEL))
+    metrics |= _times(job, built - began, trained - built, ended - trained, time.perf_counter() - began)
+    if job.rung is None:
+        _keep(folder, job, model, data, history, evaluation, metrics)
+    else:
+        files.write_json(os.path.join(folder, rung_file(job.rung)), {
+            "epoch": job.until, "correct": _correct(evaluation), "curve": history["accuracy"], "metrics": metrics})
     return metrics
+
+
+def _keep(folder: str, job: Job, model: X3D, data: VideoDataset, history: dict, evaluation: Evaluation,
+          metrics: dict[str, float]) -> None:
+    """Writes what a finished trial is looked at by, and its outcome last."""
+    step, candidate = _described(job, len(data.classes))
+    summaries.write_candidate(job.logs, step, candidate, metrics, evaluation, job.recipe, data.classes,
+                              lambda: take_samples(data, "val", model.spec, job.clips, evaluation))
+    files.write_json(os.path.join(folder, OUTCOME), {
+        "correct": _correct(evaluation), "video_ids": evaluation.video_ids,
+        "labels": evaluation.labels.tolist(), "predictions": evaluation.predictions.tolist(),
+        "history": history, "metrics": metrics,
+    })
+
+
+def _correct(evaluation: Evaluation) -> list[bool]:
+    return [bool(value) for value in evaluation.correct]
 
 
 def _times(job: Job, build: float, train: float, evaluate: float, seconds: float) -> dict[str, float]:

@@ -22,7 +22,7 @@ from expansion.network.model import X3D
 from expansion.oracle import OBJECTIVE, ExpansionOracle
 from expansion.race_steps import next_rung
 from expansion.racing import rung_epoch
-from expansion.search import CandidateState, NoCandidate, Search, SearchSettings, Step
+from expansion.search import CandidateState, Search, SearchSettings, Step
 from expansion.show import summaries
 from expansion.show.charts import phases_of_all
 from expansion.show.figure import save_figure
@@ -30,6 +30,7 @@ from expansion.show.progress import SearchProgress
 from expansion.show.tables import percent
 from expansion.show.wandb_logger import WandbLogger
 from expansion.show.wandb_settings import WandbSettings
+from expansion.step_decisions import NoCandidate
 from expansion.training.dataset import VideoDataset
 from expansion.training.fit import load_model
 from expansion.training.recipe import ClipSettings, Recipe

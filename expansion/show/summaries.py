@@ -20,12 +20,13 @@ from tensorboard.plugins.hparams import metadata
 from expansion import files
 from expansion.evaluation.evaluate import Evaluation
 from expansion.evaluation.samples import Sample, samples_figure
-from expansion.search import CandidateState, Search, Step, reason_of
+from expansion.search import CandidateState, Search, Step
 from expansion.show.boards import CURVES, RESULTS, experiment, hyperparameters, layout, session_end, trial_id
 from expansion.show.charts import gains_figure, time_figure
 from expansion.show.events import Run, event_files
 from expansion.show.figure import confusion_figure, pixels, search_figure
 from expansion.show.tables import SPEC_COLUMNS, cost, failures, percent, points, spec_cells, stops, verdict
+from expansion.step_decisions import reason_of
 from expansion.training.recipe import Recipe
 
 SUMMARY = "summary"

@@ -7,9 +7,10 @@ from rich.table import Table
 
 from expansion.costs import show_cost
 from expansion.forecast import hindsight
-from expansion.search import CandidateState, Search, Step, reason_of
+from expansion.search import CandidateState, Search, Step
 from expansion.show.console import make_table
 from expansion.spending import spending
+from expansion.step_decisions import reason_of
 
 SPEC_COLUMNS = ("clip", "size", "width", "depth", "bneck")
 

@@ -14,7 +14,18 @@ from expansion.search import CandidateState, Step
 from expansion.selection import wilson
 from expansion.show.charts import classes_figure, curves_figure, gains_figure, time_figure
 from expansion.show.figure import search_figure
-from expansion.show.tables import SPEC_COLUMNS, accuracy, cost, duration, percent, points, spec_cells, stops, verdict
+from expansion.show.tables import (
+    SPEC_COLUMNS,
+    accuracy,
+    cost,
+    duration,
+    how_right,
+    percent,
+    points,
+    spec_cells,
+    stops,
+    verdict,
+)
 from expansion.spending import spending
 from pipeline.report.facts import Facts
 
@@ -97,7 +108,7 @@ def cards(facts: Facts) -> list[Card]:
                           f"{spent.stopped} candidates stopped early, {spent.full_epochs - spent.epochs:g} of "
                           f"{spent.full_epochs:g} epochs not trained"))
     if facts.seconds:
-        found.append(Card(duration(sum(facts.seconds.values())), f"for {len(facts.trained)} candidates",
+        found.append(Card(duration(sum(facts.seconds.values())), f"for {len(facts.timed)} trainings",
                           ", ".join(f"{name} {duration(value)}" for name, value in facts.seconds.items() if value >= 1)))
     return found
 
@@ -128,6 +139,12 @@ def pictures(facts: Facts) -> dict[str, Picture]:
         add("classes", classes_figure(outcome.classes, outcome.right, outcome.videos, SIZE[0]),
             f"Accuracy of each class on the {outcome.split} videos, with 95 % intervals.")
     return found
+
+
+def time_note(facts: Facts) -> str:
+    """How right the forecasts were, a sentence; "" where none was made."""
+    line = how_right(facts.search)
+    return f"{line[0].upper()}{line[1:]}." if line else ""
 
 
 # Tables

@@ -49,6 +49,11 @@ class Facts:
         return [c for step in self.search.steps for c in step.candidates if c.status == "completed"]
 
     @property
+    def timed(self) -> list[CandidateState]:
+        """Trainings whose time is known, whether they came to the end or were stopped; further seeds count."""
+        return [t for step in self.search.all_steps for t in step.trainings if "seconds" in t.metrics]
+
+    @property
     def failed(self) -> list[tuple[int, CandidateState]]:
         """(step, candidate) of those that failed."""
         return [(step.step, c) for step in self.search.steps for c in step.candidates if c.status == "failed"]

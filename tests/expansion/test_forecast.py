@@ -7,6 +7,7 @@ from expansion.forecast import Speed, hindsight, measured_speed, of_step, raced,
 from expansion.racing import RaceSettings
 from expansion.search import Search, SearchSettings
 from expansion.show.tables import how_right
+from expansion.steps import Rung
 from expansion.training.recipe import Recipe
 from tests.expansion.searches import SMALL, finished
 
@@ -73,6 +74,10 @@ def test_what_is_left_are_the_candidates_not_done_and_the_steps_not_begun():
     assert seconds_left(search, RECIPE, 100) == before
     search.failed("x", "no memory")
     assert seconds_left(search, RECIPE, 100) == pytest.approx(before - 4 - 1e-8 * waiting[0].macs * 20 * 100 / 1000)
+    search.started(waiting[1], "y")
+    search.paused("y", Rung(5, 0.3, (), ()))
+    assert seconds_left(search, RECIPE, 100) == pytest.approx(
+        before - 4 - 1e-8 * (20 * waiting[0].macs + 5 * waiting[1].macs) * 100 / 1000)
     assert seconds_left(timed(99), RECIPE, 100) is None
 
 

@@ -7,10 +7,11 @@ import pytest
 from expansion.errors import InputError
 from expansion.oracle import ExpansionOracle
 from expansion.racing import RaceSettings, Runner, race, rung_epoch
-from expansion.search import NoCandidate, Search, SearchSettings
+from expansion.search import Search, SearchSettings
 from expansion.settings import parse_settings
 from expansion.show.tables import step_table, stops
 from expansion.spec import X2D
+from expansion.step_decisions import NoCandidate
 from expansion.steps import Rung
 from tests.expansion.searches import right
 from tests.expansion.test_resume import oracle_on

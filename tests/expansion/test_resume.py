@@ -10,8 +10,9 @@ from expansion import files
 from expansion.errors import InputError
 from expansion.oracle import ExpansionOracle
 from expansion.resume import continue_search
-from expansion.search import NoCandidate, Search, SearchSettings
+from expansion.search import Search, SearchSettings
 from expansion.spec import NAMED
+from expansion.step_decisions import NoCandidate
 from expansion.trace import read_trace
 from tests.expansion.paper import top1
 from tests.expansion.test_search import run, run_oracle

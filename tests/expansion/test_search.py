@@ -9,8 +9,9 @@ from keras_tuner.src.engine import oracle as oracle_module
 from expansion.axes import Limits
 from expansion.errors import InputError
 from expansion.oracle import ExpansionOracle, spec_of
-from expansion.search import NoCandidate, Search, SearchSettings
+from expansion.search import Search, SearchSettings
 from expansion.spec import NAMED, Spec
+from expansion.step_decisions import NoCandidate
 from expansion.trace import read_trace
 from tests.expansion.paper import STEPS, top1
 

@@ -85,6 +85,16 @@ def test_the_page_of_a_race_says_who_stopped_why_and_what_was_saved(tmp_path):
     assert len(stopped) == 2  # width and bottleneck, as far as they came
 
 
+def test_the_page_tells_how_right_the_forecasts_were_and_counts_all_trainings(tmp_path):
+    search = run(Search(settings(), MADE_WITH))
+    trainings = [training for step in search.steps for training in step.trainings]
+    for training in trainings:
+        training.metrics |= {"seconds": 10.0, "train_seconds": 8.0}
+    texts = " ".join(page_of(make_run(tmp_path / "demo", search), tmp_path).texts)
+    assert "were forecast to take" in texts and f"for {len(trainings)} trainings" in texts
+    assert any(training.status == "stopped" for training in trainings)
+
+
 def test_the_page_needs_nothing_else_and_follows_the_readers_colours(tmp_path):
     page = page_of(make_run(tmp_path / "demo", finished()), tmp_path)
     assert not {"script", "link", "img", "iframe"} & set(page.names)

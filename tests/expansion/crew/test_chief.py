@@ -16,7 +16,8 @@ from expansion.crew.member import _here
 from expansion.crew.settings import WorkerSettings
 from expansion.crew.turns import Turns, Watch
 from expansion.oracle import ExpansionOracle
-from expansion.search import NoCandidate, SearchSettings
+from expansion.search import SearchSettings
+from expansion.step_decisions import NoCandidate
 from expansion.trace import OUTCOME, read_trace
 from tests.expansion.paper import top1
 from tests.expansion.test_search import run_oracle

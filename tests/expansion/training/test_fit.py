@@ -12,9 +12,9 @@ from rich.console import Console
 import expansion
 from expansion.errors import InputError
 from expansion.evaluation.evaluate import evaluate
-from expansion.search import NoCandidate
 from expansion.show.progress import SearchProgress
 from expansion.spec import Spec
+from expansion.step_decisions import NoCandidate
 from expansion.trace import read_trace
 from expansion.training.fit import Diverged, load_model, new_model, train
 from expansion.training.recipe import ClipSettings, Recipe
