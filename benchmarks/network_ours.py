@@ -36,6 +36,9 @@ def training_step(model, clips, labels):
 
 def start():
     settings = worker.settings()
+    from expansion.lean import import_keras
+
+    import_keras()  # as `x3d train` and the workers of a search do
     import keras
     import tensorflow as tf
 

@@ -20,6 +20,8 @@ import threading
 import traceback
 from collections.abc import Callable
 
+from expansion.lean import import_keras
+
 MEMORY_GROWTH = 512 << 20  # bytes that a worker may gain over its first trial before another takes its place
 
 
@@ -153,6 +155,7 @@ def main() -> None:
     folders: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(folders,), daemon=True).start()
     with contextlib.suppress(Exception):  # the first trial will tell
+        import_keras()
         importlib.import_module("expansion.trials")
     while True:
         _serve(folders.get(), lambda **event: output.write(json.dumps(event) + "\n"))

@@ -8,6 +8,7 @@ import sys
 
 from expansion.complexity import complexity, fitting_batch
 from expansion.errors import InputError
+from expansion.lean import import_keras
 from expansion.selection import wilson
 from expansion.settings import parse_settings
 from expansion.show.console import noise_to, print_json
@@ -48,7 +49,7 @@ def evaluate(names: list[str], records: str | None, split: str, *, views: int, c
     rows, labels = [], results.distinct([model.name for model in models])
     with noise_to(os.path.join(output, "log.txt"), verbose) as console:
         with waiting(console, "starting TensorFlow"):
-            from expansion.evaluation import evaluate as evaluation  # noqa: F401
+            import_keras()
         for model, label in zip(models, labels):
             row, evaluation = _one(model, label, data, split, wanted, size, batch, timing)
             results.write_model(output, label, row, evaluation)

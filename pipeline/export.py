@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from expansion.errors import InputError
+from expansion.lean import import_keras
 from expansion.settings import parse_settings
 from expansion.show.console import make_console, make_table, noise_to, print_json
 from expansion.show.progress import waiting
@@ -64,6 +65,7 @@ def export(name: str, form: str, *, output: str | None = None, integers: bool = 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     log = os.path.join(os.path.dirname(os.path.abspath(output)), "export-log.txt")
     with noise_to(log, verbose) as console, waiting(console, "exporting and checking"):
+        import_keras()
         found = _export(model, form, output, integers, data, clips, size)
     print_json(found) if as_json else _show(found)
     if found["difference"] > TOLERANCE and not integers:

@@ -7,6 +7,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from expansion.errors import InputError
+from expansion.lean import import_keras
 from expansion.show.console import make_console, make_table, noise_to, print_json
 from expansion.show.tables import percent
 from pipeline.models import find_model
@@ -37,6 +38,7 @@ def predict(name: str, videos: list[str], *, top: int = 5, views: int | None = N
     found: list[Prediction] = []
     try:
         with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt"), verbose):
+            import_keras()
             from expansion.evaluation.predict import predictions
 
             for prediction in predictions(model.path, videos, views=views, crops=crops, fps=fps or model.fps,

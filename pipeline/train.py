@@ -10,6 +10,7 @@ import traceback
 from expansion import files
 from expansion.complexity import complexity
 from expansion.errors import InputError
+from expansion.lean import import_keras
 from expansion.show.console import make_console, make_table, noise_to, print_json
 from expansion.show.progress import SearchProgress, task_progress, waiting
 from expansion.show.tables import cost, duration, percent
@@ -88,6 +89,7 @@ def train(config: Config, runs: str, *, as_json: bool = False, verbose: bool = F
 def _run(config: Config, folder: RunFolder, console, worker: int) -> tuple[dict, bool]:
     """(results, whether they were there before); of a worker that is not the chief, no results."""
     with waiting(console, "starting TensorFlow"):
+        import_keras()
         from expansion.training.distribute import make_strategy
 
         strategy = make_strategy(config.train.devices)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from expansion.network.convolutions import fill, lanes, pointwise
-from expansion.network.fused import norm_gate_swish_pointwise, norm_relu_channelwise
+from expansion.network.convolutions import fill, lanes
+from expansion.network.fused import norm_gate_swish_pointwise, pointwise_norm_relu_channelwise
 from expansion.network.layers import (
     BatchNorm,
     ChannelwiseConv3D,
@@ -100,9 +100,8 @@ class Bottleneck(keras.layers.Layer):
             return (tf.convert_to_tensor(variable.value) for variable in variables)
 
         (kernel,) = values(self.a.kernel)
-        branch = pointwise(inputs, fill(kernel, *kernel.shape[:3], lanes(self.block.inner)))
-        branch, *moments = norm_relu_channelwise(
-            branch, *values(self.a_bn.gamma, self.a_bn.beta, self.b.kernel), self.frames, self.block.spatial_stride,
+        branch, *moments = pointwise_norm_relu_channelwise(
+            inputs, fill(kernel, *kernel.shape[:3], lanes(self.block.inner)), *values(self.a_bn.gamma, self.a_bn.beta, self.b.kernel), self.frames, self.block.spatial_stride,
             self.a_bn.epsilon)
         self.a_bn.update(*moments)
         excitation = () if self.se is None else tuple(values(

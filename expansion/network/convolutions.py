@@ -75,13 +75,6 @@ class Channelwise3D:
         inside = self._pad(inputs, 0, self.border)
         upstream, padded = self._pad(upstream, 0), self._pad(upstream, self.reach)
         size = tf.shape(self._frames(inside, 0))
-        inputs_gradient = _total([
-            tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
-                input_sizes=size, filter=kernels[tap], out_backprop=self._frames(padded, 2 * self.reach - tap),
-                **self.named)
-            for tap in self.taps])
-        if self.stride > 1:
-            inputs_gradient = inputs_gradient[:, 1:self.height + 1, 1:self.width + 1]
 
         def of_kernel(tap):  # between the frames that this tap joins
             early, late = max(0, self.reach - tap), max(0, tap - self.reach)
@@ -90,7 +83,22 @@ class Channelwise3D:
                 input=self._frames(inside, late, joined), out_backprop=self._frames(upstream, early, joined),
                 filter_sizes=kernels[tap].shape, **self.named)
 
+        def of_inputs(tap):
+            return tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
+                input_sizes=size, filter=kernels[tap], out_backprop=self._frames(padded, 2 * self.reach - tap),
+                **self.named)
+
         kernel_gradients = [of_kernel(tap) for tap in self.taps]
+        if self.stride == 1:
+            inputs_gradient = _total([of_inputs(tap) for tap in self.taps])
+        else:
+            # A network's largest tensors. One after another, and when `inside` is done with, they take half the memory.
+            inputs_gradient, before = 0.0, kernel_gradients
+            for tap in self.taps:
+                with tf.control_dependencies(before):
+                    inputs_gradient += of_inputs(tap)
+                before = [inputs_gradient]
+            inputs_gradient = inputs_gradient[:, 1:self.height + 1, 1:self.width + 1]
         if self.frames == 1:
             return inputs_gradient, tf.pad(kernel_gradients[0][None], [[self.reach, self.reach]] + [[0, 0]] * 4)
         return inputs_gradient, tf.stack(kernel_gradients)

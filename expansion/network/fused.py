@@ -47,33 +47,48 @@ def _normalise_gradients(upstream, inputs, gamma, moments: Moments, epsilon: flo
         reserve_space_3=third, epsilon=epsilon, is_training=True)[:3]
 
 
-def norm_relu_channelwise(inputs, gamma, beta, kernel, frames: int, stride: int, epsilon: float):
-    """Batch norm, ReLU, 3x3x3 channel-wise convolution; keeps `inputs`.
+def _pointwise_gradients(inputs, kernel, upstream):
+    """Of the inputs and the kernel of `pointwise`."""
+    rows = tf.reshape(upstream, (-1, kernel.shape[3]))
+    of_kernel = tf.matmul(tf.reshape(inputs, (-1, kernel.shape[2])), rows, transpose_a=True)
+    below = tf.matmul(rows, tf.squeeze(kernel, (0, 1)), transpose_b=True)
+    return tf.reshape(below, (-1, *inputs.shape[1:])), tf.reshape(of_kernel, kernel.shape)
+
+
+def pointwise_norm_relu_channelwise(inputs, widen, gamma, beta, kernel, frames: int, stride: int, epsilon: float):
+    """1x1x1 convolution, batch norm, ReLU, 3x3x3 channel-wise convolution; keeps `inputs`.
+
+    The first convolution's outputs, the largest tensor of a block, are not kept: a tenth of a block's time buys it.
+
+    Args:
+        widen: kernel of the first, (1, 1, channels, inner); the second's is (3, 3, 3, inner, 1), or of fewer channels.
 
     Returns:
-        (outputs, mean, variance) of the convolution and of the batch norm.
+        (outputs, mean, variance) of the second convolution and of the batch norm.
     """
-    convolution = Channelwise3D(inputs.shape, frames, stride)
-    channels = inputs.shape[-1]
-    shapes = (channels,), (channels,), (*kernel.shape[:3], channels, 1)
+    inner = widen.shape[3]
+    convolution = Channelwise3D((*inputs.shape[:3], inner), frames, stride)
+    shapes = (inner,), (inner,), (*kernel.shape[:3], inner, 1)
 
     @tf.custom_gradient
-    def forward(inputs, *weights):
+    def forward(inputs, widen, *weights):
         gamma, beta, kernel = (fill(w, *shape) for w, shape in zip(weights, shapes))
-        outputs, moments = normalise(inputs, gamma, beta, epsilon)
+        outputs, moments = normalise(pointwise(inputs, widen), gamma, beta, epsilon)
         kernels = tf.unstack(kernel)
 
         def gradient(upstream, *_):
             with tf.control_dependencies([upstream]):  # not before it is due
-                active = tf.nn.relu(_again(inputs, gamma, beta, moments, epsilon))
+                wide = pointwise(inputs, widen)
+            active = tf.nn.relu(_again(wide, gamma, beta, moments, epsilon))
             below, of_kernel = convolution.gradients(active, kernels, upstream)
             below = tf.raw_ops.ReluGrad(gradients=below, features=active)
-            below, *of_norm = _normalise_gradients(below, inputs, gamma, moments, epsilon)
-            return (below, *map(cut, (*of_norm, of_kernel), weights))
+            below, *of_norm = _normalise_gradients(below, wide, gamma, moments, epsilon)
+            below, of_widen = _pointwise_gradients(inputs, widen, below)
+            return (below, of_widen, *map(cut, (*of_norm, of_kernel), weights))
 
         return (convolution(tf.nn.relu(outputs), kernels), moments.mean, moments.variance), gradient
 
-    return forward(inputs, gamma, beta, kernel)
+    return forward(inputs, widen, gamma, beta, kernel)
 
 
 class Excitation(NamedTuple):
@@ -137,9 +152,7 @@ def norm_gate_swish_pointwise(inputs, gamma, beta, excitation: tuple, kernel, fr
             gated = again * everywhere(gate) if gating else again
             sigmoid = tf.sigmoid(gated)
             active = gated * sigmoid
-            rows = tf.reshape(upstream, (-1, upstream.shape[-1]))
-            of_kernel = tf.matmul(tf.reshape(active, (-1, channels)), rows, transpose_a=True)
-            below = tf.reshape(tf.matmul(rows, tf.squeeze(kernel, (0, 1)), transpose_b=True), (-1, height, width, channels))
+            below, of_kernel = _pointwise_gradients(active, kernel, upstream)
             # d swish = sigmoid + swish * (1 - sigmoid)
             below = below * sigmoid + active * (below - below * sigmoid)
             of_gating = ()
@@ -148,7 +161,7 @@ def norm_gate_swish_pointwise(inputs, gamma, beta, excitation: tuple, kernel, fr
                 of_pooled, of_gating = _gate_gradients(pooled, hidden, gate, Excitation(*gating), of_gate)
                 below = below * everywhere(gate) + everywhere(of_pooled / (frames * height * width))
             below, *of_norm = _normalise_gradients(below, inputs, gamma, moments, epsilon)
-            return (below, *map(cut, (*of_norm, tf.reshape(of_kernel, kernel.shape), *of_gating), weights))
+            return (below, *map(cut, (*of_norm, of_kernel, *of_gating), weights))
 
         return (outputs, moments.mean, moments.variance), gradient
 
