@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from expansion.racing import RaceSettings
 from expansion.search import CandidateState, Search
 from expansion.settings import parse_settings
@@ -31,25 +33,29 @@ class Speed:
 def measured_speed(search: Search | None, recipe: Recipe, videos: int) -> Speed | None:
     """The speed of a search's own trials, or None where none has ended.
 
-    A line through their seconds over their work, by least squares; one point, or a line that falls, is taken as
-    START_SECONDS, at most half of the time, and work. Evaluation costs a fixed share of the work and is in it.
+    The start and the rate that fit their seconds best, by least squares: a trial that paused at rungs began several times.
+    One point, or a fit below 0, is taken as START_SECONDS, at most half of the time, and work. Evaluation costs a fixed
+    share of the work and is in it.
 
     Args:
         videos: for training.
     """
-    points = [(3 * t.macs * _epochs(t, recipe.at(step.step)) * videos / 1e9, t.metrics["seconds"])
+    points = [(_parts(t), 3 * t.macs * _epochs(t, recipe.at(step.step)) * videos / 1e9, t.metrics["seconds"])
               for step in (search.all_steps if search else []) for t in step.trainings
-              if t.metrics.get("seconds") and t.status in ("completed", "stopped", "paused") and t.rungs[1:] == ()]
+              if t.metrics.get("seconds") and t.status in ("completed", "stopped", "paused")]
     if not points:
         return None
-    work, seconds = (sum(values) / len(points) for values in zip(*points))
-    spread = sum((w - work) ** 2 for w, _ in points)
-    slope = sum((w - work) * (s - seconds) for w, s in points) / spread if spread else 0.0
-    start = seconds - slope * work
-    if slope <= 0 or start < 0:
-        start = min(START_SECONDS, seconds / 2)
-        slope = (seconds - start) / work
-    return Speed(1 / slope, start, True)
+    begun, work, seconds = np.array(points).T
+    (start, slope), _, rank, _ = np.linalg.lstsq(np.stack([begun, work], 1), seconds, rcond=None)
+    if rank < 2 or slope <= 0 or start < 0:
+        start = min(START_SECONDS, seconds.sum() / begun.sum() / 2)
+        slope = (seconds.sum() - start * begun.sum()) / work.sum()
+    return Speed(float(1 / slope), float(start), True)
+
+
+def _parts(training: CandidateState) -> int:
+    """How often a training began: once, and again after each rung that it went on from."""
+    return len(training.rungs) + (training.status == "completed")
 
 
 def _epochs(training: CandidateState, recipe: Recipe) -> float:

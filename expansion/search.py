@@ -18,7 +18,7 @@ from expansion.latency import Latencies
 from expansion.race_steps import decide_rung, next_rung
 from expansion.search_settings import Axis, SearchSettings
 from expansion.spec import Spec
-from expansion.step_decisions import decide_step
+from expansion.step_decisions import decide_step, reason_of
 from expansion.steps import CandidateState, Rung, Step, as_dict, read_step
 from expansion.warm_start import preserved
 
