@@ -58,7 +58,7 @@ def _pointwise_gradients(inputs, kernel, upstream):
 def pointwise_norm_relu_channelwise(inputs, widen, gamma, beta, kernel, frames: int, stride: int, epsilon: float):
     """1x1x1 convolution, batch norm, ReLU, 3x3x3 channel-wise convolution; keeps `inputs`.
 
-    The first convolution's outputs, the largest tensor of a block, are not kept: a tenth of a block's time buys it.
+    With a stride of 2 the first convolution's outputs are the largest tensor of their stage, and are computed again.
 
     Args:
         widen: kernel of the first, (1, 1, channels, inner); the second's is (3, 3, 3, inner, 1), or of fewer channels.
@@ -73,13 +73,14 @@ def pointwise_norm_relu_channelwise(inputs, widen, gamma, beta, kernel, frames: 
     @tf.custom_gradient
     def forward(inputs, widen, *weights):
         gamma, beta, kernel = (fill(w, *shape) for w, shape in zip(weights, shapes))
-        outputs, moments = normalise(pointwise(inputs, widen), gamma, beta, epsilon)
+        widened = pointwise(inputs, widen)
+        outputs, moments = normalise(widened, gamma, beta, epsilon)
         kernels = tf.unstack(kernel)
 
         def gradient(upstream, *_):
             with tf.control_dependencies([upstream]):  # not before it is due
-                wide = pointwise(inputs, widen)
-            active = tf.nn.relu(_again(wide, gamma, beta, moments, epsilon))
+                wide = pointwise(inputs, widen) if stride > 1 else widened
+                active = tf.nn.relu(_again(wide, gamma, beta, moments, epsilon))
             below, of_kernel = convolution.gradients(active, kernels, upstream)
             below = tf.raw_ops.ReluGrad(gradients=below, features=active)
             below, *of_norm = _normalise_gradients(below, wide, gamma, moments, epsilon)
