@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from expansion.network.constants import constant
+
 LANES = 16  # floats in a vector register of AVX-512; half of them in AVX2's
 MOST_PADDING = 0.2
 
@@ -25,12 +27,13 @@ def lanes(channels: int) -> int:
 def fill(weights, *shape: int):
     """Weights with zeros up to a shape, for channels that the tensor has only to fill vector registers."""
     paddings = [[0, whole - side] for whole, side in zip(shape, weights.shape)]
-    return tf.pad(weights, paddings) if np.any(paddings) else weights
+    return tf.pad(weights, constant(tuple(map(tuple, paddings)))) if np.any(paddings) else weights
 
 
 def cut(gradient, weights):
     """What of a gradient is the weights', not the filling's. (That of tf.pad is a dozen operations.)"""
-    return gradient if gradient.shape == weights.shape else tf.slice(gradient, [0] * len(weights.shape), weights.shape)
+    return gradient if gradient.shape == weights.shape else tf.slice(
+        gradient, constant((0,) * len(weights.shape)), constant(tuple(weights.shape)))
 
 
 def pointwise(inputs, kernel, stride: int = 1):
@@ -38,8 +41,8 @@ def pointwise(inputs, kernel, stride: int = 1):
     if stride > 1:
         inputs = inputs[:, ::stride, ::stride]
     height, width, channels = inputs.shape[1:]
-    product = tf.matmul(tf.reshape(inputs, (-1, channels)), tf.squeeze(kernel, (0, 1)))
-    return tf.reshape(product, (-1, height, width, kernel.shape[3]))
+    product = tf.matmul(tf.reshape(inputs, constant((-1, channels))), tf.squeeze(kernel, (0, 1)))
+    return tf.reshape(product, constant((-1, height, width, kernel.shape[3])))
 
 
 class Channelwise3D:
@@ -65,7 +68,9 @@ class Channelwise3D:
     def __call__(self, inputs, kernels, bias=None):
         """kernels are three of (3, 3, channels, 1), for the frames before, at and after; bias is (channels,)."""
         padded = self._pad(inputs, self.reach, self.border)
-        of_taps = [tf.nn.depthwise_conv2d(self._frames(padded, tap), kernels[tap], **self.named) for tap in self.taps]
+        of_taps = [
+            tf.raw_ops.DepthwiseConv2dNative(input=self._frames(padded, tap), filter=kernels[tap], **self.named)
+            for tap in self.taps]
         if bias is not None:
             of_taps[0] = tf.nn.bias_add(of_taps[0], bias)
         return _total(of_taps)
@@ -81,7 +86,7 @@ class Channelwise3D:
             joined = self.frames - early - late
             return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
                 input=self._frames(inside, late, joined), out_backprop=self._frames(upstream, early, joined),
-                filter_sizes=kernels[tap].shape, **self.named)
+                filter_sizes=constant(tuple(kernels[tap].shape)), **self.named)
 
         def of_inputs(tap):
             return tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
@@ -106,16 +111,16 @@ class Channelwise3D:
     def _pad(self, tensor, frames: int, border=()):
         """With so many empty frames at both ends; (frames, batch, height, width, channels) unless there is one frame."""
         if self.frames > 1:
-            tensor = tf.reshape(tensor, (self.frames, -1, *tensor.shape[1:]))
+            tensor = tf.reshape(tensor, constant((self.frames, -1, *tensor.shape[1:])))
         paddings = [[frames, frames]] * (self.frames > 1) + [[0, 0], *(border or [[0, 0], [0, 0]]), [0, 0]]
-        return tensor if not np.any(paddings) else tf.pad(tensor, paddings)
+        return tensor if not np.any(paddings) else tf.pad(tensor, constant(tuple(map(tuple, paddings))))
 
     def _frames(self, padded, first: int, count: int | None = None):
         """Some of the frames, by default as many as a clip has; folded again."""
         if self.frames == 1:
             return padded
-        some = tf.slice(padded, (first, 0, 0, 0, 0), (count or self.frames, -1, -1, -1, -1))
-        return tf.reshape(some, (-1, *padded.shape[2:]))
+        some = tf.slice(padded, constant((first, 0, 0, 0, 0)), constant((count or self.frames, -1, -1, -1, -1)))
+        return tf.reshape(some, constant((-1, *padded.shape[2:])))
 
 
 def _total(tensors):

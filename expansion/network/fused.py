@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from expansion.network.constants import constant
 from expansion.network.convolutions import Channelwise3D, cut, fill, pointwise
 
 
@@ -24,7 +25,7 @@ class Moments(NamedTuple):
 
 def normalise(inputs, gamma, beta, epsilon: float):
     """Batch norm by the batch's own moments: (outputs, Moments)."""
-    none = tf.constant([], tf.float32)
+    none = constant(())
     outputs, mean, variance, *reserve = tf.raw_ops.FusedBatchNormV3(
         x=inputs, scale=gamma, offset=beta, mean=none, variance=none, epsilon=epsilon,
         exponential_avg_factor=1.0, is_training=True)
@@ -33,8 +34,8 @@ def normalise(inputs, gamma, beta, epsilon: float):
 
 def _again(inputs, gamma, beta, moments: Moments, epsilon: float):
     """The outputs of `normalise`, in one pass."""
-    rows = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
-    biased = moments.variance * ((rows - 1) / rows)
+    one_by_rows = constant(float(inputs.shape[-1])) / tf.cast(tf.size(inputs), tf.float32)
+    biased = moments.variance - moments.variance * one_by_rows
     return tf.raw_ops.FusedBatchNormV3(
         x=inputs, scale=gamma, offset=beta, mean=moments.mean, variance=biased, epsilon=epsilon, is_training=False)[0]
 
@@ -49,10 +50,10 @@ def _normalise_gradients(upstream, inputs, gamma, moments: Moments, epsilon: flo
 
 def _pointwise_gradients(inputs, kernel, upstream):
     """Of the inputs and the kernel of `pointwise`."""
-    rows = tf.reshape(upstream, (-1, kernel.shape[3]))
-    of_kernel = tf.matmul(tf.reshape(inputs, (-1, kernel.shape[2])), rows, transpose_a=True)
+    rows = tf.reshape(upstream, constant((-1, kernel.shape[3])))
+    of_kernel = tf.matmul(tf.reshape(inputs, constant((-1, kernel.shape[2]))), rows, transpose_a=True)
     below = tf.matmul(rows, tf.squeeze(kernel, (0, 1)), transpose_b=True)
-    return tf.reshape(below, (-1, *inputs.shape[1:])), tf.reshape(of_kernel, kernel.shape)
+    return tf.reshape(below, constant((-1, *inputs.shape[1:]))), tf.reshape(of_kernel, constant(tuple(kernel.shape)))
 
 
 def pointwise_norm_relu_channelwise(inputs, widen, gamma, beta, kernel, frames: int, stride: int, epsilon: float):
@@ -111,8 +112,8 @@ def _gate_gradients(pooled, hidden, gate, weights: Excitation, upstream):
     outer = tf.raw_ops.SigmoidGrad(y=gate, dy=upstream)
     inner = tf.raw_ops.ReluGrad(gradients=tf.matmul(outer, weights.excite, transpose_b=True), features=hidden)
     of_weights = Excitation(
-        tf.matmul(pooled, inner, transpose_a=True), tf.reduce_sum(inner, 0),
-        tf.matmul(hidden, outer, transpose_a=True), tf.reduce_sum(outer, 0))
+        tf.matmul(pooled, inner, transpose_a=True), tf.reduce_sum(inner, constant((0,))),
+        tf.matmul(hidden, outer, transpose_a=True), tf.reduce_sum(outer, constant((0,))))
     return tf.matmul(inner, weights.squeeze, transpose_b=True), of_weights
 
 
@@ -132,11 +133,11 @@ def norm_gate_swish_pointwise(inputs, gamma, beta, excitation: tuple, kernel, fr
               (channels, squeezed), (squeezed,), (squeezed, channels), (channels,))
 
     def per_clip(tensor, reduce):  # (frames * batch, height, width, channels) to (batch, channels)
-        found = reduce(tensor, axis=(1, 2))
-        return found if frames == 1 else reduce(tf.reshape(found, (frames, -1, channels)), axis=0)
+        found = reduce(tensor, axis=constant((1, 2)))
+        return found if frames == 1 else reduce(tf.reshape(found, constant((frames, -1, channels))), axis=constant((0,)))
 
     def everywhere(rows):
-        return tf.reshape(rows if frames == 1 else tf.tile(rows, (frames, 1)), (-1, 1, 1, channels))
+        return tf.reshape(rows if frames == 1 else tf.tile(rows, constant((frames, 1))), constant((-1, 1, 1, channels)))
 
     @tf.custom_gradient
     def forward(inputs, *weights):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from expansion.network.constants import constant
 from expansion.network.convolutions import channelwise_3d, channelwise_time, cut, pointwise
 from expansion.network.fused import normalise
 
@@ -79,7 +80,7 @@ class BatchNorm(keras.layers.Layer):
     def update(self, mean, variance):
         """Moves the running statistics towards those of a batch, (channels or more,)."""
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(self.momentum * moving.value + (1 - self.momentum) * cut(batch, moving))
+            moving.assign(constant(self.momentum) * moving.value + constant(1 - self.momentum) * cut(batch, moving))
 
     def compute_output_shape(self, shape):
         return shape

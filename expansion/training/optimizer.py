@@ -7,6 +7,7 @@ import math
 import keras
 import tensorflow as tf
 
+from expansion.network.constants import constant
 from expansion.network.layers import register
 from expansion.training.recipe import Recipe
 
@@ -52,7 +53,7 @@ class L2SGD(keras.optimizers.SGD):
 
     def update_step(self, gradient, variable, learning_rate):
         if self.l2 and self._decays[self._get_variable_index(variable)]:
-            gradient = gradient + self.l2 * keras.ops.cast(variable, gradient.dtype)
+            gradient = gradient + tf.cast(constant(self.l2), gradient.dtype) * keras.ops.cast(variable, gradient.dtype)
         if not self.momentum or not isinstance(gradient, tf.Tensor):
             super().update_step(gradient, variable, learning_rate)
             return
@@ -60,7 +61,7 @@ class L2SGD(keras.optimizers.SGD):
         velocity = self.momentums[self._get_variable_index(variable)].value
         tf.raw_ops.ResourceApplyKerasMomentum(
             var=variable.handle, accum=velocity.handle, lr=tf.cast(learning_rate, variable.dtype),
-            grad=tf.cast(gradient, variable.dtype), momentum=tf.cast(self.momentum, variable.dtype),
+            grad=tf.cast(gradient, variable.dtype), momentum=tf.cast(constant(self.momentum), variable.dtype),
             use_nesterov=self.nesterov)
 
     def get_config(self):
