@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs and tries the second profile (TFX 1.21) in a Debian 13 made by debootstrap. Not part of CI; needs root.
 # Usage: scripts/try_on_trixie.sh ROOT [tests|demo|all]      ROOT is a folder for the system, about 6 GB; it stays.
-# The mirror and the certificates are this machine's own (MIRROR=... takes another).
+# The mirror and the certificates are this machine's own (MIRROR=... takes another). ARGS=tests/e2e runs those tests only.
 set -euo pipefail
 root=$(readlink -m "${1:?a folder for the system is expected}")
 what=${2:-all}
@@ -33,5 +33,5 @@ inside() { chroot "$root" /bin/bash -c "cd /x3d && $1"; }
 inside 'make install'
 inside '.venv/bin/python -c "import platform; print(platform.libc_ver(), platform.python_version())"'
 inside 'ls -d .venv/lib/python3*/site-packages/{tfx,tensorflow,apache_beam}-*.dist-info'
-if [ "$what" != demo ]; then inside 'make test'; fi
+if [ "$what" != demo ]; then inside "make test ARGS='${ARGS:-}'"; fi
 if [ "$what" != tests ]; then inside 'make demo'; fi
