@@ -16,7 +16,8 @@ SPEC_COLUMNS = ("clip", "size", "width", "depth", "bneck")
 
 
 def percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
+    """A share of 1; halves are rounded up, also those that float32 has moved a little."""
+    return "-" if share is None else f"{100 * share + 1e-5:.1f} %"
 
 
 def cost(macs: int) -> str:
