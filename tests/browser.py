@@ -57,7 +57,7 @@ class Browser:
 
         self._process = subprocess.Popen(
             [path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe",
-             f"--user-data-dir={folder}", "--window-size={},{}".format(*size), "about:blank"],
+             "--hide-scrollbars", f"--user-data-dir={folder}", "--window-size={},{}".format(*size), "about:blank"],
             preexec_fn=give_pipes, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(read_commands)
         os.close(write_answers)
