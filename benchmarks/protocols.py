@@ -39,7 +39,7 @@ from expansion.training.recipe import Recipe
 
 EXTRA = SeedSettings(extra=4, std=0.02)
 RACE = RaceSettings(on=True, rungs=(0.3, 0.5), views=RUNG_VIEWS)
-SHORT = RECIPE.model_copy(update={"by_step": {1: {"epochs": 3}}})  # all steps but the seed's
+SHORT = RECIPE.model_copy(update={"by_step": {1: {"epochs": 6}}})  # all steps but the seed's
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ PROTOCOLS = {
     "warm start": Protocol({"warm_start": True}),
     "racing, warm start": Protocol({"race": RACE, "warm_start": True}),
     "warm start, short": Protocol({"warm_start": True}, SHORT),
-    "racing, warm start, short": Protocol({"race": RaceSettings(on=True, views=RUNG_VIEWS), "warm_start": True}, SHORT),
+    "racing, warm start, short": Protocol({"race": RACE, "warm_start": True}, SHORT),
     "short": Protocol({}, SHORT),
 }
 
