@@ -146,24 +146,26 @@ class Pool:
         model = new_model(spec, data, recipe, seed)
         if parent:
             start_from(model, load_model(str(self.folder / f"{parent}.keras")))
-        network = keras_network(model, spec.size)
         rung_clips, rungs, ends, rung_seconds = CLIPS.model_copy(update={"views": RUNG_VIEWS}), [], [], []
+
+        def correct(split, clips=CLIPS):  # by the weights as they are now
+            return tuple(map(bool, evaluate_network(keras_network(model, spec.size), data, split, clips).correct))
 
         def at_rung(epoch, epochs, logs):
             ends.append(time.perf_counter())
             if epoch not in rung_epochs(recipe):
                 return
-            rungs.append(tuple(map(bool, evaluate_network(network, data, "val", rung_clips).correct)))
+            rungs.append(correct("val", rung_clips))
             rung_seconds.append(time.perf_counter() - ends[-1])
 
         history = train(model, data, recipe, CLIPS, seed=seed, on_epoch=at_rung)
         epochs = sorted(end - before for before, end in zip(ends, ends[1:]))  # few of them have a rung within
         epoch = epochs[len(epochs) // 2]
         trained = time.perf_counter()
-        correct = tuple(map(bool, evaluate_network(network, data, "val", CLIPS).correct))
+        val = correct("val")
         evaluate = time.perf_counter() - trained
-        test = tuple(map(bool, evaluate_network(network, data, "test", CLIPS).correct))
+        test = correct("test")
         save_model(model, str(self.folder / f"{key}.keras"))
         found = complexity(spec, len(data.classes))
         return Training(key, spec, seed, parent, found.macs, found.params, tuple(rungs), tuple(history["accuracy"]),
-                        correct, test, ends[0] - began - epoch, epoch, evaluate, sorted(rung_seconds)[len(rungs) // 2])
+                        val, test, ends[0] - began - epoch, epoch, evaluate, sorted(rung_seconds)[len(rungs) // 2])

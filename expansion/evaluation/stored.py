@@ -61,7 +61,7 @@ class Network:
 
 
 def keras_network(model: X3D, size: int | None = None) -> Network:
-    """A Keras model as a Network, for an input of `size` pixels."""
+    """A Keras model as a Network, for an input of `size` pixels. It has the weights of now, batch norm folded into them."""
     model = at_size(model, size or model.size)
     logits = folded_forward(model)
 
