@@ -39,7 +39,11 @@ from expansion.training.recipe import Recipe
 
 EXTRA = SeedSettings(extra=4, std=0.02)
 RACE = RaceSettings(on=True, rungs=(0.3, 0.5), views=RUNG_VIEWS)
-SHORT = RECIPE.model_copy(update={"by_step": {1: {"epochs": 6}}})  # all steps but the seed's
+
+
+def short(epochs: int) -> Recipe:
+    """The recipe with fewer epochs in all steps but the seed's."""
+    return RECIPE.model_copy(update={"by_step": {1: {"epochs": epochs}}})
 
 
 @dataclass(frozen=True)
@@ -56,19 +60,28 @@ PROTOCOLS = {
     "racing": Protocol({"race": RACE}),
     "warm start": Protocol({"warm_start": True}),
     "racing, warm start": Protocol({"race": RACE, "warm_start": True}),
-    "warm start, short": Protocol({"warm_start": True}, SHORT),
-    "racing, warm start, short": Protocol({"race": RACE, "warm_start": True}, SHORT),
-    "short": Protocol({}, SHORT),
+    "6 epochs": Protocol({}, short(6)),
+    "warm start, 6 epochs": Protocol({"warm_start": True}, short(6)),
+    "racing, warm start, 6 epochs": Protocol({"race": RACE, "warm_start": True}, short(6)),
+    "racing, warm start, 4 epochs": Protocol({"race": RACE, "warm_start": True}, short(4)),
 }
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A protocol run with a seed: multiply-adds, seconds on one core, which test videos the winner got right, its path."""
+    """A protocol run with a seed.
+
+    Args:
+        macs, seconds: multiply-adds of all trainings and evaluations, seconds on one core.
+        test: which test videos the winner got right.
+        scratch: the same of the winner trained from scratch in full, as a search's last training is.
+        path: the axes that were chosen.
+    """
 
     macs: float
     seconds: float
     test: tuple[bool, ...]
+    scratch: tuple[bool, ...]
     path: tuple[str, ...]
 
 
@@ -103,7 +116,9 @@ def run(pool: Pool, seed: int, steps: int = 1, protocol: Protocol = Protocol()) 
         else:
             right = training.rungs[rung_epochs(recipe).index(until)]
             search.paused(name, Rung(until, sum(right) / len(right), right, training.curve[:until]))
-    return Cell(macs, seconds, made[search.path[-1].trial_id].test, tuple(c.axis for c in search.path[1:]))
+    winner = search.path[-1]
+    return Cell(macs, seconds, made[winner.trial_id].test, pool.get(winner.spec, seed).test,
+                tuple(c.axis for c in search.path[1:]))
 
 
 def with_all_seeds(pool: Pool, seeds, steps: int = 1) -> tuple[str, ...]:
@@ -121,7 +136,7 @@ def table(cells: dict[str, list[Cell]], best: tuple[str, ...]):
     """A row a protocol; costs relative to the paper's protocol with the same seeds."""
     count = len(next(iter(cells.values())))
     shown = make_table(f"{count} seeds", "protocol", "MACs", "of paper's", "time", "of paper's", "test accuracy", "95 %",
-                       "path as by all seeds")
+                       "from scratch", "path as by all seeds")
     paper = cells["paper"]
     for name, found in cells.items():
         macs, seconds = (sum(getattr(cell, part) for cell in found) for part in ("macs", "seconds"))
@@ -130,6 +145,7 @@ def table(cells: dict[str, list[Cell]], best: tuple[str, ...]):
         shown.add_row(name, f"{macs / count / 1e9:.0f} G", f"{100 * macs / sum(c.macs for c in paper):.0f} %",
                       f"{seconds / count:.0f} s", f"{100 * seconds / sum(c.seconds for c in paper):.0f} %",
                       f"{100 * right / len(found) / videos:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}",
+                      f"{100 * sum(sum(cell.scratch) for cell in found) / len(found) / videos:.1f} %",
                       f"{sum(cell.path == best for cell in found)} of {count}")
     return shown
 
