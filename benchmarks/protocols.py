@@ -135,8 +135,8 @@ def with_all_seeds(pool: Pool, seeds, steps: int = 1) -> tuple[str, ...]:
 def table(cells: dict[str, list[Cell]], best: tuple[str, ...]):
     """A row a protocol; costs relative to the paper's protocol with the same seeds."""
     count = len(next(iter(cells.values())))
-    shown = make_table(f"{count} seeds", "protocol", "MACs", "of paper's", "time", "of paper's", "test accuracy", "95 %",
-                       "from scratch", "path as by all seeds")
+    shown = make_table(f"{count} seeds; shares of the paper's; accuracy on test videos; path as by all seeds",
+                       "protocol", "MACs", "share", "time", "share", "test", "95 %", "from scratch", "path")
     paper = cells["paper"]
     for name, found in cells.items():
         macs, seconds = (sum(getattr(cell, part) for cell in found) for part in ("macs", "seconds"))
@@ -144,7 +144,7 @@ def table(cells: dict[str, list[Cell]], best: tuple[str, ...]):
         low, high = wilson(right / len(found), videos)  # the seeds share the videos
         shown.add_row(name, f"{macs / count / 1e9:.0f} G", f"{100 * macs / sum(c.macs for c in paper):.0f} %",
                       f"{seconds / count:.0f} s", f"{100 * seconds / sum(c.seconds for c in paper):.0f} %",
-                      f"{100 * right / len(found) / videos:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}",
+                      f"{100 * right / len(found) / videos:.1f} %", f"{100 * low:.0f} to {100 * high:.0f}",
                       f"{100 * sum(sum(cell.scratch) for cell in found) / len(found) / videos:.1f} %",
                       f"{sum(cell.path == best for cell in found)} of {count}")
     return shown
