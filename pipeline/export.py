@@ -132,10 +132,11 @@ def _made_clips(spec, size: int) -> np.ndarray:
 
 def _show(found: dict) -> None:
     console = make_console()
-    table = make_table(found["output"], "export", found["format"])
+    here = os.getcwd() + os.sep
+    table = make_table(found["output"].replace(here, ""), "export", found["format"])
     table.add_row("input", f"{found['size']} pixels")
     table.add_row("file", f"{found['bytes'] / 2**20:.2f} MiB")
-    table.add_row("checked on", f"{found['checked_clips']} clips ({found['checked_on']})")
+    table.add_row("checked on", f"{found['checked_clips']} clips ({found['checked_on'].replace(here, '')})")
     table.add_row("largest difference of a probability", f"{found['difference']:.2g}")
     table.add_row("same top class as the Keras model", f"{100 * found['same_top1']:.1f} % of the clips")
     console.print(table)

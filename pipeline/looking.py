@@ -129,6 +129,7 @@ def tensorboard(run: str | None, runs: str, host: str, port: int) -> None:
     try:
         # Every step's figure is kept: the default of 10 images a tag drops some.
         subprocess.run([sys.executable, "-m", "tensorboard.main", "--logdir", logs, "--host", host, "--port", str(port),
-                        "--samples_per_plugin", "images=100,text=100"])
+                        "--samples_per_plugin", "images=100,text=100"],
+                       env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"})  # its own lines stay
     except KeyboardInterrupt:
         pass

@@ -101,7 +101,8 @@ class Bottleneck(keras.layers.Layer):
 
         (kernel,) = values(self.a.kernel)
         branch, *moments = pointwise_norm_relu_channelwise(
-            inputs, fill(kernel, *kernel.shape[:3], lanes(self.block.inner)), *values(self.a_bn.gamma, self.a_bn.beta, self.b.kernel), self.frames, self.block.spatial_stride,
+            inputs, fill(kernel, *kernel.shape[:3], lanes(self.block.inner)),
+            *values(self.a_bn.gamma, self.a_bn.beta, self.b.kernel), self.frames, self.block.spatial_stride,
             self.a_bn.epsilon)
         self.a_bn.update(*moments)
         excitation = () if self.se is None else tuple(values(

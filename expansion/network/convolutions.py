@@ -27,7 +27,12 @@ def lanes(channels: int) -> int:
 def fill(weights, *shape: int):
     """Weights with zeros up to a shape, for channels that the tensor has only to fill vector registers."""
     paddings = [[0, whole - side] for whole, side in zip(shape, weights.shape)]
-    return tf.pad(weights, constant(tuple(map(tuple, paddings)))) if np.any(paddings) else weights
+    return pad(weights, paddings)
+
+
+def pad(tensor, paddings):
+    """With so many zeros before and after, a pair for each side."""
+    return tf.pad(tensor, constant(tuple(map(tuple, paddings)))) if np.any(paddings) else tensor
 
 
 def cut(gradient, weights):
@@ -98,10 +103,11 @@ class Channelwise3D:
             inputs_gradient = _total([of_inputs(tap) for tap in self.taps])
         else:
             # A network's largest tensors. One after another, and when `inside` is done with, they take half the memory.
-            inputs_gradient, before = 0.0, kernel_gradients
+            inputs_gradient, before = None, kernel_gradients
             for tap in self.taps:
                 with tf.control_dependencies(before):
-                    inputs_gradient += of_inputs(tap)
+                    part = of_inputs(tap)
+                inputs_gradient = part if inputs_gradient is None else inputs_gradient + part
                 before = [inputs_gradient]
             inputs_gradient = inputs_gradient[:, 1:self.height + 1, 1:self.width + 1]
         if self.frames == 1:
@@ -113,7 +119,7 @@ class Channelwise3D:
         if self.frames > 1:
             tensor = tf.reshape(tensor, constant((self.frames, -1, *tensor.shape[1:])))
         paddings = [[frames, frames]] * (self.frames > 1) + [[0, 0], *(border or [[0, 0], [0, 0]]), [0, 0]]
-        return tensor if not np.any(paddings) else tf.pad(tensor, constant(tuple(map(tuple, paddings))))
+        return pad(tensor, paddings)
 
     def _frames(self, padded, first: int, count: int | None = None):
         """Some of the frames, by default as many as a clip has; folded again."""
