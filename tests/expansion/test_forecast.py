@@ -47,6 +47,8 @@ def test_the_forecast_is_compared_with_what_it_took():
     # Of the seed alone half is taken as a start; after step 1 the line is known.
     assert second.forecast == pytest.approx(second.actual) and first.forecast != pytest.approx(first.actual)
     assert "steps 1 to 2 were forecast to take" in how_right(search) and how_right(timed(99)) is None
+    search.steps = search.steps[:2]
+    assert how_right(search).startswith("step 1 was forecast to take")
 
 
 def test_the_demo_as_it_was_recorded():

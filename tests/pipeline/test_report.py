@@ -91,7 +91,7 @@ def test_the_page_tells_how_right_the_forecasts_were_and_counts_all_trainings(tm
     for training in trainings:
         training.metrics |= {"seconds": 10.0, "train_seconds": 8.0}
     texts = " ".join(page_of(make_run(tmp_path / "demo", search), tmp_path).texts)
-    assert "were forecast to take" in texts and f"for {len(trainings)} trainings" in texts
+    assert "was forecast to take" in texts and f"for {len(trainings)} trainings" in texts
     assert any(training.status == "stopped" for training in trainings)
 
 
