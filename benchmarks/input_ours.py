@@ -17,12 +17,13 @@ def seed_clips(data, spec, clip_settings, threads: int):
     import tensorflow as tf
 
     from expansion.training import clips
+    from expansion.training.videos import parse, read
 
     low, high = clip_settings.jitter
 
     def clip(number, record):
-        video = clips.parse(record)
-        frames = tf.map_fn(lambda jpeg: tf.io.decode_jpeg(jpeg, 3), video.jpeg,
+        video = parse(record)
+        frames = tf.map_fn(lambda jpeg: tf.io.decode_jpeg(jpeg, 3), video.frames,
                            fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8))
         draw = tf.random.stateless_uniform([2], tf.stack([number, 0]))
         total = tf.shape(frames)[0]
@@ -35,7 +36,7 @@ def seed_clips(data, spec, clip_settings, threads: int):
         crop = tf.image.stateless_random_crop(resized, (spec.frames, spec.size, spec.size, 3), tf.stack([number, 1]))
         return crop, video.label
 
-    return clips.read(data, "train").repeat().enumerate().map(clip, threads).batch(BATCH).prefetch(1)
+    return read(data, "train").repeat().enumerate().map(clip, threads).batch(BATCH).prefetch(1)
 
 
 def start():
@@ -46,12 +47,15 @@ def start():
     from expansion.spec import NAMED
     from expansion.training import clips
     from expansion.training.dataset import VideoDataset
+    from expansion.training.frame_index import FrameIndex
     from expansion.training.recipe import ClipSettings
 
     data, spec, clip_settings = VideoDataset.open(settings["records"]), NAMED["XS"], ClipSettings()
     about = {"tensorflow": tf.__version__}
-    if settings["way"] == "ours":
-        clips.CACHE_BYTES = 0  # as with data that are larger than memory: the records are read for every clip
+    if settings["way"] in ("whole", "memory"):  # as with records that have no index, or are not on this machine
+        FrameIndex.open = classmethod(lambda *_: None)
+    if settings["way"] == "whole":
+        clips.CACHE_BYTES = 0  # as with more of them than fit
     if settings["mode"] == "views":
         dataset = evaluation_views(data, "val", spec, clip_settings, BATCH).repeat()
     elif settings["way"] == "seed":

@@ -7,6 +7,7 @@ stopped goes on with the parts it has.
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from components.video_example_gen.settings import IngestSettings
 from components.video_example_gen.sources import Entry
 
 RECORDS, DONE = ".tfrecord", ".json"
+INDEX = ".videos", ".frames"  # of a part, as of a split; see expansion.training.frame_index
 ENCODER = "components.video_example_gen.encode:answer"  # what the workers' child processes run
 
 
@@ -55,7 +57,7 @@ def part_result(folder: str, name: str) -> dict | None:
 
 
 class WritePart(beam.DoFn):
-    """Decodes a part's videos and writes <name>.tfrecord, then <name>.json; a finished part is left alone."""
+    """Decodes a part's videos and writes <name>.tfrecord, its index, then <name>.json; a finished part is left alone."""
 
     def __init__(self, settings: IngestSettings, folder: str):
         self._settings = settings.model_dump(mode="json")
@@ -72,19 +74,27 @@ class WritePart(beam.DoFn):
 
     def process(self, part: Part):
         from components.video_example_gen.example import tfrecord
+        from expansion.training.frame_index import IndexWriter
 
         if part_result(self._folder, part.name) is not None:
             yield part.name
             return
         rows, written = [], 0
+        index = io.BytesIO(), io.BytesIO()
+        add_to_index = IndexWriter(*index).add
         with storage.writing(storage.join(self._folder, part.name + RECORDS)) as file:
             for entry, label in zip(part.entries, part.labels):
                 record, row = self._encoder.encode(entry, label)
                 rows.append(row.as_dict())
                 beam.metrics.Metrics.counter("ingest", "accepted" if row.accepted else "rejected").inc()
-                for piece in tfrecord(record) if record is not None else ():
+                if record is None:
+                    continue
+                for piece in tfrecord(record):
                     file.write(piece)
                     written += len(piece)
+                add_to_index(record)
+        for ending, content in zip(INDEX, index):
+            storage.write(storage.join(self._folder, part.name + ending), content.getvalue())
         result = {"bytes": written, "rows": rows}
         storage.write(storage.join(self._folder, part.name + DONE), json.dumps(result).encode())
         yield part.name

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from expansion.training.records import SPLITS
 from expansion.video.settings import VideoSettings
 
-RECORD_VERSION = 2  # raise it when the same input and settings would give other records
+RECORD_VERSION = 3  # raise it when the same input and settings would give other files
 
 # What can change without changing one stored record.
 _NOT_IN_RECORDS = {"videos", "labels", "timeout", "max_reject_share", "missing", "copies", "links"}

@@ -13,7 +13,7 @@ from expansion.errors import InputError
 from expansion.evaluation.stored import Network, keras_network
 from expansion.evaluation.views import evaluation_views
 from expansion.network.model import X3D
-from expansion.training.clips import labels_and_ids
+from expansion.training.videos import labels_and_ids
 from expansion.training.dataset import VideoDataset
 from expansion.training.recipe import ClipSettings
 

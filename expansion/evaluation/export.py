@@ -16,7 +16,7 @@ from expansion.evaluation.stored import Network
 from expansion.evaluation.views import ViewCutter
 from expansion.network.inference import INFERENCE_ALONE, forward, probabilities
 from expansion.network.model import X3D, at_size
-from expansion.training.clips import parse
+from expansion.training.videos import parse
 from expansion.training.recipe import ClipSettings
 
 PROBABILITIES = "probabilities"

@@ -15,7 +15,7 @@ from expansion.evaluation.stored import Network, keras_network, open_network
 from expansion.evaluation.views import ViewCutter
 from expansion.network.model import X3D
 from expansion.settings import parse_settings
-from expansion.training.clips import Video
+from expansion.training.videos import Video
 from expansion.training.recipe import ClipSettings
 from expansion.video.settings import VideoSettings
 

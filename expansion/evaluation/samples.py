@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from expansion.evaluation.evaluate import Evaluation
 from expansion.evaluation.views import ViewCutter
 from expansion.spec import Spec
-from expansion.training.clips import parse, read
+from expansion.training.videos import parse, read
 from expansion.training.dataset import VideoDataset
 from expansion.training.recipe import ClipSettings
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from expansion.spec import Spec
-from expansion.training.clips import Video, decode_clip, frame_indices, in_order, jpeg_ratio, parse, read
+from expansion.training.clips import decode_clip, frame_indices, jpeg_ratio
 from expansion.training.dataset import VideoDataset
 from expansion.training.recipe import ClipSettings
+from expansion.training.videos import Video, in_order, open_videos
 
 # Pixels of a chunk of views in bytes, and chunks decoded at a time. Resizing holds about ten times the pixels, so that
 # decoding takes no more than 4 * 16 MiB * 10, however many views a video has.
@@ -73,7 +74,7 @@ class ViewCutter:
 
     def views(self, video: Video) -> Views:
         """What the views of a video are."""
-        starts = view_starts(tf.shape(video.jpeg)[0], self.spec, self.settings.views)
+        starts = view_starts(tf.shape(video.frames)[0], self.spec, self.settings.views)
         short = tf.minimum(video.height, video.width)
         side = tf.maximum(1, tf.cast(tf.round(tf.cast(short, tf.float32) * self.window), tf.int32))
         return Views(starts, *crop_corners(video.height, video.width, side, self.settings.crops), side)
@@ -85,15 +86,19 @@ class ViewCutter:
     def _chunks_of_crop(self, views: Views):
         return -(-tf.size(views.starts) // self.chunk_views)
 
-    def chunk(self, video: Video, views: Views, number):
-        """The clips of chunk `number`, (views, frames, size, size, 3) of uint8."""
+    def chunk(self, video: Video, views: Views, number, read=lambda frames: frames):
+        """The clips of chunk `number`, (views, frames, size, size, 3) of uint8.
+
+        Args:
+            read: makes frames of the video JPEG strings, where they are not.
+        """
         crop, part = number // self._chunks_of_crop(views), number % self._chunks_of_crop(views)
         starts = views.starts[part * self.chunk_views:(part + 1) * self.chunk_views]
-        total = tf.shape(video.jpeg)[0]
+        total = tf.shape(video.frames)[0]
         indices = tf.map_fn(lambda start: frame_indices(start, total, self.spec), starts)
         # Views overlap where the video is short: each frame is decoded once.
         needed, place = tf.unique(tf.reshape(indices, [-1]))
-        pixels = decode_clip(tf.gather(video.jpeg, needed), views.tops[crop], views.lefts[crop], views.side,
+        pixels = decode_clip(read(tf.gather(video.frames, needed)), views.tops[crop], views.lefts[crop], views.side,
                              self.size, self.ratio)
         return tf.reshape(tf.gather(pixels, place), (-1, self.spec.frames, self.size, self.size, 3))
 
@@ -107,15 +112,17 @@ def evaluation_views(data: VideoDataset, split: str, spec: Spec, settings: ClipS
     """
     cutter = ViewCutter(spec, settings, size, data.short_side)
 
-    def chunks_of_video(number, record):
-        views = cutter.views(parse(record))
-        return tf.data.Dataset.from_tensor_slices(tf.range(cutter.chunks(views))).map(
-            lambda chunk: (number, record, chunk))
+    videos = open_videos(data, split)
 
-    def decode(number, record, chunk):
-        video = parse(record)
-        clips = cutter.chunk(video, cutter.views(video), chunk)
+    def chunks_of_video(number, handle):
+        views = cutter.views(videos.video(handle))
+        return tf.data.Dataset.from_tensor_slices(tf.range(cutter.chunks(views))).map(
+            lambda chunk: (number, handle, chunk))
+
+    def decode(number, handle, chunk):
+        video = videos.video(handle)
+        clips = cutter.chunk(video, cutter.views(video), chunk, videos.read)
         return clips, tf.fill([tf.shape(clips)[0]], number)
 
-    dataset = read(data, split).enumerate().flat_map(chunks_of_video).map(decode, CHUNKS).unbatch()
+    dataset = videos.handles().enumerate().flat_map(chunks_of_video).map(decode, CHUNKS).unbatch()
     return in_order(dataset.batch(batch).prefetch(1))

@@ -1,7 +1,8 @@
-"""Clips from records by tf.data: choose the frames first, then decode only those, cropped.
+"""Clips from records by tf.data: choose the frames first, then read and decode only those, cropped.
 
-Phases: read, parse, choose frames and window, decode and crop, resize, batch. Randomness is stateless: the clips of an
-epoch and their order are a function of the seed and the epoch alone, whatever ran before and however many threads run.
+Phases: choose frames and window, read, decode and crop, resize, batch. Records without an index (see frame_index), or not
+on this machine, are read whole and parsed before. Randomness is stateless: the clips of an epoch and their order are a
+function of the seed and the epoch alone, whatever ran before and however many threads run.
 """
 
 from __future__ import annotations
@@ -11,44 +12,23 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from expansion.spec import Spec
-from expansion.training import records
 from expansion.training.dataset import VideoDataset
 from expansion.training.recipe import ClipSettings
+from expansion.training.videos import IndexedVideos, Video, in_order, of_files, open_videos, parse
 
 SHUFFLE_CLIPS = 1024
-CACHE_BYTES = 1 << 30  # records of a training split up to this size stay in memory
-
-
-class Video(NamedTuple):
-    """A parsed record: JPEG strings (frames,), label, size in pixels."""
-
-    jpeg: tf.Tensor
-    label: tf.Tensor
-    height: tf.Tensor
-    width: tf.Tensor
-    video_id: tf.Tensor
+CACHE_BYTES = 1 << 30  # records of a training split without an index stay in memory up to this size
 
 
 class Cut(NamedTuple):
-    """A clip that is chosen but not decoded: JPEG strings (frames,), label, square window in source pixels."""
+    """A clip that is chosen but not decoded: frames (frames,) as in Video, label, square window in source pixels."""
 
-    jpeg: tf.Tensor
+    frames: tf.Tensor
     label: tf.Tensor
     top: tf.Tensor
     left: tf.Tensor
     side: tf.Tensor
     mirrored: tf.Tensor
-
-
-def parse(record) -> Video:
-    """A serialised tf.train.Example to a Video; nothing is decoded yet."""
-    scalars = {name: tf.io.FixedLenFeature([], tf.int64) for name in (records.LABEL, records.HEIGHT, records.WIDTH)}
-    parsed = tf.io.parse_single_example(record, scalars | {
-        records.JPEG: tf.io.RaggedFeature(tf.string),
-        records.VIDEO_ID: tf.io.FixedLenFeature([], tf.string),
-    })
-    return Video(parsed[records.JPEG], tf.cast(parsed[records.LABEL], tf.int32), tf.cast(parsed[records.HEIGHT], tf.int32),
-                 tf.cast(parsed[records.WIDTH], tf.int32), parsed[records.VIDEO_ID])
 
 
 def frame_indices(start, total, spec: Spec):
@@ -90,8 +70,8 @@ def decode_clip(jpeg, top, left, side, size: int, ratio: int = 1):
 
 
 def choose_clip(video: Video, seed, spec: Spec, settings: ClipSettings) -> Cut:
-    """A random clip, nothing decoded: random start, scale, place and, if set, mirroring."""
-    total = tf.shape(video.jpeg)[0]
+    """A random clip, nothing read or decoded: random start, scale, place and, if set, mirroring."""
+    total = tf.shape(video.frames)[0]
     draw = tf.random.stateless_uniform([5], seed)
     last = tf.maximum(total - spec.span, 0)
     start = tf.minimum(tf.cast(draw[0] * tf.cast(last + 1, tf.float32), tf.int32), last)
@@ -100,48 +80,52 @@ def choose_clip(video: Video, seed, spec: Spec, settings: ClipSettings) -> Cut:
     side = tf.cast(tf.round(short / (low + draw[1] * (high - low))), tf.int32)
     top = tf.cast(draw[2] * tf.cast(video.height - side + 1, tf.float32), tf.int32)
     left = tf.cast(draw[3] * tf.cast(video.width - side + 1, tf.float32), tf.int32)
-    jpeg = tf.gather(video.jpeg, frame_indices(start, total, spec))
-    return Cut(jpeg, video.label, top, left, side, tf.logical_and(settings.flip, draw[4] < 0.5))
+    frames = tf.gather(video.frames, frame_indices(start, total, spec))
+    return Cut(frames, video.label, top, left, side, tf.logical_and(settings.flip, draw[4] < 0.5))
 
 
 def cut_clip(cut: Cut, spec: Spec, ratio: int):
-    """The pixels of a chosen clip, (frames, size, size, 3)."""
-    clip = decode_clip(cut.jpeg, cut.top, cut.left, cut.side, spec.size, ratio)
+    """The pixels of a chosen clip whose frames are JPEG strings, (frames, size, size, 3)."""
+    clip = decode_clip(cut.frames, cut.top, cut.left, cut.side, spec.size, ratio)
     clip = tf.cond(cut.mirrored, lambda: tf.reverse(clip, [2]), lambda: clip)
     return tf.ensure_shape(clip, (spec.frames, spec.size, spec.size, 3))
 
 
-def read(data: VideoDataset, split: str) -> tf.data.Dataset:
-    """Serialised records of a split, in the order of the shards."""
-    files = data.files(split)
-    return tf.data.TFRecordDataset(files, _compression(files))
+def _shuffled(dataset: tf.data.Dataset, size: int, order) -> tf.data.Dataset:
+    return dataset.shuffle(size, seed=order, reshuffle_each_iteration=False)
 
 
-def _compression(files: list[str]) -> str | None:
-    return "GZIP" if files[0].endswith(".gz") else None
+def _chosen_by_index(videos: IndexedVideos, choose, workers: int, worker: int):
+    """A function of a pass's key and order to the clips of a worker's videos, in an order of all of them."""
+    def chosen(key, order):
+        numbers = tf.data.Dataset.range(worker, videos.count, workers)
+        return _shuffled(numbers, videos.count, order).map(
+            lambda number: choose(videos.video(number), tf.random.fold_in(key, number)), tf.data.AUTOTUNE)
+
+    return chosen
 
 
-def in_order(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The dataset with the same elements in the same order in every run."""
-    options = tf.data.Options()
-    options.deterministic = True
-    options.autotune.enabled = True
-    return dataset.with_options(options)
-
-
-def _training_videos(data: VideoDataset, workers: int, worker: int):
-    """A function of a pass's key to a worker's videos; larger data come as records, the shards in a new order."""
+def _chosen_from_records(data: VideoDataset, choose, workers: int, worker: int):
+    """The same from whole records: shards in a new order, then the clips of SHUFFLE_CLIPS videos among each other."""
     files = data.files("train")
+    compressed = files[0].endswith(".gz")
     if len(files) >= workers:
         files, workers, worker = files[worker::workers], 1, 0
 
-    def records_of(files):  # with fewer files than workers, each reads all of them for its share of the records
-        return tf.data.TFRecordDataset(files, _compression(data.files("train"))).shard(workers, worker)
+    def videos_of(files):  # with fewer files than workers, each reads all of them for its share of the records
+        return of_files(files, compressed).shard(workers, worker).map(parse, tf.data.AUTOTUNE)
 
-    if data.manifest["splits"]["train"].get("bytes", 0) < CACHE_BYTES:
-        cached = records_of(files).map(parse, tf.data.AUTOTUNE).cache()
-        return lambda key: cached
-    return lambda key: records_of(tf.random.experimental.stateless_shuffle(files, key))
+    small = data.manifest["splits"]["train"].get("bytes", 0) < CACHE_BYTES
+    cached = videos_of(files).cache() if small else None
+
+    def chosen(key, order):
+        videos = cached if small else videos_of(tf.random.experimental.stateless_shuffle(files, key))
+        clips = videos.enumerate().map(
+            lambda number, video: choose(video, tf.random.fold_in(key, number)), tf.data.AUTOTUNE)
+        # Shuffled before they are decoded and without the frames that no clip needs, they are small.
+        return _shuffled(clips, min(data.videos("train"), SHUFFLE_CLIPS), order)
+
+    return chosen
 
 
 def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch: int, seed: int, *,
@@ -157,20 +141,20 @@ def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch
         workers, worker: how many share the videos, and which of them this is, from 0.
     """
     ratio = jpeg_ratio(data.short_side, spec.size, settings.jitter[1])
-    videos = data.videos("train")
-    videos_of = _training_videos(data, workers, worker)
-    epoch_clips = epoch_clips or -(-videos // batch) * batch
+    epoch_clips = epoch_clips or -(-data.videos("train") // batch) * batch
+    videos = open_videos(data, "train")
+
+    def choose(video, seed):
+        return choose_clip(video, seed, spec, settings)
+
+    if isinstance(videos, IndexedVideos):
+        chosen = _chosen_by_index(videos, choose, workers, worker)
+    else:
+        chosen = _chosen_from_records(data, choose, workers, worker)
 
     def one_pass(key):
-        def choose(number, found):
-            video = found if isinstance(found, Video) else parse(found)
-            return choose_clip(video, tf.random.fold_in(key, number), spec, settings)
-
         tf.random.set_seed(1)  # of this function's graph: else the order would hang on the global seed as well
-        order = tf.random.stateless_uniform([], key, 0, tf.int32.max, tf.int64)
-        chosen = videos_of(key).enumerate().map(choose, tf.data.AUTOTUNE)
-        # Shuffled before they are decoded and without the frames that no clip needs, they are small.
-        return chosen.shuffle(min(videos, SHUFFLE_CLIPS), seed=order, reshuffle_each_iteration=False)
+        return chosen(key, tf.random.stateless_uniform([], key, 0, tf.int32.max, tf.int64))
 
     def one_epoch(epoch):
         passes = tf.data.Dataset.range(tf.int64.max)
@@ -178,13 +162,7 @@ def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch
         return passes.flat_map(lambda number: one_pass(tf.random.fold_in(key, number))).take(epoch_clips)
 
     def clip(cut):
-        return cut_clip(cut, spec, ratio), cut.label
+        return cut_clip(cut._replace(frames=videos.read(cut.frames)), spec, ratio), cut.label
 
     dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(one_epoch)
     return in_order(dataset.map(clip, tf.data.AUTOTUNE).batch(batch, drop_remainder=True).prefetch(2))
-
-
-def labels_and_ids(data: VideoDataset, split: str) -> tuple[list[int], list[str]]:
-    """Labels and video ids of a split, in the order of its records."""
-    found = [(int(video.label), video.video_id.numpy().decode()) for video in read(data, split).map(parse)]
-    return [label for label, _ in found], [video_id for _, video_id in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from expansion.errors import InputError
 from expansion.settings import Settings
 from expansion.training import records
 from expansion.training.dataset import VideoDataset
+from expansion.training.frame_index import IndexWriter, index_paths
 from expansion.training.recipe import Recipe
 
 SHARD_BYTES = 128 << 20
@@ -125,6 +127,8 @@ def _write(data: VideoDataset, split: str, wanted: set[str], classes: list[str],
 
     number = {data.classes.index(name): index for index, name in enumerate(classes)}
     frames, labels, total, shard, writer = [], Counter(), 0, 0, None
+    rows = io.BytesIO(), io.BytesIO()
+    index = IndexWriter(*rows)
     written = os.path.join(folder, f"Split-{split}")
     os.makedirs(written, exist_ok=True)
     for serialised in tf.data.TFRecordDataset(data.files(split)).as_numpy_iterator():
@@ -137,16 +141,20 @@ def _write(data: VideoDataset, split: str, wanted: set[str], classes: list[str],
         if writer is None or shard > SHARD_BYTES:
             if writer:
                 writer.close()
+                index.next_shard()
             count = len(files.matching(os.path.join(written, "*")))
             writer, shard = tf.io.TFRecordWriter(os.path.join(written, f"data_tfrecord-{count:05d}")), 0
         content = example.SerializeToString(deterministic=True)
         writer.write(content)
+        index.add(content)
         frames.append(len(feature[records.JPEG].bytes_list.value))
         labels[classes[label]] += 1
         total, shard = total + len(content), shard + len(content)
     if writer is None:
         raise InputError(f"{data.path}: the proxy has no videos in split {split!r}")
     writer.close()
+    for path, content in zip(index_paths(folder, split), rows):
+        files.write_bytes(path, content.getvalue())
     return {"videos": len(frames), "frames": sum(frames), "bytes": total,
             "per_class": {name: labels[name] for name in classes}, "min_frames": min(frames),
             "median_frames": statistics.median(frames), "max_frames": max(frames)}

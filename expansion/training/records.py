@@ -18,4 +18,5 @@ SCALARS = (LABEL, LABEL_TEXT, VIDEO_ID, GROUP, FRAMES, FPS, HEIGHT, WIDTH, SOURC
 
 MANIFEST = "manifest.json"  # beside the Split-* folders: classes, counts, settings
 VIDEOS = "videos.jsonl"  # one line per video of the input: accepted or rejected, with the reason
+INDEX = "index"  # folder beside them: where each frame lies, see frame_index
 SPLITS = ("train", "val", "test")

@@ -105,7 +105,7 @@ def test_the_pushed_model_answers_as_the_keras_model_does(finished, config):
 
     from expansion.evaluation.evaluate import evaluate
     from expansion.evaluation.views import evaluation_views
-    from expansion.training.clips import read
+    from expansion.training.videos import read
     from expansion.training.fit import load_model
 
     result = finished[1]

@@ -59,7 +59,8 @@ def test_output_and_cache(run_pipeline, tmp_path):
     assert read(examples.uri).accepted == 8
     assert examples.properties["split_names"].string_value == '["train", "val", "test"]'
     assert examples.custom_properties["payload_format"].string_value == "FORMAT_TF_EXAMPLE"
-    assert sorted(os.listdir(examples.uri)) == ["Split-test", "Split-train", "Split-val", "manifest.json", "videos.jsonl"]
+    assert sorted(os.listdir(examples.uri)) == [
+        "Split-test", "Split-train", "Split-val", "index", "manifest.json", "videos.jsonl"]
     assert _counted(shown.uri, "train") == 4  # StatisticsGen reads the uncompressed shards
 
     again, same, _ = run_pipeline(settings)

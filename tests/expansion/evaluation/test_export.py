@@ -13,7 +13,7 @@ from expansion.evaluation.stored import keras_network, open_network
 from expansion.evaluation.views import evaluation_views
 from expansion.network.model import at_size, build_model
 from expansion.spec import Spec
-from expansion.training.clips import read
+from expansion.training.videos import read
 from expansion.training.fit import new_model, train
 from expansion.training.recipe import ClipSettings, Recipe
 

@@ -9,7 +9,7 @@ from expansion.evaluation import views as views_module
 from expansion.evaluation.views import ViewCutter, crop_corners, evaluation_views
 from expansion.settings import parse_settings
 from expansion.spec import NAMED, Spec
-from expansion.training.clips import parse
+from expansion.training.videos import parse
 from expansion.training.recipe import ClipSettings
 from tests.expansion.training.test_clips import grey, record
 
@@ -69,7 +69,7 @@ def striped(width=60):
     """A video whose grey value is its column times four."""
     image = np.broadcast_to(np.arange(width, dtype=np.uint8)[None, :, None] * 4, (40, width, 3))
     jpeg = tf.io.encode_jpeg(image, quality=100).numpy()
-    return parse(record())._replace(jpeg=tf.constant([jpeg] * 8), height=tf.constant(40), width=tf.constant(width))
+    return parse(record())._replace(frames=tf.constant([jpeg] * 8), height=tf.constant(40), width=tf.constant(width))
 
 
 def test_the_crops_show_left_centre_and_right():

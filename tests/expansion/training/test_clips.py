@@ -1,11 +1,15 @@
 """Clips: the right frames, only those decoded, deterministic; views that differ; labels that stay with their video."""
 
+import io
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from expansion import files
 from expansion.evaluation.views import evaluation_views, view_starts
 from expansion.spec import Spec
 from expansion.training import records
@@ -15,11 +19,11 @@ from expansion.training.clips import (
     decode_clip,
     frame_indices,
     jpeg_ratio,
-    labels_and_ids,
-    parse,
     training_clips,
 )
+from expansion.training.videos import IndexedVideos, RecordVideos, labels_and_ids, open_videos, parse
 from expansion.training.dataset import VideoDataset
+from expansion.training.frame_index import IndexWriter, index_paths
 from expansion.training.recipe import ClipSettings
 
 STILL = ClipSettings(jitter=(1.0, 1.0), eval_scale=1.0, flip=False, views=3)
@@ -115,7 +119,7 @@ def test_the_reduction_never_needs_enlarging(short, size, scale, ratio):
 
 def test_flip_mirrors_about_half_of_the_clips():
     jpeg = tf.io.encode_jpeg(pattern(), quality=100).numpy()
-    video = parse(record(frames=1))._replace(jpeg=tf.constant([jpeg]), height=tf.constant(48), width=tf.constant(64))
+    video = parse(record(frames=1))._replace(frames=tf.constant([jpeg]), height=tf.constant(48), width=tf.constant(64))
     settings = ClipSettings(jitter=(1.0, 1.0), flip=True)
     spec = Spec(size=48)
     mirrored = 0
@@ -142,16 +146,24 @@ def test_training_clips_are_the_same_for_the_same_seed(demo_records):
     assert np.bincount(np.concatenate([labels for _, labels in first[:6]])).tolist() == [6] * 8
 
 
-@pytest.fixture(params=["cached", "streamed"])
+@pytest.fixture(params=["indexed", "cached", "streamed"])
 def shards(request, tmp_path, monkeypatch):
-    """Ten videos, each a class of its own, in shards of 4, 3 and 3; small enough for memory, or taken for too large."""
+    """Ten videos, each a class of its own, in shards of 4, 3 and 3; without an index small enough for memory, or not."""
     if request.param == "streamed":
         monkeypatch.setattr("expansion.training.clips.CACHE_BYTES", 0)
     (tmp_path / "Split-train").mkdir()
+    rows = io.BytesIO(), io.BytesIO()
+    index = IndexWriter(*rows)
     for shard, labels in enumerate((range(4), range(4, 7), range(7, 10))):
+        if shard:
+            index.next_shard()
         with tf.io.TFRecordWriter(str(tmp_path / "Split-train" / f"data_tfrecord-0000{shard}-of-00003")) as writer:
             for label in labels:
                 writer.write(record(label=label))
+                index.add(record(label=label))
+    if request.param == "indexed":
+        for path, content in zip(index_paths(str(tmp_path), "train"), rows):
+            files.write_bytes(path, content.getvalue())
     return VideoDataset(str(tmp_path), tuple("abcdefghij"), {
         "splits": {"train": {"videos": 10, "bytes": 1000}}, "short_side": 40})
 
@@ -161,6 +173,30 @@ SPEC = Spec(frames=2, stride=4, size=16)
 
 def labels_of(batches):
     return np.concatenate([labels for _, labels in batches]).tolist()
+
+
+def without_index(data, folder):
+    shutil.copytree(data.path, folder, ignore=shutil.ignore_patterns(records.INDEX))
+    return VideoDataset.open(folder)
+
+
+@pytest.mark.parametrize("spec", [Spec(frames=2, stride=4, size=24), Spec(frames=4, stride=30, size=24)])  # and past the end
+def test_an_index_changes_nothing(demo_records, tmp_path, spec):
+    whole = without_index(demo_records, tmp_path / "whole")
+    assert isinstance(open_videos(demo_records, "train"), IndexedVideos)
+    assert isinstance(open_videos(whole, "train"), RecordVideos)
+    for one, other in zip(take(training_clips(demo_records, spec, ClipSettings(), 8, 3), 13),
+                          take(training_clips(whole, spec, ClipSettings(), 8, 3), 13), strict=True):
+        assert (one[0] == other[0]).all() and (one[1] == other[1]).all()
+    views = [list(evaluation_views(data, "val", spec, ClipSettings(views=3), 5).as_numpy_iterator())
+             for data in (demo_records, whole)]
+    for one, other in zip(*views, strict=True):
+        assert (one[0] == other[0]).all() and (one[1] == other[1]).all()
+
+
+def test_what_is_not_on_this_machine_is_read_whole(demo_records, monkeypatch):
+    monkeypatch.setattr(VideoDataset, "files", lambda *_: ["gs://bucket/Split-train/data_tfrecord-00000-of-00001"])
+    assert isinstance(open_videos(demo_records, "train"), RecordVideos)
 
 
 def test_an_epoch_is_the_same_whatever_was_before_it(shards):

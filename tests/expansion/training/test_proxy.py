@@ -5,7 +5,7 @@ import pytest
 from components.expansion_search.run import check_settings, run_search
 from expansion import InputError, Recipe
 from expansion.settings import parse_settings
-from expansion.training.clips import labels_and_ids, parse, read
+from expansion.training.videos import labels_and_ids, parse, read
 from expansion.training.proxy import ProxySettings, make_proxy
 
 
@@ -28,10 +28,10 @@ def test_classes_and_share(demo_records, tmp_path):
 
 def test_frames_are_the_same(demo_records, tmp_path):
     proxy = make_proxy(demo_records, ProxySettings(classes=2), str(tmp_path / "p"))
-    frames = {parse(record).video_id.numpy(): parse(record).jpeg.numpy().tolist() for record in read(demo_records, "train")}
+    frames = {parse(record).video_id.numpy(): parse(record).frames.numpy().tolist() for record in read(demo_records, "train")}
     for record in read(proxy, "train"):
         video = parse(record)
-        assert video.jpeg.numpy().tolist() == frames[video.video_id.numpy()]
+        assert video.frames.numpy().tolist() == frames[video.video_id.numpy()]
 
 
 def test_a_larger_share_holds_the_smaller_one_and_seeds_differ(demo_records, tmp_path):
