@@ -24,12 +24,15 @@ def training_step(model, clips, labels):
     """One step as Keras' fit runs it: forward, backward, update, metrics."""
     import tensorflow as tf
 
+    from expansion.training.graph_passes import without_passes
+
     model.make_train_function()
     batches = iter(tf.data.Dataset.from_tensors((clips, labels)).repeat())
 
     def step():
-        logs = model.train_function(batches)
-        return [float(value) for value in logs.values()]  # waits for the step
+        with without_passes(model):
+            logs = model.train_function(batches)
+            return [float(value) for value in logs.values()]  # waits for the step
 
     return step
 

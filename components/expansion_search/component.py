@@ -11,7 +11,7 @@ from tfx.types import channel, component_spec, standard_artifacts
 from components.expansion_search.artifacts import ExpansionTrace
 from components.expansion_search.executor import Executor
 
-CODE_VERSION = 3  # part of the cache key: raise it when the same inputs would give another search
+CODE_VERSION = 4  # part of the cache key: raise it when the same inputs would give another search
 
 
 class ExpansionSearchSpec(component_spec.ComponentSpec):

@@ -20,6 +20,7 @@ from expansion.training.checkpoint import Checkpoint
 from expansion.training.clips import training_clips
 from expansion.training.dataset import VideoDataset
 from expansion.training.distribute import on_one_device, prepare_fit, spread_random_states
+from expansion.training.graph_passes import without_passes
 from expansion.training.optimizer import optimizer
 from expansion.training.precise_bn import recompute_statistics
 from expansion.training.recipe import ClipSettings, Recipe
@@ -214,9 +215,10 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
             watch.append(keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, epochs, dict(logs or {}))))
         # The state is saved last: what the callbacks write of an epoch is there before the epoch counts as done.
-        model.fit(clips, epochs=last, initial_epoch=done,
-                  steps_per_epoch=per_epoch, verbose=0, shuffle=False,
-                  callbacks=[*watch, *callbacks, _History(history, state.save if state else None)])
+        with without_passes(model):
+            model.fit(clips, epochs=last, initial_epoch=done,
+                      steps_per_epoch=per_epoch, verbose=0, shuffle=False,
+                      callbacks=[*watch, *callbacks, _History(history, state.save if state else None)])
     if recipe.precise_bn:
         _precise_bn(model, data, recipe, settings, seed, last)
     if state and until is None:

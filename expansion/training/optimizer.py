@@ -51,6 +51,14 @@ class L2SGD(keras.optimizers.SGD):
         # update_step sees TensorFlow's variables, whose names are not Keras'.
         self._decays = [variable.name not in ("gamma", "beta") for variable in variables]
 
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+            return
+        # Nothing to add up. Keras would all the same, for two operations a variable; without this method it does.
+        for gradient, variable in zip(grads, trainable_variables):
+            self.update_step(gradient, variable.value, learning_rate)
+
     def update_step(self, gradient, variable, learning_rate):
         if self.l2 and self._decays[self._get_variable_index(variable)]:
             gradient = gradient + tf.cast(constant(self.l2), gradient.dtype) * keras.ops.cast(variable, gradient.dtype)
