@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -157,6 +158,7 @@ def main() -> None:
     with contextlib.suppress(Exception):  # the first trial will tell
         import_keras()
         importlib.import_module("expansion.trials")
+    gc.freeze()  # a trial's collection of garbage then does not go through all that TensorFlow and Keras are made of
     while True:
         _serve(folders.get(), lambda **event: output.write(json.dumps(event) + "\n"))
 

@@ -79,8 +79,8 @@ class BatchNorm(keras.layers.Layer):
 
     def update(self, mean, variance):
         """Moves the running statistics towards those of a batch, (channels or more,)."""
-        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(constant(self.momentum) * moving.value + constant(1 - self.momentum) * cut(batch, moving))
+        for moving, batch in ((self.moving_mean.value, mean), (self.moving_variance.value, variance)):
+            moving.assign_sub(constant(1 - self.momentum) * (moving - cut(batch, moving)), read_value=False)
 
     def compute_output_shape(self, shape):
         return shape

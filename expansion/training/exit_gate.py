@@ -17,7 +17,10 @@ SETTLE_SECONDS = 0.05  # for threads that are past the gate and not yet in Pytho
 
 
 class ExitGate:
-    """Lets a graph call Python functions until the interpreter ends; then waits for the calls under way."""
+    """Lets a graph call Python functions until the interpreter ends; then waits for the calls under way.
+
+    Whatever makes it is to be kept as long as the graph: it is what is closed in the end.
+    """
 
     def __init__(self):
         with tf.device("CPU:0"), tf.init_scope():

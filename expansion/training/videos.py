@@ -109,8 +109,9 @@ def labels_and_ids(data: VideoDataset, split: str) -> tuple[list[int], list[str]
 
 
 def in_order(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The dataset with the same elements in the same order in every run."""
+    """The dataset with the same elements in the same order in every run; reading begins with its iterator."""
     options = tf.data.Options()
     options.deterministic = True
+    options.experimental_warm_start = True  # while the training is being traced, not when it asks for a first batch
     options.autotune.enabled = True
     return dataset.with_options(options)
