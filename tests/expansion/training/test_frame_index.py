@@ -80,20 +80,27 @@ def test_no_index_is_none(data, tmp_path):
     assert FrameIndex.open(data, "train") is None
 
 
-def test_an_index_of_other_records_is_named(data, tmp_path):
-    data.manifest["splits"]["train"]["videos"] = 4
-    with pytest.raises(InputError, match=r"index/train\.videos: not the index of the records"):
+@pytest.mark.parametrize("change", ["videos", "frames", "empty", "shards"])
+def test_an_index_of_other_records_is_named(data, tmp_path, change):
+    if change == "videos":
+        data.manifest["splits"]["train"]["videos"] = 4
+    elif change == "shards":
+        (tmp_path / "Split-train" / "data_tfrecord-00001-of-00002").unlink()
+    else:
+        path = tmp_path / "index" / "train.frames"
+        path.write_bytes(path.read_bytes()[:-FRAME.itemsize] if change == "frames" else b"")
+    with pytest.raises(InputError, match=r"index/train\.videos: not the index of the records beside it; ingest again"):
         FrameIndex.open(data, "train")
 
 
 def test_a_shard_that_was_cut_is_named(data, tmp_path):
     first, last = sorted((tmp_path / "Split-train").iterdir())
+    data.manifest["files"] = {f"Split-train/{path.name}": path.stat().st_size for path in (first, last)}
     index = FrameIndex.open(data, "train")
     first.write_bytes(first.read_bytes()[:40])
     with pytest.raises(InputError, match=r"data_tfrecord-00000-of-00002: shorter than its index says; ingest again"):
         index.read(np.array([2, 4]))
-    last.write_bytes(last.read_bytes()[:-100])
-    with pytest.raises(InputError, match=r"data_tfrecord-00001-of-00002: shorter"):
+    with pytest.raises(InputError, match=r"data_tfrecord-00000-of-00002: 40 bytes, \d+ by the manifest; ingest again"):
         FrameIndex.open(data, "train")
 
 
