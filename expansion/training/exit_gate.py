@@ -17,36 +17,45 @@ SETTLE_SECONDS = 0.05  # for threads that are past the gate and not yet in Pytho
 
 
 class ExitGate:
-    """Lets a graph call Python functions until the interpreter ends; then waits for the calls under way.
+    """Lets a graph call a Python function until the interpreter ends."""
 
-    Whatever makes it is to be kept as long as the graph: it is what is closed in the end.
-    """
-
-    def __init__(self):
+    def __init__(self, function, dtype):
+        """`function` makes of an array one of its shape and of `dtype`."""
+        self._function, self._dtype = function, dtype
         with tf.device("CPU:0"), tf.init_scope():
             self._open = tf.Variable(True, trainable=False)
-        self._lock, self._calls, self._used = threading.Lock(), 0, False
-        close = weakref.WeakMethod(self._close)
-        atexit.register(lambda: (close() or (lambda: None))())
+        self._lock = threading.Lock()
+        self.calls, self.used = 0, False
+        _gates.add(self)
 
-    def call(self, function, argument, dtype):
-        """What `function` makes of a tensor, a tensor of its shape and of `dtype`; empty values after the end."""
-        def counted(value):
+    def __call__(self, argument):
+        """What the function makes of a tensor; empty values after the end."""
+        return tf.cond(self._open, lambda: tf.numpy_function(self._counted, [argument], self._dtype, stateful=False),
+                       lambda: tf.zeros(tf.shape(argument), self._dtype))
+
+    def _counted(self, value):
+        with self._lock:
+            self.calls, self.used = self.calls + 1, True
+        try:
+            return self._function(value)
+        finally:
             with self._lock:
-                self._calls, self._used = self._calls + 1, True
-            try:
-                return function(value)
-            finally:
-                with self._lock:
-                    self._calls -= 1
+                self.calls -= 1
 
-        return tf.cond(self._open, lambda: tf.numpy_function(counted, [argument], dtype, stateful=False),
-                       lambda: tf.zeros(tf.shape(argument), dtype))
-
-    def _close(self) -> None:
-        if not self._used:
-            return
+    def close(self) -> None:
+        """Lets no further calls begin."""
         self._open.assign(False)
+
+
+_gates: weakref.WeakSet[ExitGate] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Waits for the calls under way when no further ones can begin."""
+    gates = [gate for gate in _gates if gate.used]
+    for gate in gates:
+        gate.close()
+    while gates:
         time.sleep(SETTLE_SECONDS)
-        while self._calls:
-            time.sleep(SETTLE_SECONDS)
+        gates = [gate for gate in gates if gate.calls]

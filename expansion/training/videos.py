@@ -30,8 +30,7 @@ class IndexedVideos:
     """
 
     def __init__(self, index: FrameIndex):
-        self._gate = ExitGate()
-        self._index = index
+        self._read = ExitGate(index.read, tf.string)
         self.count = len(index.videos)
         self._first = tf.constant(index.first)
         self._columns = {name: tf.constant(index.videos[name]) for name in index.videos.dtype.names}
@@ -48,7 +47,7 @@ class IndexedVideos:
 
     def read(self, frames):
         """JPEG strings (frames,) of frames of one video."""
-        return tf.ensure_shape(self._gate.call(self._index.read, frames, tf.string), frames.shape)
+        return tf.ensure_shape(self._read(frames), frames.shape)
 
 
 class RecordVideos:
