@@ -112,16 +112,18 @@ def _chosen_from_records(data: VideoDataset, choose, workers: int, worker: int):
     if len(files) >= workers:
         files, workers, worker = files[worker::workers], 1, 0
 
-    def videos_of(files):  # with fewer files than workers, each reads all of them for its share of the records
-        return of_files(files, compressed).shard(workers, worker).map(parse, tf.data.AUTOTUNE)
+    def records_of(files):  # with fewer files than workers, each reads all of them for its share of the records
+        return of_files(files, compressed).shard(workers, worker)
 
     small = data.manifest["splits"]["train"].get("bytes", 0) < CACHE_BYTES
-    cached = videos_of(files).cache() if small else None
+    cached = records_of(files).map(parse, tf.data.AUTOTUNE).cache()
 
     def chosen(key, order):
-        videos = cached if small else videos_of(tf.random.experimental.stateless_shuffle(files, key))
-        clips = videos.enumerate().map(
-            lambda number, video: choose(video, tf.random.fold_in(key, number)), tf.data.AUTOTUNE)
+        def choose_one(number, found):  # parsed with its choice, a record of large data is no larger than its clip
+            return choose(found if small else parse(found), tf.random.fold_in(key, number))
+
+        videos = cached if small else records_of(tf.random.experimental.stateless_shuffle(files, key))
+        clips = videos.enumerate().map(choose_one, tf.data.AUTOTUNE)
         # Shuffled before they are decoded and without the frames that no clip needs, they are small.
         return _shuffled(clips, min(data.videos("train"), SHUFFLE_CLIPS), order)
 
