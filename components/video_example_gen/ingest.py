@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import threading
@@ -11,19 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import apache_beam as beam
-import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.video_example_gen import manifest as manifests
 from components.video_example_gen import storage
-from components.video_example_gen.dofns import DONE, INDEX, RECORDS, Part, Shard, WritePart, WriteShard, part_result, run
+from components.video_example_gen.dofns import DONE, RECORDS, Part, Shard, WritePart, WriteShard, part_result, run
 from components.video_example_gen.encode import VideoRow, rejected_row
+from components.video_example_gen.index import write_index
 from components.video_example_gen.manifest import Manifest
 from components.video_example_gen.settings import RECORD_VERSION, IngestSettings, digest
 from components.video_example_gen.sources import Entry, read_sources, shorten
 from components.video_example_gen.splits import assign, class_names, position, same_content, without_repeats
 from expansion.errors import InputError
-from expansion.training.frame_index import FRAME, VIDEO, IndexWriter, index_paths
+from expansion.training.frame_index import index_paths
 from expansion.training.records import MANIFEST, SPLITS, VIDEOS
 
 WORK = "_parts"  # beside the Split-* folders while the ingestion runs
@@ -186,7 +185,7 @@ def _ingest(plan: Plan, settings, output_dir: str, make_pipeline, work_dir, prog
     lost = [shard.path for shard in shards if storage.size(shard.path) != shard.bytes]
     if lost:
         raise RuntimeError(f"the runner reported success, but {len(lost)} of {len(shards)} shards are not whole: {lost[0]}")
-    files |= _write_index(shards, output_dir, scratch)
+    files |= write_index(shards, output_dir, scratch)
     made = manifests.build(rows, list(plan.classes), settings, plan.fingerprint, files)
     storage.write(storage.join(output_dir, MANIFEST), (made.model_dump_json(indent=2) + "\n").encode())
     storage.remove(work)
@@ -233,24 +232,6 @@ def _shards(plan: Plan, results: dict, work: str, output_dir: str, shard_bytes: 
             size = sum(results[part]["bytes"] for part in group)
             shards.append(Shard(storage.join(output_dir, f"Split-{split}", name), files, size))
     return shards
-
-
-def _write_index(shards: list[Shard], output_dir: str, scratch: str) -> dict[str, int]:
-    """Joins the parts' indexes to those of the splits: relative path -> bytes of what was written."""
-    written = {}
-    of_split = itertools.groupby(shards, key=lambda shard: shard.path.rsplit("/", 2)[-2].removeprefix("Split-"))
-    for split, of_it in of_split:
-        paths = index_paths(output_dir, split)
-        with storage.writing(paths[0], scratch) as videos, storage.writing(paths[1], scratch) as frames:
-            writer = IndexWriter(videos, frames)
-            for number, shard in enumerate(of_it):
-                if number:
-                    writer.next_shard()
-                for part in shard.parts:
-                    rows = (storage.read(part.removesuffix(RECORDS) + ending) for ending in INDEX)
-                    writer.add_rows(*map(np.frombuffer, rows, (VIDEO, FRAME)), storage.size(part))
-        written |= {"/".join(path.rsplit("/", 2)[-2:]): storage.size(path) for path in paths}
-    return written
 
 
 @contextlib.contextmanager

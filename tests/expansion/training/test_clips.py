@@ -112,7 +112,8 @@ def test_reduced_decoding_sees_the_same_window(ratio):
     assert np.abs(full - reduced).max() <= 16  # half a coarse pixel of the gradient
 
 
-@pytest.mark.parametrize("short, size, scale, ratio", [(160, 112, 1.43, 1), (320, 112, 1.43, 1), (512, 112, 1.43, 2), (40, 112, 1.4, 1)])
+@pytest.mark.parametrize(
+    "short, size, scale, ratio", [(160, 112, 1.43, 1), (320, 112, 1.43, 1), (512, 112, 1.43, 2), (40, 112, 1.4, 1)])
 def test_the_reduction_never_needs_enlarging(short, size, scale, ratio):
     assert jpeg_ratio(short, size, scale) == ratio
 
