@@ -32,7 +32,7 @@ WANDB = ["wandb>=0.16"]
 NOTEBOOKS = ["nbclient>=0.9", "nbformat>=5", "ipykernel>=6", "ipython>=7"]
 PARITY = ["torch>=2", "torchvision", "pytorchvideo==0.1.5"]  # only scripts/parity.py; docs/weights.md
 DEMO = ["scikit-learn>=1.3", *VIDEO]
-TEST = ["pytest>=8", "hypothesis>=6.100", "pytest-timeout>=2.3", *DEMO]
+TEST = ["pytest>=8", "pytest-xdist>=3.6", "pytest-timeout>=2.3", "hypothesis>=6.100", *DEMO]
 
 setup(
     name="x3d-search",

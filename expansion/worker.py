@@ -20,6 +20,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from types import ModuleType
 
 from expansion.lean import import_keras
 
@@ -146,8 +147,18 @@ def memory_in_use() -> int | None:
 # In the process
 
 
-def main() -> None:
-    """Serves folders until the input ends."""
+def _load() -> ModuleType:
+    import_keras()
+    return importlib.import_module("expansion.trials")
+
+
+def main(load: Callable[[], ModuleType] = _load) -> None:
+    """Serves folders until the input ends.
+
+    Args:
+        load: imports what runs the trials: a module with `run` and `read_job` as those of expansion.trials. It is called
+            before the first trial comes, and again at each trial until it has not raised.
+    """
     output = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
     # An interrupt at the terminal reaches this process too; the search decides what it means.
@@ -156,11 +167,10 @@ def main() -> None:
     folders: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(folders,), daemon=True).start()
     with contextlib.suppress(Exception):  # the first trial will tell
-        import_keras()
-        importlib.import_module("expansion.trials")
+        load()
     gc.freeze()  # a trial's collection of garbage then does not go through all that TensorFlow and Keras are made of
     while True:
-        _serve(folders.get(), lambda **event: output.write(json.dumps(event) + "\n"))
+        _serve(load, folders.get(), lambda **event: output.write(json.dumps(event) + "\n"))
 
 
 def _listen(folders: queue.Queue) -> None:
@@ -169,10 +179,10 @@ def _listen(folders: queue.Queue) -> None:
     os._exit(0)
 
 
-def _serve(folder: str, tell: Callable[..., object]) -> None:
+def _serve(load: Callable[[], ModuleType], folder: str, tell: Callable[..., object]) -> None:
     tell(event="began")
     try:
-        trials = importlib.import_module("expansion.trials")  # brings TensorFlow with it
+        trials = load()
         metrics = trials.run(folder, trials.read_job(folder), on_epoch=lambda epoch, epochs, logs: tell(
             event="epoch", epoch=epoch, epochs=epochs, logs={name: float(value) for name, value in logs.items()}))
     except Exception as error:

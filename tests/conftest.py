@@ -4,7 +4,15 @@ import contextlib
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# No outcome depends on how fast the machine is, and a first run here tries what CI tried. Other examples, to look for
+# faults: --hypothesis-profile=search
+ANY_SPEED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("same", derandomize=True, **ANY_SPEED)
+hypothesis.settings.register_profile("search", derandomize=False, **ANY_SPEED)
+hypothesis.settings.load_profile("same")
 
 
 def pytest_configure(config):

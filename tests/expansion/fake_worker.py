@@ -2,9 +2,10 @@
 
 import os
 import signal
-import sys
 import time
-import types
+from types import SimpleNamespace
+
+from expansion.worker import main
 
 
 def run(folder, job, on_epoch):
@@ -27,7 +28,4 @@ def run(folder, job, on_epoch):
 
 
 if __name__ == "__main__":
-    sys.modules["expansion.trials"] = types.SimpleNamespace(run=run, read_job=lambda folder: None)
-    from expansion.worker import main
-
-    main()
+    main(lambda: SimpleNamespace(run=run, read_job=lambda folder: None))

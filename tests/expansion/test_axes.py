@@ -54,7 +54,7 @@ def test_contraction_takes_the_largest_value_that_meets_the_target(axis):
     assert contract(NAMED["XS"], grown, axis, macs(NAMED["XS"])) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(AXES), st.builds(
     Spec, frames=st.integers(1, 32), stride=st.integers(2, 32), size=st.integers(32, 320),
     width=st.floats(0.3, 3), depth=st.floats(0.3, 6), bottleneck=st.floats(0.5, 4)))

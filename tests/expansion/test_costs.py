@@ -46,7 +46,6 @@ def test_the_solver_matches_candidates_in_the_cost_that_is_chosen(name):
             "spatial": "no size up to 2272 costs 2 times as much"}
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["spatial", "depth", "width", "bottleneck"]), st.floats(1.2, 5), st.builds(
     Spec, frames=st.integers(1, 8), size=st.integers(32, 200), width=st.floats(0.3, 2), depth=st.floats(0.3, 4),
     bottleneck=st.floats(0.5, 3)))

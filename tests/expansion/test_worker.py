@@ -33,8 +33,8 @@ def alive(process: int) -> bool:
 
 
 def gone(process: int) -> bool:
-    """Whether a process ends within ten seconds."""
-    for _ in range(100):
+    """Whether a process ends within a minute."""
+    for _ in range(600):
         if not alive(process):
             return True
         time.sleep(0.1)

@@ -10,6 +10,7 @@ import yaml
 
 from expansion.errors import InputError
 from pipeline.config import load_config, save_config, shipped
+from tests.commands import x3d
 from tests.expansion.paper import SPECS
 from tests.expansion.searches import finished
 from tests.pipeline.folders import make_run
@@ -17,9 +18,13 @@ from tests.pipeline.folders import make_run
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def x3d(*args, cwd=ROOT):
-    return subprocess.run([sys.executable, "-m", "pipeline.cli", *args], capture_output=True, text=True, cwd=cwd,
-                          env={"PYTHONPATH": str(ROOT), "PATH": ""}, timeout=300)
+def test_a_process_of_its_own_ends_as_a_call_here(tmp_path):
+    """The other tests of commands call them in this process."""
+    for args in (["describe", "X2D"], ["plan", "--config", "nowhere.yaml"]):
+        done = subprocess.run([sys.executable, "-m", "pipeline.cli", *args], capture_output=True, text=True, cwd=tmp_path,
+                              env={"PYTHONPATH": str(ROOT), "PATH": ""}, timeout=300)
+        here = x3d(*args, cwd=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (here.returncode, here.stdout, here.stderr)
 
 
 def test_describe_prints_the_papers_figures_to_the_digit():
@@ -37,7 +42,7 @@ def test_what_needs_no_tensorflow_does_not_load_it(args):
             "try:\n    main()\nexcept SystemExit as e:\n    assert not e.code, e.code\n"
             "heavy = {'tensorflow', 'keras', 'tfx', 'apache_beam', 'matplotlib'} & set(sys.modules)\n"
             "assert not heavy, heavy")
-    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0, done.stderr
 
 
@@ -146,7 +151,7 @@ def test_ctrl_c_is_one_line_and_130(tmp_path):
     code = ("import os, signal, sys\nfrom pipeline import cli, planning\n"
             "planning.describe = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
             "sys.argv = ['x3d', 'describe', 'M']\ncli.main()")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert (done.returncode, done.stderr, done.stdout) == (130, "x3d: stopped\n", "")
 
 
@@ -159,7 +164,7 @@ def test_bash_completes_commands_and_runs(tmp_path):
                        "COMP_WORDS": " ".join(["x3d", *words]), "COMP_CWORD": str(len(words))}
         code = "import sys; sys.argv = ['x3d']; from pipeline.cli import app; app(prog_name='x3d')"
         return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path,
-                              timeout=60).stdout.split()
+                              timeout=300).stdout.split()
 
     assert complete("rep") == ["reproduce", "report"]
     assert complete("show", "f") == ["falls", "fights"]

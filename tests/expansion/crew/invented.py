@@ -2,9 +2,10 @@
 
 import json
 import os
-import sys
 import time
-import types
+from types import SimpleNamespace
+
+from expansion.worker import main
 
 
 def run(folder, job, on_epoch):
@@ -31,7 +32,4 @@ def read_job(folder):
 
 
 if __name__ == "__main__":
-    sys.modules["expansion.trials"] = types.SimpleNamespace(run=run, read_job=read_job)
-    from expansion.worker import main
-
-    main()
+    main(lambda: SimpleNamespace(run=run, read_job=read_job))

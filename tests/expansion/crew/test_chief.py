@@ -24,10 +24,10 @@ from tests.expansion.test_search import run_oracle
 
 FAKE = (sys.executable, "-m", "tests.expansion.crew.invented")
 SETTINGS = SearchSettings(steps=1)
-LOST = WorkerSettings(count=2, threads=1, lost_after=0.6)
+PATIENT = WorkerSettings(count=2, threads=1, lost_after=600)  # on a busy machine too nobody is taken for lost
 
 
-def chief_on(folder, settings=SETTINGS, what="", shown=None, lost=LOST) -> Chief:
+def chief_on(folder, settings=SETTINGS, what="", shown=None, lost=PATIENT) -> Chief:
     """A chief whose jobs are read by tests.expansion.crew.invented; `what` a trial does hangs on its axis."""
     oracle = ExpansionOracle(settings)
     oracle._set_project_dir(str(folder), "search")
@@ -49,7 +49,7 @@ def crew_on(folder, kind=CHIEF, count=2) -> Crew:
     return Crew(make_members(lambda: str(folder / "search"), kind, count, poll=0.02, command=FAKE))
 
 
-def until_done(chief, crew, seconds=60.0):
+def until_done(chief, crew, seconds=300.0):
     ends = time.monotonic() + seconds
     chief.begin()
     crew.start()
@@ -101,11 +101,12 @@ def test_two_members_find_what_one_process_finds(tmp_path):
 
 def test_the_chief_alone_decides_and_others_join_and_die(tmp_path):
     """No members of its own; one that is lost in the middle of a trial, one that comes later and goes on from its epoch."""
-    chief = chief_on(tmp_path, SearchSettings(steps=0), lost=LOST.model_copy(update={"count": 0}))
+    alone = PATIENT.model_copy(update={"count": 0, "lost_after": 0.6})
+    chief = chief_on(tmp_path, SearchSettings(steps=0), lost=alone)
     chief.begin()
     folder = str(tmp_path / "search")
     dead = Turns(os.path.join(folder, "trial_0000"), "worker who dies")
-    lease = Watch(LOST.lost_after).take(dead)
+    lease = Watch(alone.lost_after).take(dead)
     lease.renew({"epoch": 1, "epochs": 2, "logs": {}})
     files.write_text(os.path.join(dead.work(lease.number), "checkpoint", "state"), "after epoch 1")
     search = until_done(chief, crew_on(tmp_path, "worker", 1))
@@ -119,9 +120,9 @@ def test_a_chief_that_is_started_again_takes_in_what_was_done_and_waits_for_nobo
     first.begin()
     folder = str(tmp_path / "search")
     Watch(1e9).take(Turns(os.path.join(folder, "trial_0000"), "chief of old, member 0"))
-    began = time.monotonic()
-    search = until_done(chief_on(tmp_path, lost=LOST.model_copy(update={"lost_after": 1e6})), crew_on(tmp_path))
-    assert same(search, whole(tmp_path / "whole")) and time.monotonic() - began < 1000
+    # A wait for the lease to run out would not end within the test's own limit.
+    search = until_done(chief_on(tmp_path, lost=PATIENT.model_copy(update={"lost_after": 1e6})), crew_on(tmp_path))
+    assert same(search, whole(tmp_path / "whole"))
 
 
 def test_what_was_handed_in_while_no_chief_was_there_is_taken_in_once(tmp_path):

@@ -132,7 +132,7 @@ ACTIONS = st.lists(st.tuples(st.sampled_from(["take", "renew", "done", "failed",
                              st.integers(0, 3), st.floats(0, 2 * LOST_AFTER)), min_size=5, max_size=60)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ACTIONS)
 def test_whatever_happens_one_result_counts(tmp_path_factory, actions):
     """Any interleaving of four workers: one holds the trial at a time, and nobody hands in who does not hold it."""

@@ -8,7 +8,8 @@ from expansion.network.folded import folded_forward
 from expansion.network.inference import forward
 from expansion.network.model import at_size, build_model
 from expansion.spec import Spec
-from tests.expansion.network.test_model import awake, clips
+from tests.expansion.network.test_model import clips
+from tests.expansion.networks import assert_equal_but_for_rounding, awake
 
 
 @pytest.mark.parametrize("spec, size", [
@@ -21,7 +22,7 @@ def test_folding_changes_nothing_but_rounding(spec, size):
     pixels = tf.constant(clips(spec.replace(size=size), 3), tf.uint8)
     plain, folded = forward(model)(pixels), folded_forward(model)(pixels)
     assert folded.shape == plain.shape
-    np.testing.assert_allclose(folded, plain, rtol=1e-3, atol=1e-4 * np.abs(plain).max())
+    assert_equal_but_for_rounding(folded, plain)
 
 
 def test_it_keeps_the_weights_of_its_making():

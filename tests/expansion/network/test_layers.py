@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from expansion.network.layers import BatchNorm, ChannelwiseConv3D, ClipGate, ClipPool, DropConnect, FoldTime
+from tests.expansion.networks import assert_equal_but_for_rounding
 
 
 def fold(clip):
@@ -50,32 +51,32 @@ def _assert_equal(layer, clip, reference, frames):
         plain = reference(clip, layer.kernel.value)
         weights = tf.random.stateless_normal(plain.shape, (3, 4))
         losses = [tf.reduce_sum(result * weights) for result in (ours, plain)]
-    np.testing.assert_allclose(ours, plain, atol=1e-5)
+    assert_equal_but_for_rounding(ours, plain)
     variables = [clip, layer.kernel.value]
     for ours, plain in zip(*(tape.gradient(loss, variables) for loss in losses)):
-        np.testing.assert_allclose(ours, plain, atol=2e-4)
+        assert_equal_but_for_rounding(ours, plain)
 
 
 def test_batch_norm_equals_keras_and_keeps_the_unbiased_variance():
     ours, plain = BatchNorm(momentum=0.9), keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
     inputs = tf.random.stateless_normal((4, 3, 3, 5), (1, 2)) * 3 + 1
-    np.testing.assert_allclose(ours(inputs, training=True), plain(inputs, training=True), atol=1e-5)
-    np.testing.assert_allclose(ours.moving_mean, plain.moving_mean, atol=1e-6)
+    assert_equal_but_for_rounding(ours(inputs, training=True), plain(inputs, training=True))
+    assert_equal_but_for_rounding(ours.moving_mean, plain.moving_mean)
     count = 4 * 3 * 3
     unbiased = np.var(inputs, axis=(0, 1, 2)) * count / (count - 1)
-    np.testing.assert_allclose(ours.moving_variance, 0.9 + 0.1 * unbiased, rtol=1e-5)
+    assert_equal_but_for_rounding(ours.moving_variance, 0.9 + 0.1 * unbiased)
     plain.moving_variance.assign(ours.moving_variance)
-    np.testing.assert_allclose(ours(inputs, training=False), plain(inputs, training=False), atol=1e-5)
+    assert_equal_but_for_rounding(ours(inputs, training=False), plain(inputs, training=False))
 
 
 def test_fold_pool_and_gate_keep_clips_apart():
     clips = tf.random.stateless_uniform((3, 4, 5, 6, 3), (1, 2), maxval=255)
     folded = FoldTime()(clips)
-    np.testing.assert_allclose(folded, fold((clips - 0.45 * 255) / (0.225 * 255)), atol=1e-5)
-    np.testing.assert_allclose(ClipPool(4)(folded), tf.reduce_mean(unfold(folded, 4), (1, 2, 3)), atol=1e-5)
+    assert_equal_but_for_rounding(folded, fold((clips - 0.45 * 255) / (0.225 * 255)))
+    assert_equal_but_for_rounding(ClipPool(4)(folded), tf.reduce_mean(unfold(folded, 4), (1, 2, 3)))
     gate = tf.reshape(tf.range(9.0), (3, 3))
-    np.testing.assert_allclose(
-        unfold(ClipGate(4)([folded, gate]), 4), unfold(folded, 4) * gate[:, None, None, None, :], atol=1e-5)
+    assert_equal_but_for_rounding(
+        unfold(ClipGate(4)([folded, gate]), 4), unfold(folded, 4) * gate[:, None, None, None, :])
 
 
 def test_drop_connect_drops_whole_clips_and_keeps_the_mean():

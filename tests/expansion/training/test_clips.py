@@ -57,7 +57,7 @@ def grey(clip):
     return np.rint(np.asarray(clip).mean(axis=(-3, -2, -1)) / 10).astype(int)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(1, 8), st.integers(1, 8), st.integers(1, 10))
 def test_views_lie_inside_the_video_and_differ(total, frames, stride, views):
     spec = Spec(frames=frames, stride=stride)

@@ -26,10 +26,10 @@ def colours(tmp_path_factory):
     return write_colours(str(tmp_path_factory.mktemp("colours") / "records"), mixed=True)
 
 
-def start(data, folder, kind, precision="float32", **environment):
+def start(data, folder, kind, *precisions, **environment):
     script = Path(__file__).with_name("two_devices.py")
     environment |= {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
-    return subprocess.Popen([sys.executable, str(script), data.path, str(folder), kind, precision], text=True,
+    return subprocess.Popen([sys.executable, str(script), data.path, str(folder), kind, *precisions], text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | environment)
 
 
@@ -49,9 +49,15 @@ def check(said):
     assert said["accuracy"] > 0.5  # chance is 0.25
 
 
+@pytest.fixture(scope="module")
+def on_two_devices(colours, tmp_path_factory):
+    """What trainings on two devices came to, by precision; one process for all of them."""
+    return said_by(start(colours, tmp_path_factory.mktemp("two"), "mirrored", "float32", "mixed_float16", "mixed_bfloat16"))
+
+
 @pytest.mark.slow
-def test_one_training_on_two_devices(colours, tmp_path):
-    said = said_by(start(colours, tmp_path, "mirrored"))
+def test_one_training_on_two_devices(on_two_devices):
+    said = on_two_devices["float32"]
     check(said)
     assert said["random_states"] and all(second == first + 1 for first, second in said["random_states"])
     assert said["resumed_equal"]
@@ -60,8 +66,8 @@ def test_one_training_on_two_devices(colours, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision_on_two_devices(colours, tmp_path, precision):
-    check(said_by(start(colours, tmp_path, "mirrored", precision)))
+def test_mixed_precision_on_two_devices(on_two_devices, precision):
+    check(on_two_devices[precision])
 
 
 def free_port():
@@ -73,10 +79,10 @@ def free_port():
 @pytest.mark.slow
 def test_one_training_on_two_machines(colours, tmp_path):
     cluster = {"worker": [f"localhost:{free_port()}" for _ in range(2)]}
-    processes = [start(colours, tmp_path, "multi_worker", TF_CONFIG=json.dumps(
+    processes = [start(colours, tmp_path, "multi_worker", "float32", TF_CONFIG=json.dumps(
         {"cluster": cluster, "task": {"type": "worker", "index": index}})) for index in range(2)]
     try:
-        first, second = (said_by(process) for process in processes)
+        first, second = (said_by(process)["float32"] for process in processes)
     finally:
         for process in processes:
             process.kill()

@@ -24,7 +24,7 @@ def features(jpegs, label, height, width, video_id="v"):
             records.VIDEO_ID: video_id.encode(), records.FPS: 29.97, records.FRAMES: len(jpegs), records.GROUP: b""}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(JPEGS, st.integers(0, 2**31 - 1), st.integers(1, 8192), st.integers(1, 8192))
 def test_rows_say_where_the_frames_are(jpegs, label, height, width):
     record = example(features(jpegs, label, height, width))
@@ -118,4 +118,4 @@ next(clips)
 def test_a_process_ends_while_clips_are_being_read(demo_records):
     """Its iterator lives to the end, when threads on their way into Python would be waited for without end."""
     for _ in range(3):
-        subprocess.run([sys.executable, "-c", ENDS, demo_records.path], check=True, timeout=120)
+        subprocess.run([sys.executable, "-c", ENDS, demo_records.path], check=True, timeout=600)

@@ -1,5 +1,6 @@
 """Waiting for input: a slow dataset is waited for, one that is ahead is not, and the elements stay what they are."""
 
+import threading
 import time
 
 import pytest
@@ -7,15 +8,25 @@ import tensorflow as tf
 
 from expansion.training.waiting import InputWait
 
-SECONDS, ELEMENTS = 0.02, 10
-
-
-def slow(number):
-    return tf.numpy_function(lambda n: time.sleep(SECONDS) or n, [number], tf.int64), -number
+SECONDS, ELEMENTS = 0.05, 10
 
 
 @pytest.fixture
-def pairs():
+def made():
+    """Counts the elements that have been made."""
+    return threading.Semaphore(0)
+
+
+@pytest.fixture
+def pairs(made):
+    def make(number):
+        time.sleep(SECONDS)
+        made.release()
+        return number
+
+    def slow(number):
+        return tf.numpy_function(make, [number], tf.int64), -number
+
     return tf.data.Dataset.range(ELEMENTS).map(slow).prefetch(1)
 
 
@@ -31,12 +42,14 @@ def test_all_of_a_slow_dataset_is_waiting(pairs):
     assert wait.take() == 0
 
 
-def test_what_is_ready_is_not_waited_for(pairs):
+def test_what_is_ready_is_not_waited_for(pairs, made):
     wait = InputWait()
     batches = iter(wait.measured(pairs))
     next(batches)
+    made.acquire()
     wait.take()
     for _ in range(ELEMENTS - 1):
-        time.sleep(3 * SECONDS)
+        made.acquire()
+        time.sleep(SECONDS)  # it was made, and is now on its way into the buffer
         next(batches)
     assert wait.take() < 0.5 * SECONDS * ELEMENTS

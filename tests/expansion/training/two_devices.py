@@ -1,7 +1,8 @@
 """Run by test_distribute in a process of its own: trains on two devices, prints JSON.
 
-Arguments: folder of the records, folder for checkpoints, strategy, Keras' name of the precision. "mirrored" divides the
-CPU in two; "multi_worker" is one of two such processes, which TF_CONFIG tells of each other.
+Arguments: folder of the records, folder for checkpoints, strategy, Keras' names of the precisions to train in, one after
+the other. "mirrored" divides the CPU in two; "multi_worker" is one of two such processes, which TF_CONFIG tells of each
+other.
 """
 
 import json
@@ -73,12 +74,18 @@ def equal_halves(strategy, data):
     return max(float(np.abs(a - b).max()) for a, b in zip(*weights, strict=True))
 
 
-def main(records, folder, kind, precision):
+def main(records, folder, kind, *precisions):
     if kind == "mirrored":
         tf.config.set_logical_device_configuration(
             tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = make_strategy(Devices(strategy=kind))
     data = VideoDataset.open(records)
+    print(json.dumps({precision: trained(data, f"{folder}/{precision}", kind, strategy, precision) for precision in precisions}))
+
+
+def trained(data, folder, kind, strategy, precision):
+    """What a training in this precision came to."""
+    keras.mixed_precision.set_dtype_policy("float32")
     recipe = Recipe(epochs=3, batch=16, rate=0.2, rate_batch=16, warmup_epochs=0.5, dropout=0.2, drop_connect=0.2, precise_bn=8,
                     mixed_precision=False if precision == "float32" else precision.removeprefix("mixed_"))
     model, history = training(strategy, data, recipe, f"{folder}/whole")
@@ -96,7 +103,7 @@ def main(records, folder, kind, precision):
             np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
         if kind == "mirrored":
             said["halves_differ_by"] = equal_halves(strategy, data)
-    print(json.dumps(said))
+    return said
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from expansion.spec import NAMED, Spec
 from expansion.weights.dialects import DIALECTS, entries, find_factors
 from expansion.weights.public import WeightsFile, load_weights, open_weights, save_weights, state_dict
 from expansion.weights.torch_file import Tensor, read_torch_file, write_torch_file
+from tests.expansion import networks
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts"))
 
@@ -41,11 +42,7 @@ def write(tmp_path):
 @pytest.fixture(scope="module")
 def awake() -> X3D:
     """A small network in which every weight matters."""
-    model = build_model(SMALL, 5, class_names=tuple("abcde"))
-    random = np.random.default_rng(0)
-    model.set_weights([random.uniform(0.5, 1.5, weight.shape) if weight.ndim == 1
-                       else random.normal(0, 0.3, weight.shape) for weight in model.get_weights()])
-    return model
+    return networks.awake(build_model(SMALL, 5, class_names=tuple("abcde")))
 
 
 def clip(spec=SMALL):
@@ -110,9 +107,9 @@ def test_what_is_saved_is_loaded(dialect, awake, tmp_path):
     save_weights(awake, path, dialect.name)
     again = load_weights(None, path)
     assert (again.spec, again.classes, open_weights(path).dialect) == (SMALL, 5, dialect)
-    np.testing.assert_allclose(again(clip()), awake(clip()), rtol=1e-4)
-    if dialect.bare_shortcuts:
-        assert np.abs(np.asarray(awake.get_layer("stage2_block0").shortcut_bn.beta)).min() > 0.5  # folding did work
+    networks.assert_equal_but_for_rounding(again(clip()), awake(clip()))
+    if dialect.bare_shortcuts:  # that batch norm was folded into the convolution before it, so it must be one that counts
+        assert np.ptp(np.asarray(awake.get_layer("stage2_block0").shortcut_bn.gamma)) > 0.1
     else:
         for weight, other in zip(awake.get_weights(), again.get_weights()):
             np.testing.assert_array_equal(weight, other)

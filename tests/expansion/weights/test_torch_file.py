@@ -212,7 +212,7 @@ def test_legacy_storages_of_another_size_are_refused(tmp_path):
             read_torch_file(str(tmp_path / "x.pth"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(["torch_zip.pth", "torch_legacy.pth"]), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)),
                                                                       min_size=1, max_size=8), st.booleans())
 def test_a_damaged_file_is_read_or_refused(name, changes, in_front):

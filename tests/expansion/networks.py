@@ -1,0 +1,43 @@
+"""Networks of random weights for tests of equality, and how two results of them are compared.
+
+Two ways to compute the same (folded or not, one kernel or another, a machine with AVX-512 or without) add up in other
+orders. Their results then differ by rounding of the largest values that were added, so that is what errors are
+measured against: a small value among large ones has no relative precision of its own.
+"""
+
+import numpy as np
+
+ROUNDING = 1e-5  # float32 through a small network: about 1e-6 is seen, a wrong weight gives 1e-2 and more
+
+
+def awake(model, seed: int = 1):
+    """The model with a value in every weight, so that all of it counts (the last batch norm of a block begins at zero).
+
+    Kernels keep a signal's size, and a block adds a fraction to the trunk, so logits stay near one at any depth.
+    """
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        if weight.name == "kernel":
+            weight.assign(rng.normal(0, np.sqrt(2 / fan_in(weight.shape)), weight.shape))
+        elif weight.name in ("gamma", "moving_variance"):
+            weight.assign(rng.uniform(0.6, 1.4, weight.shape) * (0.5 if weight.path.endswith("c_bn/gamma") else 1))
+        else:
+            weight.assign(rng.normal(0, 0.2, weight.shape))
+    return model
+
+
+def fan_in(shape) -> int:
+    """Values that are added up for one output of a dense layer, a convolution, or (.., channels, 1) a channel-wise one."""
+    return int(np.prod(shape[:-2] if len(shape) > 2 and shape[-1] == 1 else shape[:-1]))
+
+
+def difference(found, expected) -> float:
+    """The largest difference over the largest expected value; plain where all that is expected are zeros."""
+    found, expected = np.asarray(found, "float64"), np.asarray(expected, "float64")
+    assert found.shape == expected.shape
+    return float(np.abs(found - expected).max() / (np.abs(expected).max() or 1))
+
+
+def assert_equal_but_for_rounding(found, expected, tolerance: float = ROUNDING) -> None:
+    """Raises AssertionError where two arrays of a shape differ by more than `tolerance` of the largest expected value."""
+    assert difference(found, expected) < tolerance
