@@ -1,6 +1,7 @@
 # Set-up, tests and the demo. `make help` lists what there is.
 PYTHON ?= python3
-PYTEST = .venv/bin/python -m pytest
+PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup --no-loadscope-reorder
+TESTERS = 2
 UV = $(PYTHON) scripts/get_uv.py
 export PROFILE
 
@@ -9,7 +10,8 @@ export PROFILE
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | awk -F: '{printf "  make %-9s%s\n", $$1, $$2}'
-	@echo "  PROFILE=py311|py312|py313 picks the lock, ARGS='...' is passed on to x3d demo, pytest and the benches"
+	@echo "  PROFILE=py311|py312|py313 picks the lock, ARGS='...' is passed on to x3d demo, pytest and the benches;"
+	@echo "  TESTERS=N is how many processes share the tests (2; 0: one, which shows more of a failure)"
 
 install:  ## make .venv from the lock that fits this machine
 	@$(PYTHON) scripts/install.py
