@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.harness import ROOT, report, run_case
-from expansion.show.console import make_console
+from expansion.display.console import make_console
 
 BENCHES = ("network", "input", "ingest")  # modules of this package with a list CASES
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from expansion.show.console import make_table
+from expansion.display.console import make_table
 
 ROOT = Path(__file__).resolve().parent.parent
 PEER_PYTHON = ROOT / ".venv-bench" / "bin" / "python"

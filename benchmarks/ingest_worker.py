@@ -41,8 +41,8 @@ def resident(pid: int | str) -> int:
 def ours(settings: dict):
     import av
 
-    from components.video_example_gen.ingest import ingest_folder
-    from components.video_example_gen.settings import IngestSettings
+    from components.ingestion.ingest import ingest_folder
+    from components.ingestion.settings import IngestSettings
 
     ingest = IngestSettings(videos=settings["videos"], short_side=settings["short_side"], quality=QUALITY,
                             fps=settings["fps"], timeout=3600)

@@ -23,8 +23,8 @@ def folder_of(keyframes: int | None) -> str:
 def prepare(keyframes: int | None) -> None:
     """Makes the videos and ingests them, unless that is done."""
     from benchmarks.videos import make_labelled
-    from components.video_example_gen.ingest import ingest_folder
-    from components.video_example_gen.settings import IngestSettings
+    from components.ingestion.ingest import ingest_folder
+    from components.ingestion.settings import IngestSettings
 
     folder = folder_of(keyframes)
     if not os.path.exists(os.path.join(folder, "records", "manifest.json")):

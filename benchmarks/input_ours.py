@@ -16,8 +16,8 @@ def seed_clips(data, spec, clip_settings, threads: int):
     """The way of the code that this project began with: decode every frame of the record, then choose."""
     import tensorflow as tf
 
-    from expansion.training import clips
-    from expansion.training.videos import parse, read
+    from expansion.data import clips
+    from expansion.data.videos import parse, read
 
     low, high = clip_settings.jitter
 
@@ -43,12 +43,12 @@ def start():
     settings = worker.settings()
     import tensorflow as tf
 
-    from expansion.evaluation.views import evaluation_views
+    from expansion.data.views import evaluation_views
     from expansion.spec import NAMED
-    from expansion.training import clips
-    from expansion.training.dataset import VideoDataset
-    from expansion.training.frame_index import FrameIndex
-    from expansion.training.recipe import ClipSettings
+    from expansion.data import clips
+    from expansion.data.dataset import VideoDataset
+    from expansion.data.frame_index import FrameIndex
+    from expansion.recipe import ClipSettings
 
     data, spec, clip_settings = VideoDataset.open(settings["records"]), NAMED["XS"], ClipSettings()
     about = {"tensorflow": tf.__version__}

@@ -24,7 +24,7 @@ def training_step(model, clips, labels):
     """One step as Keras' fit runs it: forward, backward, update, metrics."""
     import tensorflow as tf
 
-    from expansion.training.graph_passes import without_passes
+    from expansion.training.grappler import without_passes
 
     model.make_train_function()
     batches = iter(tf.data.Dataset.from_tensors((clips, labels)).repeat())
@@ -39,7 +39,7 @@ def training_step(model, clips, labels):
 
 def start():
     settings = worker.settings()
-    from expansion.lean import import_keras
+    from expansion.foundation.imports import import_keras
 
     import_keras()  # as `x3d train` and the workers of a search do
     import keras
@@ -48,7 +48,7 @@ def start():
     from expansion.network.model import build_model
     from expansion.spec import parse_spec
     from expansion.training.fit import compile_model
-    from expansion.training.recipe import Recipe
+    from expansion.recipe import Recipe
 
     spec, batch = parse_spec(settings["network"]), settings["batch"]
     clips, labels = data(spec, batch)
@@ -56,7 +56,7 @@ def start():
     about = {"tensorflow": tf.__version__, "keras": keras.__version__}
     if settings["mode"] == "train":
         return training_step(compile_model(model, Recipe(batch=batch), 10_000), clips, labels), batch, about
-    from expansion.evaluation.stored import keras_network
+    from expansion.evaluation.networks import keras_network
 
     pixels, network = clips.numpy(), keras_network(model)
     return lambda: network.predict(pixels), batch, about

@@ -25,9 +25,9 @@ from statistics import NormalDist
 import numpy as np
 
 from expansion import paper
-from expansion.axes import macs, propose
+from expansion.search.axes import macs, propose
 from expansion.complexity import complexity
-from expansion.seeds import Runs, SeedSettings, judge
+from expansion.search.repeats import Runs, SeedSettings, judge
 from expansion.spec import X2D
 
 VIDEOS = (200, 2_000, 20_000)

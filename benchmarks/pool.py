@@ -13,10 +13,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from expansion import files
-from expansion.racing import rung_epoch
+from expansion.foundation import files
+from expansion.search.racing import rung_epoch
 from expansion.spec import Spec
-from expansion.training.recipe import ClipSettings, Recipe
+from expansion.recipe import ClipSettings, Recipe
 
 SEED = Spec(frames=4, stride=2, size=24, depth=0.2)  # one block a stage
 AXES = ("fast", "spatial", "width", "bottleneck")
@@ -89,8 +89,8 @@ def data_folder(folder: Path) -> str:
     """The demo's videos at reduced size, as records; made where they are not there."""
     records = folder / "records"
     if not (records / "manifest.json").exists():
-        from components.video_example_gen.ingest import ingest_folder
-        from components.video_example_gen.settings import IngestSettings
+        from components.ingestion.ingest import ingest_folder
+        from components.ingestion.settings import IngestSettings
         from pipeline.demo_data import make_demo_videos
 
         labels = make_demo_videos(folder / "videos", frames=FRAMES, size=PIXELS, **VIDEOS)
@@ -135,10 +135,10 @@ class Pool:
 
         from expansion.complexity import complexity
         from expansion.evaluation.evaluate import evaluate_network
-        from expansion.evaluation.stored import keras_network
-        from expansion.training.dataset import VideoDataset
+        from expansion.evaluation.networks import keras_network
+        from expansion.data.dataset import VideoDataset
         from expansion.training.fit import load_model, new_model, save_model, train
-        from expansion.warm_start import start_from
+        from expansion.network.warm_start import start_from
 
         data = VideoDataset.open(data_folder(self.folder))
         keras.backend.clear_session()

@@ -28,14 +28,14 @@ from benchmarks.pool import (
     limit_threads,
     rung_epochs,
 )
-from expansion.axes import Limits
-from expansion.racing import RaceSettings, rung_epoch
-from expansion.search import Search, SearchSettings
-from expansion.seeds import SeedSettings
-from expansion.selection import wilson
-from expansion.show.console import make_console, make_table
-from expansion.steps import Rung
-from expansion.training.recipe import Recipe
+from expansion.search.axes import Limits
+from expansion.search.racing import RaceSettings, rung_epoch
+from expansion.search.state import Search, SearchSettings
+from expansion.search.repeats import SeedSettings
+from expansion.search.selection import wilson
+from expansion.display.console import make_console, make_table
+from expansion.search.steps import Rung
+from expansion.recipe import Recipe
 
 EXTRA = SeedSettings(extra=4, std=0.02)
 RACE = RaceSettings(on=True, rungs=(0.3, 0.5), views=RUNG_VIEWS)

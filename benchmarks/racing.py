@@ -14,12 +14,12 @@ from pathlib import Path
 
 from benchmarks.pool import RECIPE, RUNG_VIEWS, SEEDS, VIDEOS, Training, rung_epochs
 from expansion.complexity import complexity
-from expansion.racing import RaceSettings, Runner, race, rung_epoch
-from expansion.search import Search, SearchSettings
-from expansion.selection import Scored, decide
-from expansion.show.console import make_console, make_table
+from expansion.search.racing import RaceSettings, Runner, race, rung_epoch
+from expansion.search.state import Search, SearchSettings
+from expansion.search.selection import Scored, decide
+from expansion.display.console import make_console, make_table
 from expansion.spec import Spec
-from expansion.steps import CandidateState, Step
+from expansion.search.steps import CandidateState, Step
 
 RECORDED = Path(__file__).parent / "recorded"
 RUNGS = ((0.2,), (0.3,), (0.5,), (0.3, 0.5), (0.2, 0.5), (0.2, 0.3, 0.5))

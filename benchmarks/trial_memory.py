@@ -16,11 +16,11 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from components.video_example_gen.ingest import ingest_folder
-from components.video_example_gen.settings import IngestSettings
+from components.ingestion.ingest import ingest_folder
+from components.ingestion.settings import IngestSettings
 from expansion.spec import Spec
-from expansion.training.recipe import ClipSettings, Recipe
-from expansion.worker import Worker, memory_in_use
+from expansion.recipe import ClipSettings, Recipe
+from expansion.tuning.trial_process import Worker, memory_in_use
 from pipeline.demo_data import make_demo_videos
 
 MODES = ("inside", "worker", "new")
@@ -61,18 +61,18 @@ def main() -> None:
 
 
 def _measure(mode: str, count: int, folder: str):
-    from expansion import trials
+    from expansion.tuning.trial import Job, read_job, run_job, write_job
 
     records, worker = make_records(folder), Worker()
     recipe = Recipe(epochs=1, batch=8, rate=0.05, rate_batch=8, warmup_epochs=0)
     for number, spec in enumerate(specs(count)):
         trial = os.path.join(folder, f"trial_{number:04d}")
-        trials.write_job(trial, trials.Job(
+        write_job(trial, Job(
             data=records, step=number, kind="seed", axis="seed", spec=spec.as_dict(), recipe=recipe,
             clips=ClipSettings(flip=False, views=2), seed=0, logs=os.path.join(folder, "logs", str(number))))
         began = time.perf_counter()
         if mode == "inside":
-            trials.run(trial, trials.read_job(trial))
+            run_job(trial, read_job(trial))
         else:
             worker.run(trial)
         seconds, held = time.perf_counter() - began, worker.memory

@@ -27,7 +27,7 @@ cores, records, folder, settings = sys.argv[1:]
 os.sched_setaffinity(0, map(int, cores.split(",")))
 import expansion
 from expansion.crew.settings import WorkerSettings
-from expansion.show.progress import SearchProgress
+from expansion.display.progress import SearchProgress
 settings = json.loads(settings)
 tuner = expansion.ExpansionTuner(
     records, expansion.SearchSettings(**settings["search"]), recipe=expansion.Recipe(**settings["recipe"]),
@@ -55,8 +55,8 @@ def settings_of(short: bool) -> dict:
 
 def make_records(folder: Path, short: bool) -> str:
     """The demo's videos as records; fewer for the short search."""
-    from components.video_example_gen.ingest import ingest_folder
-    from components.video_example_gen.settings import IngestSettings
+    from components.ingestion.ingest import ingest_folder
+    from components.ingestion.settings import IngestSettings
     from pipeline.demo_data import make_demo_videos
 
     few = {"train": 20, "val": 5, "test": 1} if short else {}

@@ -7,14 +7,14 @@ import os
 import keras_tuner
 
 from expansion.evaluation.export import export_saved_model
-from expansion.files import KERAS_MODEL
-from expansion.oracle import spec_of
-from expansion.show import summaries
-from expansion.show.progress import SearchProgress
+from expansion.foundation.files import KERAS_MODEL
+from expansion.tuning.oracle import spec_of
+from expansion.display.tensorboard import summaries
+from expansion.display.progress import SearchProgress
 from expansion.training.checkpoint import training_key
-from expansion.training.dataset import VideoDataset
+from expansion.data.dataset import VideoDataset
 from expansion.training.fit import new_model, train
-from expansion.training.recipe import ClipSettings, Recipe
+from expansion.recipe import ClipSettings, Recipe
 
 RUN_FN = f"{__name__}.run_fn"
 

@@ -9,7 +9,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 
 STEM_CHANNELS = 24
 STEM_KERNEL_FRAMES = 5  # 5x1x1, also at one frame

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 
 GOES_ON = ("search", "demo", "train")  # commands that go on where they were when given again
 

@@ -7,14 +7,14 @@ import tempfile
 import traceback
 
 from components.expansion_search.run import check_settings
-from expansion.errors import InputError
-from expansion.show.console import make_console, make_table, noise_to, print_json
-from expansion.show.progress import task_progress, waiting
-from expansion.show.tables import path_table, percent
+from expansion.foundation.errors import InputError
+from expansion.display.console import make_console, make_table, noise_to, print_json
+from expansion.display.progress import task_progress, waiting
+from expansion.display.tables import path_table, percent
 from pipeline.config import Config, load_config, save_config, shipped
-from pipeline.held_out import Outcome, evaluate_run
-from pipeline.runs import RunFolder
-from pipeline.state import first_line, working
+from pipeline.runs.held_out import Outcome, evaluate_run
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.state import first_line, working
 
 
 def search(config: Config, runs: str, *, fresh: bool = False, as_json: bool = False, verbose: bool = False) -> None:
@@ -56,12 +56,12 @@ def _failure(console, error: Exception, log: str) -> int:
 
 def _run(config: Config, folder: RunFolder, console):
     with waiting(console, "reading the labels"):
-        from components.video_example_gen.ingest import make_plan
+        from components.ingestion.ingest import make_plan
 
         plan = make_plan(config.ingest)
     evaluate_on = "test" if any(entry.split == "test" for part in plan.parts for entry in part.entries) else "val"
     with waiting(console, "starting TFX (about half a minute)"):
-        from pipeline.local import run_pipeline
+        from pipeline.local_runner import run_pipeline
     result = run_pipeline(config, folder, evaluate_on=evaluate_on)
     with waiting(console, "evaluating on the held-out videos"):
         outcome = evaluate_run(result, folder, evaluate_on, config.clips)
@@ -111,7 +111,7 @@ def ingest(config: Config, output: str, *, as_json: bool = False, verbose: bool 
     """Ingests without TFX and prints what was accepted and rejected."""
     log = os.path.join(output, "log.txt")
     with noise_to(log, verbose), task_progress("ingesting") as progress:
-        from components.video_example_gen.ingest import ingest_folder
+        from components.ingestion.ingest import ingest_folder
 
         manifest = ingest_folder(config.ingest, output, config.beam, progress=progress)
     if as_json:
@@ -138,6 +138,6 @@ def compile_for_kubeflow(config: Config, output: str, **settings) -> None:
         raise InputError("x3d compile needs kfp; `pip install kfp` adds it") from None
     with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt")) as console:
         with waiting(console, "starting TFX (about half a minute)"):
-            from pipeline.kubeflow import compile_pipeline
+            from pipeline.kubeflow_runner import compile_pipeline
         compile_pipeline(config, output, **settings)
     make_console().print(f"written: {output}", soft_wrap=True)

@@ -8,15 +8,15 @@ from importlib import resources
 import yaml
 from pydantic import Field
 
-from components.video_example_gen.settings import IngestSettings
+from components.ingestion.settings import IngestSettings
 from expansion.crew.settings import WorkerSettings
-from expansion.errors import InputError
-from expansion.search_settings import SearchSettings, SpecSetting
-from expansion.settings import Settings, parse_settings
-from expansion.show.wandb_settings import WandbSettings
+from expansion.foundation.errors import InputError
+from expansion.search.settings import SearchSettings, SpecSetting
+from expansion.foundation.settings import Settings, parse_settings
+from expansion.display.wandb_settings import WandbSettings
 from expansion.training.distribute import Devices
-from expansion.training.proxy import ProxySettings
-from expansion.training.recipe import ClipSettings, Recipe
+from expansion.data.subset import ProxySettings
+from expansion.recipe import ClipSettings, Recipe
 
 
 class Thresholds(Settings):

@@ -8,12 +8,12 @@ import tempfile
 
 import numpy as np
 
-from expansion import files
+from expansion.foundation import files
 from expansion.complexity import complexity
-from expansion.errors import InputError
-from expansion.show.console import make_console, noise_to
+from expansion.foundation.errors import InputError
+from expansion.display.console import make_console, noise_to
 from expansion.spec import NAMED, Spec, parse_spec
-from expansion.weights.dialects import DIALECTS, entries
+from expansion.weights.naming import DIALECTS, entries
 
 MAX_NAMES = 2**24  # bytes of a file of class names
 
@@ -54,14 +54,14 @@ def convert(source: str, target: str, spec: str | None = None, class_names: str 
             model.save(path)
             files.write_bytes(target, files.read_bytes(path))
         else:
-            from expansion.weights.public import save_weights
+            from expansion.weights.checkpoints import save_weights
 
             save_weights(model, target, to or "pyslowfast")
     _show(source, dialect, target, "keras" if to_keras else to or "pyslowfast", model, new_classes)
 
 
 def _read_checkpoint(path: str, spec: str | None, new_classes: int | None):
-    from expansion.weights.public import load_weights, open_weights
+    from expansion.weights.checkpoints import load_weights, open_weights
 
     checkpoint = open_weights(path)
     model = load_weights(parse_spec(spec) if spec else None, checkpoint, new_classes=new_classes)

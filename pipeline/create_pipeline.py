@@ -14,7 +14,7 @@ from components.expansion_search.component import ExpansionSearch
 from components.trainer import RUN_FN
 from components.video_example_gen.component import VideoExampleGen
 from expansion.evaluation.export import PROBABILITIES
-from expansion.training.records import LABEL, LABEL_TEXT
+from expansion.data.records import LABEL, LABEL_TEXT
 from pipeline.config import Config, Thresholds
 from pipeline.schema import scalar_statistics
 

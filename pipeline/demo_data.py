@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 
 # Name of a class: the coordinate that moves and its sign. y points down and angles turn clockwise, as on a screen.
 MOTIONS = {

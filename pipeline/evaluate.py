@@ -7,16 +7,16 @@ import resource
 import sys
 
 from expansion.complexity import complexity, fitting_batch
-from expansion.errors import InputError
-from expansion.lean import import_keras
-from expansion.selection import wilson
-from expansion.settings import parse_settings
-from expansion.show.console import noise_to, print_json
-from expansion.show.progress import task_progress, waiting
-from expansion.training.dataset import VideoDataset
-from expansion.training.recipe import ClipSettings
+from expansion.foundation.errors import InputError
+from expansion.foundation.imports import import_keras
+from expansion.search.selection import wilson
+from expansion.foundation.settings import parse_settings
+from expansion.display.console import noise_to, print_json
+from expansion.display.progress import task_progress, waiting
+from expansion.data.dataset import VideoDataset
+from expansion.recipe import ClipSettings
 from pipeline import results
-from pipeline.models import StoredModel, find_model
+from pipeline.runs.models import StoredModel, find_model
 
 
 def evaluate(names: list[str], records: str | None, split: str, *, views: int, crops: int, scale: float | None = None,
@@ -25,7 +25,7 @@ def evaluate(names: list[str], records: str | None, split: str, *, views: int, c
     """Evaluates models one after the other, prints what they reach and writes it to a folder.
 
     Args:
-        names: files, folders or runs, as pipeline.models.find_model takes them.
+        names: files, folders or runs, as pipeline.runs.models.find_model takes them.
         records: data set of `x3d ingest`; None for that of the first model's run.
         views, crops: views in time, and crops of each (1 or 3).
         scale: short side as a multiple of the training crop; None for the model's own, else the paper's 128 / 112.
@@ -70,7 +70,7 @@ def _records(records: str | None, model: StoredModel) -> VideoDataset:
 def _one(model: StoredModel, label: str, data: VideoDataset, split: str, wanted: dict, size: int | None,
          batch: int | None, timing: bool):
     from expansion.evaluation.evaluate import evaluate_network
-    from expansion.evaluation.stored import open_network
+    from expansion.evaluation.networks import open_network
 
     clips = (model.clips or ClipSettings()).model_copy(update=wanted)
     network = open_network(model.path, clips, size)

@@ -6,14 +6,14 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from expansion.errors import InputError
-from expansion.lean import import_keras
-from expansion.settings import parse_settings
-from expansion.show.console import make_console, make_table, noise_to, print_json
-from expansion.show.progress import waiting
-from expansion.training.dataset import VideoDataset
-from expansion.training.recipe import ClipSettings
-from pipeline.models import StoredModel, find_model
+from expansion.foundation.errors import InputError
+from expansion.foundation.imports import import_keras
+from expansion.foundation.settings import parse_settings
+from expansion.display.console import make_console, make_table, noise_to, print_json
+from expansion.display.progress import waiting
+from expansion.data.dataset import VideoDataset
+from expansion.recipe import ClipSettings
+from pipeline.runs.models import StoredModel, find_model
 from pipeline.results import size_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _default_output(model: StoredModel, form: str, integers: bool) -> str:
 def _export(model: StoredModel, form: str, output: str, integers: bool, data: VideoDataset | None,
             clips: ClipSettings, size: int | None) -> dict:
     from expansion.evaluation.export import export_saved_model, export_tflite, largest_difference
-    from expansion.evaluation.stored import keras_network, load_keras, open_network
+    from expansion.evaluation.networks import keras_network, load_keras, open_network
     from expansion.network.model import at_size
 
     keras = load_keras(model.path)
@@ -117,7 +117,7 @@ def _real_clips(data: VideoDataset, splits: tuple[str, ...], spec, clips: ClipSe
     """Up to `count` clips, (clips, frames, size, size, 3): one in the middle of each of the first videos."""
     import numpy as np
 
-    from expansion.evaluation.views import evaluation_views
+    from expansion.data.views import evaluation_views
 
     one = clips.model_copy(update={"views": 1, "crops": 1})
     (split,) = splits

@@ -8,14 +8,14 @@ import subprocess
 import sys
 import time
 
-from expansion.errors import InputError
-from expansion.search import Search
-from expansion.show.console import make_console, make_table, print_json
-from expansion.show.tables import cost, duration, path_table, percent, step_table
-from expansion.trace import TRACE
-from pipeline.held_out import read_outcome
-from pipeline.runs import RunFolder, all_runs, find_run, newest_run
-from pipeline.state import is_whole, state
+from expansion.foundation.errors import InputError
+from expansion.search.state import Search
+from expansion.display.console import make_console, make_table, print_json
+from expansion.display.tables import cost, duration, path_table, percent, step_table
+from expansion.search.trace import TRACE
+from pipeline.runs.held_out import read_outcome
+from pipeline.runs.folder import RunFolder, all_runs, find_run, newest_run
+from pipeline.runs.state import is_whole, state
 
 
 def run_names(incomplete: str) -> list[str]:

@@ -8,22 +8,22 @@ import os
 import tempfile
 from dataclasses import dataclass
 
-from expansion.axes import propose
+from expansion.search.axes import propose
 from expansion.complexity import complexity
-from expansion.costs import show_cost
+from expansion.search.costs import show_cost
 from expansion.crew.settings import cores
-from expansion.errors import InputError
-from expansion.forecast import Speed, measured_speed, of_step
-from expansion.latency import Latencies
-from expansion.search import Search
-from expansion.show.console import make_console, make_table, noise_to, print_json
-from expansion.show.progress import waiting
-from expansion.show.tables import SPEC_COLUMNS, cost, duration, how_right, spec_cells
+from expansion.foundation.errors import InputError
+from expansion.search.forecast import Speed, measured_speed, of_step
+from expansion.evaluation.latency import Latencies
+from expansion.search.state import Search
+from expansion.display.console import make_console, make_table, noise_to, print_json
+from expansion.display.progress import waiting
+from expansion.display.tables import SPEC_COLUMNS, cost, duration, how_right, spec_cells
 from expansion.spec import Spec, parse_spec
-from expansion.training.dataset import VideoDataset
+from expansion.data.dataset import VideoDataset
 from pipeline.budget import EFFICIENCY, Budget, Throughput, kept_throughput, make_budget, measure, tables
 from pipeline.config import Config
-from pipeline.runs import RunFolder
+from pipeline.runs.folder import RunFolder
 
 BATCH = 8  # that `describe` states the memory of a training step for
 
@@ -136,7 +136,7 @@ def measure_speed(config: Config, runs: str) -> None:
         with waiting(console, "measuring this machine"):
             sources = []
             if config.ingest.videos and os.path.exists(config.ingest.videos):
-                from components.video_example_gen.sources import list_videos
+                from components.ingestion.sources import list_videos
 
                 sources = [os.path.join(config.ingest.videos, name) for name in list_videos(config.ingest.videos)]
             measure(config, os.path.join(runs, config.name), sources)
@@ -214,7 +214,7 @@ def _listed(config: Config) -> tuple[int | None, int | None]:
         return config.expected.classes, config.expected.train
     if not config.ingest.videos:
         return None, None
-    from components.video_example_gen.sources import read_sources
+    from components.ingestion.sources import read_sources
 
     entries = read_sources(config.ingest).entries
     given = sum(entry.split == "train" for entry in entries)

@@ -6,11 +6,11 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from expansion.errors import InputError
-from expansion.lean import import_keras
-from expansion.show.console import make_console, make_table, noise_to, print_json
-from expansion.show.tables import percent
-from pipeline.models import find_model
+from expansion.foundation.errors import InputError
+from expansion.foundation.imports import import_keras
+from expansion.display.console import make_console, make_table, noise_to, print_json
+from expansion.display.tables import percent
+from pipeline.runs.models import find_model
 
 if TYPE_CHECKING:
     from expansion.evaluation.predict import Prediction

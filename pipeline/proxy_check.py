@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from itertools import combinations
 
-from expansion import files
-from expansion.axes import macs, propose
-from expansion.errors import InputError
-from expansion.settings import parse_settings
-from expansion.show.console import make_console, make_table, noise_to, print_json
-from expansion.show.progress import SearchProgress
-from expansion.show.tables import cost, duration, percent
+from expansion.foundation import files
+from expansion.search.axes import macs, propose
+from expansion.foundation.errors import InputError
+from expansion.foundation.settings import parse_settings
+from expansion.display.console import make_console, make_table, noise_to, print_json
+from expansion.display.progress import SearchProgress
+from expansion.display.tables import cost, duration, percent
 from expansion.spec import Spec, parse_spec
-from expansion.training.dataset import VideoDataset
-from expansion.training.proxy import ProxySettings, make_proxy
-from expansion.training.recipe import Recipe
+from expansion.data.dataset import VideoDataset
+from expansion.data.subset import ProxySettings, make_proxy
+from expansion.recipe import Recipe
 from pipeline.config import Config
-from pipeline.runs import RunFolder
-from pipeline.state import working
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.state import working
 
 LEAST = 3  # networks; a correlation of two is 1 or -1
 

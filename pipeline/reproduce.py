@@ -6,9 +6,9 @@ import os
 import tempfile
 
 from expansion import paper
-from expansion.errors import InputError
-from expansion.search import Search, SearchSettings
-from expansion.show.console import make_console, noise_to
+from expansion.foundation.errors import InputError
+from expansion.search.state import Search, SearchSettings
+from expansion.display.console import make_console, noise_to
 from expansion.spec import NAMED
 from pipeline import reproduce_show as show
 
@@ -18,7 +18,7 @@ def walk(steps: int) -> Search:
 
     The accuracies go through the real Oracle and the real selection: nothing here knows which axis the paper chose.
     """
-    from expansion.oracle import OBJECTIVE, ExpansionOracle  # brings Keras with it
+    from expansion.tuning.oracle import OBJECTIVE, ExpansionOracle  # brings Keras with it
 
     oracle = ExpansionOracle(SearchSettings(steps=steps))
     with tempfile.TemporaryDirectory() as folder:
@@ -75,9 +75,9 @@ def train(records: str, config, until: str, runs: str, output: str | None, as_js
         InputError: the name is not known, or there is no data set.
     """
     from components.expansion_search.run import run_search
-    from expansion.training.dataset import VideoDataset
+    from expansion.data.dataset import VideoDataset
     from pipeline.config import save_config
-    from pipeline.runs import RunFolder
+    from pipeline.runs.folder import RunFolder
 
     last, data = last_step(until), VideoDataset.open(records)
     folder = RunFolder(os.path.join(runs, config.name))

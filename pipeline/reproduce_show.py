@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 
-from expansion import files, paper
-from expansion.axes import contract, expand, macs
+from expansion import paper
+from expansion.foundation import files
+from expansion.search.axes import contract, expand, macs
 from expansion.complexity import complexity
-from expansion.search import Search, Step
-from expansion.show.console import make_table
-from expansion.show.tables import SPEC_COLUMNS, percent, points, spec_cells
+from expansion.search.state import Search, Step
+from expansion.display.console import make_table
+from expansion.display.tables import SPEC_COLUMNS, percent, points, spec_cells
 from expansion.spec import NAMED
 
 
@@ -130,7 +131,7 @@ def _table(step: Step, row: dict, own: bool):
 
 
 def _figure(search: Search, last: int, path: str, own: str | None) -> None:
-    from expansion.show.figure import Reference, save_figure
+    from expansion.display.path_figure import Reference, save_figure
 
     points_of_paper = [
         Reference(entry["gmacs"], entry["top1"], axis, axis == step["winner"])

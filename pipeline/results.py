@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from expansion import files
-from expansion.selection import wilson
-from expansion.show.console import make_console, make_table
-from expansion.show.tables import clip_text, cost, percent
+from expansion.foundation import files
+from expansion.search.selection import wilson
+from expansion.display.console import make_console, make_table
+from expansion.display.tables import clip_text, cost, percent
 from expansion.spec import Spec
 
 SHOWN_CLASSES = 40  # more are in the files alone
@@ -69,7 +69,7 @@ def device() -> str:
 
 def write_model(output: str, label: str, row: dict, evaluation) -> None:
     """A model's own folder: predictions.jsonl, classes.csv, confusion.csv and confusion.png."""
-    from expansion.show.figure import confusion_figure
+    from expansion.display.path_figure import confusion_figure
 
     folder, classes = os.path.join(output, label), row["classes"]
     files.write_text(os.path.join(folder, "predictions.jsonl"), "".join(

@@ -2,7 +2,7 @@
 
 import tensorflow_data_validation as tfdv
 
-from expansion.training.records import SCALARS
+from expansion.data.records import SCALARS
 
 
 def scalar_statistics() -> tfdv.StatsOptions:

@@ -7,18 +7,18 @@ import math
 import os
 import traceback
 
-from expansion import files
+from expansion.foundation import files
 from expansion.complexity import complexity
-from expansion.errors import InputError
-from expansion.lean import import_keras
-from expansion.show.console import make_console, make_table, noise_to, print_json
-from expansion.show.progress import SearchProgress, task_progress, waiting
-from expansion.show.tables import cost, duration, percent
-from expansion.training.dataset import VideoDataset
+from expansion.foundation.errors import InputError
+from expansion.foundation.imports import import_keras
+from expansion.display.console import make_console, make_table, noise_to, print_json
+from expansion.display.progress import SearchProgress, task_progress, waiting
+from expansion.display.tables import cost, duration, percent
+from expansion.data.dataset import VideoDataset
 from expansion.training.distribute import worker_number
 from pipeline.config import Config, load_config, save_config, shipped
-from pipeline.runs import RunFolder, find_run
-from pipeline.state import first_line, working
+from pipeline.runs.folder import RunFolder, find_run
+from pipeline.runs.state import first_line, working
 
 UNUSED = {"search", "final", "thresholds", "retries"}  # sections of the configuration that are the search's alone
 
@@ -107,7 +107,7 @@ def _run(config: Config, folder: RunFolder, console, worker: int) -> tuple[dict,
 def _data(config: Config, folder: RunFolder) -> VideoDataset:
     records = config.train.records
     if records is None:
-        from components.video_example_gen.ingest import ingest_folder
+        from components.ingestion.ingest import ingest_folder
 
         records = folder.train_records
         with task_progress("ingesting") as progress:
@@ -120,12 +120,12 @@ def _data(config: Config, folder: RunFolder) -> VideoDataset:
 
 def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, progress: SearchProgress) -> dict:
     from expansion.evaluation.evaluate import evaluate
-    from expansion.show import summaries
-    from expansion.show.events import Run
-    from expansion.show.wandb_logger import WandbLogger
+    from expansion.display.tensorboard import summaries
+    from expansion.display.tensorboard.events import Run
+    from expansion.display.wandb_logger import WandbLogger
     from expansion.training.distribute import is_chief, on_one_device
     from expansion.training.fit import new_model, save_model, train
-    from expansion.weights.transfer import start_from_file
+    from expansion.network.transfer import start_from_file
 
     spec, recipe = config.train.spec, config.recipe
     if spec.size > data.short_side:

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from expansion import files
+from expansion.foundation import files
 from expansion.crew.board import BOARD
 from expansion.crew.local import Crew, make_members
 from expansion.crew.member import JOB
-from expansion.errors import InputError
-from expansion.show.console import noise_to
-from pipeline.runs import RunFolder
+from expansion.foundation.errors import InputError
+from expansion.display.console import noise_to
+from pipeline.runs.folder import RunFolder
 
 KIND = "worker"
 POLL = 1.0  # seconds between looks at what is posted

@@ -20,8 +20,8 @@ from killing import kill_until_done  # noqa: E402
 # The plain call: what `x3d ingest` does, without its bars.
 INGEST = """
 import sys
-from components.video_example_gen.ingest import ingest_folder
-from components.video_example_gen.settings import IngestSettings
+from components.ingestion.ingest import ingest_folder
+from components.ingestion.settings import IngestSettings
 videos, labels, output, mark = sys.argv[1:]
 open(mark, "w").close()
 settings = IngestSettings(videos=videos, labels=labels or None, short_side=64)

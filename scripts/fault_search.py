@@ -36,7 +36,7 @@ LONGEST = 3600.0  # seconds that the last start may take
 SEARCH = """
 import json, sys
 import expansion
-from expansion.show.progress import SearchProgress
+from expansion.display.progress import SearchProgress
 records, folder, isolate, mark, settings = sys.argv[1:]
 settings = json.loads(settings)
 tuner = expansion.ExpansionTuner(
@@ -143,8 +143,8 @@ def main() -> int:
             found = compare(whole(work, str(labels.parent), str(labels), SETTINGS | {"final": {"epochs": 2}}), args.kills,
                             args.seed, work, of_each=args.of_each)
         else:
-            from components.video_example_gen.ingest import ingest_folder
-            from components.video_example_gen.settings import IngestSettings
+            from components.ingestion.ingest import ingest_folder
+            from components.ingestion.settings import IngestSettings
 
             records = str(work / "records")
             ingest_folder(IngestSettings(videos=str(labels.parent), labels=str(labels), short_side=32), records)

@@ -23,7 +23,7 @@ CHIEF = """
 import json, sys
 import expansion
 from expansion.crew.settings import WorkerSettings
-from expansion.show.progress import SearchProgress
+from expansion.display.progress import SearchProgress
 records, folder, workers, settings = sys.argv[1:]
 settings = json.loads(settings)
 expansion.ExpansionTuner(

@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import av  # noqa: E402
 import numpy as np  # noqa: E402
 
-from components.video_example_gen.ingest import ingest_folder  # noqa: E402
-from components.video_example_gen.settings import IngestSettings  # noqa: E402
+from components.ingestion.ingest import ingest_folder  # noqa: E402
+from components.ingestion.settings import IngestSettings  # noqa: E402
 
 # name -> codec, pixel format, options of the container
 KINDS = {

@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from expansion.spec import NAMED, Spec  # noqa: E402
-from expansion.weights.dialects import DIALECTS, Dialect, entries  # noqa: E402
+from expansion.weights.naming import DIALECTS, Dialect, entries  # noqa: E402
 from expansion.weights.torch_file import write_torch_file  # noqa: E402
 
 CLASSES = 400
@@ -97,7 +97,7 @@ def difference(spec: Spec, size: int, dialect: Dialect, expected: np.ndarray, fo
     import keras
 
     from expansion.network.model import X3D
-    from expansion.weights.public import load_weights
+    from expansion.weights.checkpoints import load_weights
 
     path = os.path.join(folder, "random.pyth")
     write_torch_file(path, random_state(spec, dialect))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from components.video_example_gen.ingest import ingest_folder
-from components.video_example_gen.settings import IngestSettings
-from expansion.training.dataset import VideoDataset
+from components.ingestion.ingest import ingest_folder
+from components.ingestion.settings import IngestSettings
+from expansion.data.dataset import VideoDataset
 from pipeline.demo_data import make_demo_videos
 
 

@@ -10,10 +10,10 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.expansion_search.run import run_search
-from expansion import files
-from expansion.trace import write_trace
-from expansion.training.dataset import VideoDataset
-from expansion.training.recipe import ClipSettings
+from expansion.foundation import files
+from expansion.search.trace import write_trace
+from expansion.data.dataset import VideoDataset
+from expansion.recipe import ClipSettings
 
 # The names that TFX's own Tuner uses; its Trainer reads the first.
 HYPERPARAMETERS = "best_hyperparameters.txt"
@@ -24,7 +24,7 @@ class Executor(base_executor.BaseExecutor):
 
     def Do(self, input_dict, output_dict, exec_properties):
         from expansion.evaluation.export import export_saved_model  # brings TensorFlow with it
-        from expansion.show.figure import save_figure
+        from expansion.display.path_figure import save_figure
 
         data = VideoDataset.open(artifact_utils.get_single_uri(input_dict["examples"]))
         settings = json.loads(exec_properties["settings"])

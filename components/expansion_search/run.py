@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 
-from expansion import files
+from expansion.foundation import files
 from expansion.crew.settings import WorkerSettings
-from expansion.resume import refuse_changes
-from expansion.search import SearchSettings
-from expansion.settings import parse_settings
-from expansion.show.wandb_settings import WandbSettings
-from expansion.trace import TRACE, read_trace
-from expansion.training.dataset import VideoDataset
-from expansion.training.proxy import ProxySettings, make_proxy
-from expansion.training.recipe import ClipSettings, Recipe
+from expansion.search.resume import refuse_changes
+from expansion.search.state import SearchSettings
+from expansion.foundation.settings import parse_settings
+from expansion.display.wandb_settings import WandbSettings
+from expansion.search.trace import TRACE, read_trace
+from expansion.data.dataset import VideoDataset
+from expansion.data.subset import ProxySettings, make_proxy
+from expansion.recipe import ClipSettings, Recipe
 
 
 def run_search(data: VideoDataset, settings: dict, folder: str):
@@ -25,7 +25,7 @@ def run_search(data: VideoDataset, settings: dict, folder: str):
     Raises:
         InputError: the folder's search was made from other data, or with settings that differ in more than the budget.
     """
-    from expansion.tuner import ExpansionTuner  # brings TensorFlow with it
+    from expansion.tuning.tuner import ExpansionTuner  # brings TensorFlow with it
 
     search, recipe, clips = _parsed(settings)
     proxy = _proxy(settings)

@@ -9,7 +9,7 @@ from tfx.types import Channel, component_spec, standard_artifacts, standard_comp
 
 from components.video_example_gen.driver import VideoDriver
 from components.video_example_gen.executor import Executor
-from components.video_example_gen.settings import RECORD_VERSION, IngestSettings
+from components.ingestion.settings import RECORD_VERSION, IngestSettings
 
 # What TFX's own driver fingerprints where a runner (Kubeflow, Vertex) brings it in place of ours.
 _PATTERNS = {"top": "*", "class": "*/*", "split": "*/*/*"}

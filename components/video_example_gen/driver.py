@@ -7,9 +7,9 @@ from typing import Any
 
 from tfx.components.example_gen import driver, utils
 
-from components.video_example_gen.ingest import make_plan
-from components.video_example_gen.settings import IngestSettings
-from expansion.settings import parse_settings
+from components.ingestion.ingest import make_plan
+from components.ingestion.settings import IngestSettings
+from expansion.foundation.settings import parse_settings
 
 
 class VideoDriver(driver.FileBasedDriver):

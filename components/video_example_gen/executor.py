@@ -11,11 +11,11 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
-from components.video_example_gen.ingest import ingest
-from components.video_example_gen.settings import IngestSettings
-from expansion.settings import parse_settings
-from expansion.show.progress import task_progress
-from expansion.training.records import SPLITS
+from components.ingestion.ingest import ingest
+from components.ingestion.settings import IngestSettings
+from expansion.foundation.settings import parse_settings
+from expansion.display.progress import task_progress
+from expansion.data.records import SPLITS
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from expansion import files
-from expansion.errors import InputError
-from expansion.settings import Settings, parse_settings
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.foundation.settings import Settings, parse_settings
 
 BOARD = "workers.json"
 

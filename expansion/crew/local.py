@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Sequence
 
 from expansion.crew.member import Member, Show, name_of
-from expansion.worker import Worker
+from expansion.tuning.trial_process import Worker
 
-COMMAND = (sys.executable, "-m", "expansion.worker")
+COMMAND = (sys.executable, "-m", "expansion.tuning.trial_process")
 NVIDIA = "/proc/driver/nvidia/gpus"  # a folder for each GPU, where there is the driver
 
 

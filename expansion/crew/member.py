@@ -11,10 +11,10 @@ import uuid
 from collections.abc import Callable
 from typing import Protocol
 
-from expansion import files
+from expansion.foundation import files
 from expansion.crew.board import Board, read_board, trial_folder
 from expansion.crew.turns import BEATS, Lease, LeaseLost, Turns, Watch
-from expansion.worker import TrialFailed, Worker, reason_for
+from expansion.tuning.trial_process import TrialFailed, Worker, reason_for
 
 CHECKPOINT = "checkpoint"  # of the training, in the folder that it works in
 JOB = "job.json"

@@ -6,7 +6,7 @@ import os
 
 from pydantic import Field
 
-from expansion.settings import Settings
+from expansion.foundation.settings import Settings
 
 
 class WorkerSettings(Settings):

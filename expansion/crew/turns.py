@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from expansion import files
+from expansion.foundation import files
 
 TURNS = "turns"
 MOST_LOST = 10  # workers in a row that may be lost with a trial, without an epoch done, before it counts as failed

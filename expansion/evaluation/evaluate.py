@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from expansion.complexity import fitting_batch
-from expansion.errors import InputError
-from expansion.evaluation.stored import Network, keras_network
-from expansion.evaluation.views import evaluation_views
+from expansion.foundation.errors import InputError
+from expansion.evaluation.networks import Network, keras_network
+from expansion.data.views import evaluation_views
 from expansion.network.model import X3D
-from expansion.training.videos import labels_and_ids
-from expansion.training.dataset import VideoDataset
-from expansion.training.recipe import ClipSettings
+from expansion.data.videos import labels_and_ids
+from expansion.data.dataset import VideoDataset
+from expansion.recipe import ClipSettings
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from expansion import files
-from expansion.errors import InputError
-from expansion.evaluation.card import CARD, Card
-from expansion.evaluation.lite import convert
-from expansion.evaluation.stored import Network
-from expansion.evaluation.views import ViewCutter
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.evaluation.metadata import CARD, Card
+from expansion.evaluation.tflite import convert
+from expansion.evaluation.networks import Network
+from expansion.data.views import ViewCutter
 from expansion.network.inference import INFERENCE_ALONE, forward, probabilities
 from expansion.network.model import X3D, at_size
-from expansion.training.videos import parse
-from expansion.training.recipe import ClipSettings
+from expansion.data.videos import parse
+from expansion.recipe import ClipSettings
 
 PROBABILITIES = "probabilities"
 
@@ -65,7 +65,7 @@ def export_saved_model(model: X3D, path: str, settings: ClipSettings = ClipSetti
 
 def export_tflite(model: X3D, path: str, settings: ClipSettings = ClipSettings(), size: int | None = None,
                   calibration: Iterable[np.ndarray] | None = None) -> None:
-    """Writes a .tflite file for one clip at a time; see expansion.lite.convert.
+    """Writes a .tflite file for one clip at a time; see expansion.evaluation.tflite.convert.
 
     Args:
         settings: how clips are to be cut for it; kept in the file.

@@ -10,13 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from expansion.complexity import fitting_batch
-from expansion.errors import InputError
-from expansion.evaluation.stored import Network, keras_network, open_network
-from expansion.evaluation.views import ViewCutter
+from expansion.foundation.errors import InputError
+from expansion.evaluation.networks import Network, keras_network, open_network
+from expansion.data.views import ViewCutter
 from expansion.network.model import X3D
-from expansion.settings import parse_settings
-from expansion.training.videos import Video
-from expansion.training.recipe import ClipSettings
+from expansion.foundation.settings import parse_settings
+from expansion.data.videos import Video
+from expansion.recipe import ClipSettings
 from expansion.video.settings import VideoSettings
 
 

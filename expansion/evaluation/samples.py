@@ -11,11 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from expansion.evaluation.evaluate import Evaluation
-from expansion.evaluation.views import ViewCutter
+from expansion.data.views import ViewCutter
 from expansion.spec import Spec
-from expansion.training.videos import parse, read
-from expansion.training.dataset import VideoDataset
-from expansion.training.recipe import ClipSettings
+from expansion.data.videos import parse, read
+from expansion.data.dataset import VideoDataset
+from expansion.recipe import ClipSettings
 
 FIRST_VIDEOS = 256  # of a split, that samples are taken from: reading on for more would take long on a large one
 FRAMES_SHOWN = 8

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from expansion.network.constants import constant
+from expansion.network.graph_constants import constant
 
 LANES = 16  # floats in a vector register of AVX-512; half of them in AVX2's
 MOST_PADDING = 0.2

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from expansion.network.constants import constant
+from expansion.network.graph_constants import constant
 from expansion.network.convolutions import Channelwise3D, cut, fill, pointwise
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from expansion.network.constants import constant
+from expansion.network.graph_constants import constant
 from expansion.network.convolutions import channelwise_3d, channelwise_time, cut, pointwise
 from expansion.network.fused import normalise
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 from expansion.network.blocks import Bottleneck
 from expansion.network.head import head
 from expansion.network.layers import BatchNorm, ChannelwiseConv3D, FoldTime, msra, register

@@ -11,12 +11,12 @@ import zipfile
 import keras
 import numpy as np
 
-from expansion import files
-from expansion.errors import InputError
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
 from expansion.spec import Spec
-from expansion.training.dataset import VideoDataset
+from expansion.data.dataset import VideoDataset
 from expansion.training.distribute import is_chief, read_variables
-from expansion.training.recipe import ClipSettings, Recipe
+from expansion.recipe import ClipSettings, Recipe
 
 STATE = "state.npz"
 FORMAT_VERSION = 1

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from expansion.errors import InputError
-from expansion.settings import Settings
+from expansion.foundation.errors import InputError
+from expansion.foundation.settings import Settings
 
 RANDOM_STATE = "seed_generator_state"  # Keras' name of the variable of a random generator
 

@@ -11,20 +11,20 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from expansion import files
-from expansion.errors import InputError
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
 from expansion.network.layers import register
 from expansion.network.model import X3D, build_model
 from expansion.spec import Spec
 from expansion.training.checkpoint import Checkpoint
-from expansion.training.clips import training_clips
-from expansion.training.dataset import VideoDataset
+from expansion.data.clips import training_clips
+from expansion.data.dataset import VideoDataset
 from expansion.training.distribute import on_one_device, prepare_fit, spread_random_states
-from expansion.training.graph_passes import without_passes
+from expansion.training.grappler import without_passes
 from expansion.training.optimizer import optimizer
 from expansion.training.precise_bn import recompute_statistics
-from expansion.training.recipe import ClipSettings, Recipe
-from expansion.training.waiting import InputWait
+from expansion.recipe import ClipSettings, Recipe
+from expansion.data.input_wait import InputWait
 
 
 def load_model(path: str) -> X3D:

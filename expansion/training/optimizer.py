@@ -7,9 +7,9 @@ import math
 import keras
 import tensorflow as tf
 
-from expansion.network.constants import constant
+from expansion.network.graph_constants import constant
 from expansion.network.layers import register
-from expansion.training.recipe import Recipe
+from expansion.recipe import Recipe
 
 
 @register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from expansion.settings import Settings
+from expansion.foundation.settings import Settings
 
 
 class VideoSettings(Settings):

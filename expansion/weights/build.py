@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 from expansion.network.model import X3D, build_model
 from expansion.spec import Spec, parse_spec
-from expansion.weights.public import load_weights, open_weights
-from expansion.weights.transfer import start_from_file
+from expansion.weights.checkpoints import load_weights, open_weights
+from expansion.network.transfer import start_from_file
 
 KINETICS_CLASSES = 400
 
@@ -38,7 +38,7 @@ def build(spec: Spec | str, classes: int | None = None, *, weights: str | os.Pat
         return build_model(spec, classes or KINETICS_CLASSES, **settings)
     path = os.fspath(weights)
     if path.endswith(".keras"):
-        from expansion.evaluation.stored import load_keras
+        from expansion.evaluation.networks import load_keras
 
         if classes is None:
             source = load_keras(path)

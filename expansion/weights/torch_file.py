@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from expansion import files
-from expansion.errors import InputError
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
 from expansion.weights.torch_pickle import Refused, Storage, View, unpickle
 
 MAX_FILE = 2 * 2**30  # bytes

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 
 MAX_OPCODES = 500_000  # a second's work; a checkpoint of XXL with its optimiser has less than half of it
 

@@ -10,11 +10,11 @@ import yaml
 from matplotlib.figure import Figure
 
 from expansion import paper
-from expansion.search import CandidateState, Step
-from expansion.selection import wilson
-from expansion.show.charts import classes_figure, curves_figure, gains_figure, time_figure
-from expansion.show.figure import search_figure
-from expansion.show.tables import (
+from expansion.search.state import CandidateState, Step
+from expansion.search.selection import wilson
+from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
+from expansion.display.path_figure import search_figure
+from expansion.display.tables import (
     SPEC_COLUMNS,
     accuracy,
     cost,
@@ -26,7 +26,7 @@ from expansion.show.tables import (
     stops,
     verdict,
 )
-from expansion.spending import spending
+from expansion.search.spending import spending
 from pipeline.report.facts import Facts
 
 MOST_CLASSES = 20  # of a confusion matrix that is shown whole

@@ -7,16 +7,16 @@ import os
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from expansion import files
-from expansion.errors import InputError
-from expansion.search import CandidateState, Search
-from expansion.show.charts import phases_of_all
-from expansion.trace import read_outcomes
-from expansion.training.dataset import VideoDataset
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.search.state import CandidateState, Search
+from expansion.display.charts import phases_of_all
+from expansion.search.trace import read_outcomes
+from expansion.data.dataset import VideoDataset
 from pipeline.config import Config, load_config
-from pipeline.held_out import Outcome, read_outcome
-from pipeline.runs import RunFolder
-from pipeline.state import State, is_whole, state
+from pipeline.runs.held_out import Outcome, read_outcome
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.state import State, is_whole, state
 
 
 @dataclass(frozen=True)

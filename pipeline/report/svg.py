@@ -10,8 +10,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from expansion.show.charts import GRID_COLOUR, PHASES
-from expansion.show.figure import DESCRIBED, PATH_COLOUR, REFERENCE_COLOUR, STYLES
+from expansion.display.charts import GRID_COLOUR, PHASES
+from expansion.display.path_figure import DESCRIBED, PATH_COLOUR, REFERENCE_COLOUR, STYLES
 
 # Colours of the figures, and the page's variable that takes the place of each.
 VARIABLES = {

@@ -7,8 +7,8 @@ import os
 
 import jinja2
 
-from expansion import files
-from expansion.errors import InputError
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
 from pipeline.report import content
 from pipeline.report.facts import Facts
 from pipeline.report.svg import themed

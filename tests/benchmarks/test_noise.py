@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.noise import STRATEGIES, Strategy, Validation, World, share_differing, simulate
-from expansion.seeds import SeedSettings
+from expansion.search.repeats import SeedSettings
 
 
 def test_without_noise_to_speak_of_the_path_is_the_papers():

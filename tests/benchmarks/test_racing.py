@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.racing import Candidate, Recorded, demo_steps, replay, small_steps
-from expansion.racing import RaceSettings
+from expansion.search.racing import RaceSettings
 
 TWO = RaceSettings(on=True, rungs=(0.3, 0.5))
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from components.trainer import run_fn
-from expansion.files import KERAS_MODEL
-from expansion.show.progress import SearchProgress
+from expansion.foundation.files import KERAS_MODEL
+from expansion.display.progress import SearchProgress
 from expansion.training.fit import load_model
-from expansion.training.recipe import ClipSettings, Recipe
+from expansion.recipe import ClipSettings, Recipe
 from tests.expansion.colours import write_colours
 
 SPEC = {"frames": 2, "stride": 2, "size": 24, "width": 0.34, "depth": 0.2, "bottleneck": 1.0}

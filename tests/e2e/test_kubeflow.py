@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from expansion.errors import InputError
-from expansion.trace import read_trace
-from expansion.training.dataset import VideoDataset
+from expansion.foundation.errors import InputError
+from expansion.search.trace import read_trace
+from expansion.data.dataset import VideoDataset
 from pipeline.config import Config, parse_settings
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ def config(demo_labels):
 @pytest.fixture(scope="module")
 def compiled(config, tmp_path_factory):
     """The specification, and the folder that it names as its root."""
-    from pipeline.kubeflow import compile_pipeline
+    from pipeline.kubeflow_runner import compile_pipeline
 
     folder = tmp_path_factory.mktemp("kubeflow")
     path = compile_pipeline(config, str(folder / "tiny.json"), image=IMAGE, root=str(folder),
@@ -51,7 +51,7 @@ def parameters(spec, component):
 def test_a_yaml_file_is_the_specification_alone(config, compiled, tmp_path):
     import yaml
 
-    from pipeline.kubeflow import compile_pipeline
+    from pipeline.kubeflow_runner import compile_pipeline
 
     path = compile_pipeline(config, str(tmp_path / "tiny.yaml"), image=IMAGE, root="gs://bucket/x3d/")
     spec = yaml.safe_load(open(path, encoding="utf-8"))
@@ -133,7 +133,7 @@ def test_its_own_components_run_in_their_containers_entry(compiled):
     ({"name": "Big_Run"}, "name 'Big_Run': Kubeflow takes small letters"),
 ])
 def test_what_the_platform_would_refuse_is_said_at_once(config, tmp_path, wrong, message):
-    from pipeline.kubeflow import compile_pipeline
+    from pipeline.kubeflow_runner import compile_pipeline
 
     named = config.model_copy(update={"name": wrong.get("name", "tiny")})
     with pytest.raises(InputError, match=message):

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from expansion.trace import read_trace
-from expansion.training.dataset import VideoDataset
+from expansion.search.trace import read_trace
+from expansion.data.dataset import VideoDataset
 from pipeline.config import Config, parse_settings
-from pipeline.runs import RunFolder
+from pipeline.runs.folder import RunFolder
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ def config(demo_labels):
 @pytest.fixture(scope="module")
 def finished(config, tmp_path_factory):
     """Runs twice: (folder, result, second result, executions by component and state)."""
-    from pipeline.local import run_pipeline
+    from pipeline.local_runner import run_pipeline
 
     folder = RunFolder(str(tmp_path_factory.mktemp("runs") / config.name))
     first = run_pipeline(config, folder)
@@ -104,8 +104,8 @@ def test_the_pushed_model_answers_as_the_keras_model_does(finished, config):
     import tensorflow as tf
 
     from expansion.evaluation.evaluate import evaluate
-    from expansion.evaluation.views import evaluation_views
-    from expansion.training.videos import read
+    from expansion.data.views import evaluation_views
+    from expansion.data.videos import read
     from expansion.training.fit import load_model
 
     result = finished[1]
@@ -133,7 +133,7 @@ def test_the_hyperparameters_are_a_standard_artifact(finished):
 
 def test_a_larger_budget_goes_on_and_trains_no_candidate_again(finished, config):
     """The last test here: it changes the run."""
-    from pipeline.local import run_pipeline
+    from pipeline.local_runner import run_pipeline
 
     folder, first, *_, before = finished
     trained = {path: path.stat().st_mtime_ns for path in Path(first.search_folder).glob("trial_*/model.keras")}

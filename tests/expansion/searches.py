@@ -1,7 +1,7 @@
 """Finished searches for tests, without training."""
 
-from expansion.axes import Limits
-from expansion.search import Search, SearchSettings
+from expansion.search.axes import Limits
+from expansion.search.state import Search, SearchSettings
 from expansion.spec import Spec
 
 VIDEOS = 20

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 from expansion.spec import NAMED, X2D, Spec, parse_spec, round_depth, round_width
 from tests.expansion.paper import SPECS, golden_spec
 

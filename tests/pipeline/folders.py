@@ -2,14 +2,14 @@
 
 import math
 
-from expansion import files
-from expansion.search import Search
-from expansion.trace import OUTCOME, write_trace
-from expansion.training.records import MANIFEST
+from expansion.foundation import files
+from expansion.search.state import Search
+from expansion.search.trace import OUTCOME, write_trace
+from expansion.data.records import MANIFEST
 from pipeline.config import load_config, save_config, shipped
-from pipeline.held_out import Outcome
-from pipeline.runs import RunFolder
-from pipeline.state import environment
+from pipeline.runs.held_out import Outcome
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.state import environment
 
 CLASSES = ["fall", "jump", "run | walk", "<sit>"]
 CONFUSION = [[9, 1, 0, 0], [0, 10, 0, 0], [2, 2, 6, 0], [0, 0, 0, 5]]

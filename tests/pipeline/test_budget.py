@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from expansion.errors import InputError
-from expansion.forecast import Speed
+from expansion.foundation.errors import InputError
+from expansion.search.forecast import Speed
 from pipeline import budget, planning
 from pipeline.config import load_config, shipped
 

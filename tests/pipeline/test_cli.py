@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 from pipeline.config import load_config, save_config, shipped
 from tests.commands import x3d
 from tests.expansion.paper import SPECS

@@ -8,10 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 from expansion.spec import NAMED, Spec
 from expansion.training.fit import load_model
-from expansion.weights.dialects import DIALECTS, entries
+from expansion.weights.naming import DIALECTS, entries
 from expansion.weights.torch_file import write_torch_file
 from pipeline.convert import convert, read_class_names
 

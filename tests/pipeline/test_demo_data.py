@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 from pipeline import demo_data
 from pipeline.demo_data import COORDINATES, MOTIONS, SPLITS, Settings, Source, make_demo_videos, render, states
 

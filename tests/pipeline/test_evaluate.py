@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from expansion.complexity import complexity
-from expansion.errors import InputError
-from expansion.files import KERAS_MODEL
+from expansion.foundation.errors import InputError
+from expansion.foundation.files import KERAS_MODEL
 from expansion.network.model import build_model
 from expansion.spec import NAMED, Spec
 from pipeline import results
 from pipeline.evaluate import evaluate
 from pipeline.export import export
-from pipeline.models import find_model
+from pipeline.runs.models import find_model
 
 SPEC = Spec(frames=2, stride=3, size=24, width=0.34, depth=0.4, bottleneck=1.5)
 

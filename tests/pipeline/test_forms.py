@@ -6,15 +6,15 @@ import keras
 import numpy as np
 import pytest
 
-from components.video_example_gen.ingest import ingest_folder
-from components.video_example_gen.settings import IngestSettings
+from components.ingestion.ingest import ingest_folder
+from components.ingestion.settings import IngestSettings
 from expansion.evaluation.evaluate import evaluate, evaluate_network
 from expansion.evaluation.export import export_saved_model, export_tflite
-from expansion.evaluation.stored import open_network
+from expansion.evaluation.networks import open_network
 from expansion.network.model import at_size, build_model
 from expansion.spec import NAMED
-from expansion.training.dataset import VideoDataset
-from expansion.training.recipe import ClipSettings
+from expansion.data.dataset import VideoDataset
+from expansion.recipe import ClipSettings
 
 SPEC = NAMED["XS"].replace(size=64)
 VIEWS = ClipSettings(views=10, crops=3)

@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from expansion import files
-from expansion.errors import InputError
-from expansion.search import Search
-from expansion.show.console import noise_to
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.search.state import Search
+from expansion.display.console import noise_to
 from pipeline.looking import list_runs, report, run_names, show_run
-from pipeline.runs import RunFolder, newest_run
-from pipeline.state import state, working
+from pipeline.runs.folder import RunFolder, newest_run
+from pipeline.runs.state import state, working
 from tests.expansion.searches import SMALL, finished
 from tests.pipeline.folders import make_run
 
@@ -88,7 +88,7 @@ def test_a_run_is_running_as_long_as_a_process_works_on_it(root):
     folder = RunFolder(str(root / "done"))
     with working(folder):
         # Another process asks; a lock does not keep out the one that holds it.
-        code = "import sys; from pipeline.runs import *; from pipeline.state import state; " \
+        code = "import sys; from pipeline.runs.folder import *; from pipeline.runs.state import state; " \
                "f = RunFolder(sys.argv[1]); print(state(f, f.search()))"
         asked = subprocess.run([sys.executable, "-c", code, folder.path], capture_output=True, text=True)
         assert asked.stdout.strip() == "running", asked.stderr
@@ -96,7 +96,7 @@ def test_a_run_is_running_as_long_as_a_process_works_on_it(root):
 
 
 def test_a_killed_process_leaves_no_running_run(root):
-    code = "import sys, time; from pipeline.runs import *; from pipeline.state import working\n" \
+    code = "import sys, time; from pipeline.runs.folder import *; from pipeline.runs.state import working\n" \
            "with working(RunFolder(sys.argv[1])): print('on', flush=True); time.sleep(60)"
     folder = RunFolder(str(root / "halfway"))
     worker = subprocess.Popen([sys.executable, "-c", code, folder.path], stdout=subprocess.PIPE, text=True)
@@ -133,7 +133,7 @@ def test_the_shell_completes_names(root, monkeypatch):
 
 
 def test_verbose_shows_the_log_on_the_screen_too(tmp_path):
-    code = ("import logging, sys; from expansion.show.console import noise_to\n"
+    code = ("import logging, sys; from expansion.display.console import noise_to\n"
             "with noise_to(sys.argv[1], sys.argv[2] == 'verbose'): logging.getLogger('x').info('said')")
     for how, shown in (("verbose", True), ("quiet", False)):
         log = tmp_path / f"{how}.txt"

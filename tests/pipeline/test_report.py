@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from expansion import files
-from expansion.errors import InputError
-from expansion.search import CandidateState, Search
-from expansion.show.charts import classes_figure, curves_figure, gains_figure, phases, time_figure
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.search.state import CandidateState, Search
+from expansion.display.charts import classes_figure, curves_figure, gains_figure, phases, time_figure
 from expansion.spec import X2D
 from pipeline.report import content
 from pipeline.report.facts import gather
@@ -16,8 +16,8 @@ from pipeline.report.svg import themed
 from pipeline.report.write import write_report
 from tests.browser import Browser
 from tests.expansion.searches import SMALL, finished
-from tests.expansion.test_racing import run, settings
-from tests.expansion.test_spending import MADE_WITH
+from tests.expansion.search.test_racing import run, settings
+from tests.expansion.search.test_spending import MADE_WITH
 from tests.pipeline.folders import CONFUSION, make_run
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}

@@ -5,14 +5,14 @@ import json
 import pytest
 
 from expansion import paper
-from expansion.axes import Limits
-from expansion.errors import InputError
-from expansion.search import Search, SearchSettings
+from expansion.search.axes import Limits
+from expansion.foundation.errors import InputError
+from expansion.search.state import Search, SearchSettings
 from expansion.spec import NAMED
 from pipeline import reproduce_show
 from pipeline.config import load_config, shipped
 from pipeline.reproduce import reproduce, train, training_search, walk
-from tests.expansion.test_search import run
+from tests.expansion.search.test_state import run
 
 
 def test_the_oracle_chooses_the_papers_axis_in_every_step():

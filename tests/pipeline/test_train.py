@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from expansion.errors import InputError
-from expansion.search import SearchSettings
+from expansion.foundation.errors import InputError
+from expansion.search.state import SearchSettings
 from expansion.spec import NAMED, Spec
 from expansion.training.fit import load_model
 from pipeline.config import load_config, shipped

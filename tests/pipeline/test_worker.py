@@ -3,7 +3,7 @@
 import pytest
 
 from expansion.crew.board import Board, write_board
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 from pipeline import worker
 from pipeline.config import load_config, shipped
 

@@ -5,7 +5,7 @@ import os
 import time
 from types import SimpleNamespace
 
-from expansion.worker import main
+from expansion.tuning.trial_process import main
 
 
 def run(folder, job, on_epoch):
@@ -32,4 +32,4 @@ def read_job(folder):
 
 
 if __name__ == "__main__":
-    main(lambda: SimpleNamespace(run=run, read_job=read_job))
+    main(lambda: SimpleNamespace(run_job=run, read_job=read_job))

@@ -8,7 +8,7 @@ import pytest
 
 from expansion import InputError, Prediction, build, evaluate, predict
 from expansion.evaluation.export import export_tflite
-from expansion.training.recipe import ClipSettings
+from expansion.recipe import ClipSettings
 
 SPEC = "frames=2,stride=3,size=24,width=0.34,depth=0.4,bottleneck=1.5"
 CLIPS = ClipSettings(views=3, crops=3)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from expansion.complexity import complexity, halve
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 from expansion.network.blocks import Bottleneck
 from expansion.network.model import at_size, build_model
 from expansion.spec import NAMED, Spec

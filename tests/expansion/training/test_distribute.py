@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 from expansion.spec import Spec
 from expansion.training.distribute import Devices, make_strategy
 from expansion.training.fit import new_model, train
-from expansion.training.recipe import ClipSettings, Recipe
+from expansion.recipe import ClipSettings, Recipe
 from tests.expansion.colours import write_colours
 
 ROOT = Path(__file__).resolve().parents[3]

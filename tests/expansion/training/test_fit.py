@@ -10,15 +10,15 @@ import pytest
 from rich.console import Console
 
 import expansion
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 from expansion.evaluation.evaluate import evaluate
-from expansion.show.progress import SearchProgress
+from expansion.display.progress import SearchProgress
 from expansion.spec import Spec
-from expansion.step_decisions import NoCandidate
-from expansion.trace import read_trace
+from expansion.search.decisions import NoCandidate
+from expansion.search.trace import read_trace
 from expansion.training.fit import Diverged, load_model, new_model, train
-from expansion.training.recipe import ClipSettings, Recipe
-from expansion.trials import read_job
+from expansion.recipe import ClipSettings, Recipe
+from expansion.tuning.trial import read_job
 from tests.expansion.colours import write_colours
 
 SPEC = Spec(frames=2, stride=4, size=24, width=0.34)
@@ -114,7 +114,7 @@ def test_a_candidate_that_fails_is_tried_again_then_passed_over(demo_records, tm
             raise MemoryError("no memory left")
         return train(model, *args, **kwargs)
 
-    monkeypatch.setattr("expansion.trials.train", explode)
+    monkeypatch.setattr("expansion.tuning.trial.train", explode)
     search = tuner(demo_records, tmp_path, retries=1)
     search.search()
     step = search.trace.steps[1]
@@ -127,7 +127,7 @@ def test_a_search_whose_seed_fails_is_an_error(demo_records, tmp_path, monkeypat
     def explode(*args, **kwargs):
         raise MemoryError("no memory left")
 
-    monkeypatch.setattr("expansion.trials.train", explode)
+    monkeypatch.setattr("expansion.tuning.trial.train", explode)
     with pytest.raises(NoCandidate, match="step 0: no candidate completed .seed: MemoryError: no memory left"):
         tuner(demo_records, tmp_path, retries=0).search()
 
@@ -138,7 +138,7 @@ def test_answers_that_are_no_numbers_are_a_failure(demo_records, tmp_path, monke
         model.set_weights([weight * np.nan for weight in model.get_weights()])
         return dict.fromkeys(("loss", "accuracy", "clips_per_second"), [1.0])
 
-    monkeypatch.setattr("expansion.trials.train", poisoned)
+    monkeypatch.setattr("expansion.tuning.trial.train", poisoned)
     with pytest.raises(NoCandidate, match="step 0: no candidate completed .seed: Diverged: the network's answers"):
         tuner(demo_records, tmp_path, retries=0).search()
 
@@ -154,7 +154,7 @@ def test_an_interrupted_search_says_how_to_go_on(demo_records, tmp_path, monkeyp
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("expansion.trials.train", interrupted)
+    monkeypatch.setattr("expansion.tuning.trial.train", interrupted)
     screen = io.StringIO()
     search = tuner(demo_records, tmp_path, progress=SearchProgress(Console(file=screen)))
     with pytest.raises(KeyboardInterrupt):
@@ -196,7 +196,7 @@ def test_the_same_numbers_inside_in_a_worker_and_after_kills(demo_records, tmp_p
     assert not list((tmp_path / "inside").rglob("checkpoint"))
 
     killed = tuner(demo_records, tmp_path / "killed", **changes, isolate=True)
-    killed.worker_command = (sys.executable, "-m", "tests.expansion.killed_worker", str(tmp_path / "mark"))
+    killed.worker_command = (sys.executable, "-m", "tests.expansion.tuning.killed_trials", str(tmp_path / "mark"))
     killed.search()
     (fast,) = [c for c in killed.trace.steps[1].candidates]
     assert fast.failures == ("the worker process was killed (signal 9, perhaps out of memory)",)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.video_example_gen.settings import IngestSettings
+from components.ingestion.settings import IngestSettings
 from expansion.video.decode import Rejected, stored_size
 from expansion.video.frames import store
-from tests.components.video_example_gen.videos import grey, write_video
+from tests.components.ingestion.videos import grey, write_video
 
 
 def settings(**kwargs):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expansion.errors import InputError
+from expansion.foundation.errors import InputError
 from expansion.weights.torch_file import _LEGACY_MAGIC, read_torch_file, write_torch_file
 
 FILES = Path(__file__).parent / "files"  # made by scripts/parity_torch.py

@@ -1,0 +1,1 @@
+"""Videos to records with Beam, usable without TFX."""

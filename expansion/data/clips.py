@@ -1,0 +1,170 @@
+"""Clips from records by tf.data: choose the frames first, then read and decode only those, cropped.
+
+Phases: choose frames and window, read, decode and crop, resize, batch. Records without an index (see frame_index), or not
+on this machine, are read whole and parsed before. Randomness is stateless: the clips of an epoch and their order are a
+function of the seed and the epoch alone, whatever ran before and however many threads run.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from expansion.spec import Spec
+from expansion.data.dataset import VideoDataset
+from expansion.recipe import ClipSettings
+from expansion.data.videos import IndexedVideos, Video, in_order, of_files, open_videos, parse
+
+SHUFFLE_CLIPS = 1024
+CACHE_BYTES = 1 << 30  # records of a training split without an index stay in memory up to this size
+
+
+class Cut(NamedTuple):
+    """A clip that is chosen but not decoded: frames (frames,) as in Video, label, square window in source pixels."""
+
+    frames: tf.Tensor
+    label: tf.Tensor
+    top: tf.Tensor
+    left: tf.Tensor
+    side: tf.Tensor
+    mirrored: tf.Tensor
+
+
+def frame_indices(start, total, spec: Spec):
+    """Frames of a clip that begins at `start`, (spec.frames,). Past the end the last frame is held."""
+    return tf.minimum(start + spec.stride * tf.range(spec.frames), total - 1)
+
+
+def jpeg_ratio(short_side: int, size: int, largest_scale: float) -> int:
+    """Largest reduction a JPEG can be decoded at (1, 2, 4 or 8) so that no crop has to be enlarged for it."""
+    return max(ratio for ratio in (1, 2, 4, 8) if ratio == 1 or short_side / largest_scale / ratio >= size)
+
+
+def decode_clip(jpeg, top, left, side, size: int, ratio: int = 1):
+    """JPEG strings (frames,) to pixels (frames, size, size, 3) of uint8, from a square window of the source.
+
+    Args:
+        top, left, side: the window in source pixels.
+        size: pixels of the result.
+        ratio: reduction of the JPEG decoder itself: 1, 2, 4 or 8.
+    """
+    shape = tf.image.extract_jpeg_shape(jpeg[0])
+    # The decoder rounds a reduced image up; the window must stay inside it.
+    height, width = ((side_of + ratio - 1) // ratio for side_of in (shape[0], shape[1]))
+    window = tf.maximum(1, tf.minimum(side // ratio, tf.minimum(height, width)))
+    top, left = tf.minimum(top // ratio, height - window), tf.minimum(left // ratio, width - window)
+    box = tf.stack([top, left, window, window])
+
+    def decode(image):
+        return tf.io.decode_and_crop_jpeg(image, box, channels=3, ratio=ratio, dct_method="INTEGER_FAST")
+
+    if jpeg.shape[0] is None:
+        crop = tf.map_fn(decode, jpeg, fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8))
+    else:  # a loop would cost 0.03 ms a frame
+        crop = tf.stack([decode(image) for image in tf.unstack(jpeg)])
+    resized = tf.cond(
+        tf.equal(window, size), lambda: crop,
+        lambda: tf.cast(tf.round(tf.image.resize(crop, (size, size))), tf.uint8))
+    return tf.ensure_shape(resized, (None, size, size, 3))
+
+
+def choose_clip(video: Video, seed, spec: Spec, settings: ClipSettings) -> Cut:
+    """A random clip, nothing read or decoded: random start, scale, place and, if set, mirroring."""
+    total = tf.shape(video.frames)[0]
+    draw = tf.random.stateless_uniform([5], seed)
+    last = tf.maximum(total - spec.span, 0)
+    start = tf.minimum(tf.cast(draw[0] * tf.cast(last + 1, tf.float32), tf.int32), last)
+    low, high = settings.jitter
+    short = tf.cast(tf.minimum(video.height, video.width), tf.float32)
+    side = tf.cast(tf.round(short / (low + draw[1] * (high - low))), tf.int32)
+    top = tf.cast(draw[2] * tf.cast(video.height - side + 1, tf.float32), tf.int32)
+    left = tf.cast(draw[3] * tf.cast(video.width - side + 1, tf.float32), tf.int32)
+    frames = tf.gather(video.frames, frame_indices(start, total, spec))
+    return Cut(frames, video.label, top, left, side, tf.logical_and(settings.flip, draw[4] < 0.5))
+
+
+def cut_clip(cut: Cut, spec: Spec, ratio: int):
+    """The pixels of a chosen clip whose frames are JPEG strings, (frames, size, size, 3)."""
+    clip = decode_clip(cut.frames, cut.top, cut.left, cut.side, spec.size, ratio)
+    clip = tf.cond(cut.mirrored, lambda: tf.reverse(clip, [2]), lambda: clip)
+    return tf.ensure_shape(clip, (spec.frames, spec.size, spec.size, 3))
+
+
+def _shuffled(dataset: tf.data.Dataset, size: int, order) -> tf.data.Dataset:
+    return dataset.shuffle(size, seed=order, reshuffle_each_iteration=False)
+
+
+def _chosen_by_index(videos: IndexedVideos, choose, workers: int, worker: int):
+    """A function of a pass's key and order to the clips of a worker's videos, in an order of all of them."""
+    def chosen(key, order):
+        numbers = tf.data.Dataset.range(worker, videos.count, workers)
+        return _shuffled(numbers, videos.count, order).map(
+            lambda number: choose(videos.video(number), tf.random.fold_in(key, number)), tf.data.AUTOTUNE)
+
+    return chosen
+
+
+def _chosen_from_records(data: VideoDataset, choose, workers: int, worker: int):
+    """The same from whole records: shards in a new order, then the clips of SHUFFLE_CLIPS videos among each other."""
+    files = data.files("train")
+    compressed = files[0].endswith(".gz")
+    if len(files) >= workers:
+        files, workers, worker = files[worker::workers], 1, 0
+
+    def records_of(files):  # with fewer files than workers, each reads all of them for its share of the records
+        return of_files(files, compressed).shard(workers, worker)
+
+    small = data.manifest["splits"]["train"].get("bytes", 0) < CACHE_BYTES
+    cached = records_of(files).map(parse, tf.data.AUTOTUNE).cache()
+
+    def chosen(key, order):
+        def choose_one(number, found):  # parsed with its choice, a record of large data is no larger than its clip
+            return choose(found if small else parse(found), tf.random.fold_in(key, number))
+
+        videos = cached if small else records_of(tf.random.experimental.stateless_shuffle(files, key))
+        clips = videos.enumerate().map(choose_one, tf.data.AUTOTUNE)
+        # Shuffled before they are decoded and without the frames that no clip needs, they are small.
+        return _shuffled(clips, min(data.videos("train"), SHUFFLE_CLIPS), order)
+
+    return chosen
+
+
+def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch: int, seed: int, *,
+                   first_epoch: int = 0, epoch_clips: int | None = None,
+                   workers: int = 1, worker: int = 0) -> tf.data.Dataset:
+    """Endless batches of random clips: (batch, frames, size, size, 3) of uint8 and labels (batch,).
+
+    Args:
+        seed: settles, with the number of the epoch, the order of the videos and every random choice.
+        first_epoch: epoch to begin with, from 0; those before it cost nothing.
+        epoch_clips: clips of an epoch: every video once, then the first ones of a new order. Default: the least
+            multiple of the batch that has room for all videos.
+        workers, worker: how many share the videos, and which of them this is, from 0.
+    """
+    ratio = jpeg_ratio(data.short_side, spec.size, settings.jitter[1])
+    epoch_clips = epoch_clips or -(-data.videos("train") // batch) * batch
+    videos = open_videos(data, "train")
+
+    def choose(video, seed):
+        return choose_clip(video, seed, spec, settings)
+
+    if isinstance(videos, IndexedVideos):
+        chosen = _chosen_by_index(videos, choose, workers, worker)
+    else:
+        chosen = _chosen_from_records(data, choose, workers, worker)
+
+    def one_pass(key):
+        tf.random.set_seed(1)  # of this function's graph: else the order would hang on the global seed as well
+        return chosen(key, tf.random.stateless_uniform([], key, 0, tf.int32.max, tf.int64))
+
+    def one_epoch(epoch):
+        passes = tf.data.Dataset.range(tf.int64.max)
+        key = tf.stack([tf.constant(seed, tf.int64), epoch])
+        return passes.flat_map(lambda number: one_pass(tf.random.fold_in(key, number))).take(epoch_clips)
+
+    def clip(cut):
+        return cut_clip(cut._replace(frames=videos.read(cut.frames)), spec, ratio), cut.label
+
+    dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(one_epoch)
+    return in_order(dataset.map(clip, tf.data.AUTOTUNE).batch(batch, drop_remainder=True).prefetch(2))

@@ -1,0 +1,164 @@
+"""Where every JPEG of a split lies in its shards, so that a clip reads its own frames and not their whole record.
+
+A TFRecord cannot be entered in its middle: 4 frames of a 10-second video would cost all 300. The index is two files a
+split in index/ beside the Split-* folders, both plain rows of little-endian numbers in the order of the records:
+
+    train.videos    VIDEO: frames, label, height, width
+    train.frames    FRAME: shard (by number, from 0), bytes of the JPEG, and where in the shard they begin
+
+NumPy only: Beam's workers write it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.data import records
+from expansion.data.dataset import VideoDataset
+
+VIDEO = np.dtype([("frames", "<i4"), ("label", "<i4"), ("height", "<i4"), ("width", "<i4")])
+FRAME = np.dtype([("shard", "<i4"), ("bytes", "<i4"), ("at", "<i8")])
+FRAMING = 12, 4  # bytes of a TFRecord before and after the record: its length and checksum; the record's checksum
+
+
+def index_paths(folder: str, split: str) -> tuple[str, str]:
+    """The index's files of a split: videos, frames."""
+    base = f"{folder.rstrip('/')}/{records.INDEX}/{split}"
+    return f"{base}.videos", f"{base}.frames"
+
+
+def index_of(record: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """A record's rows: VIDEO (1,) and FRAME (frames,), as if it began its shard 0.
+
+    Raises:
+        ValueError: not a record of this project.
+    """
+    ints, spans = {}, []
+    for _, start, end in _fields(record, 0, len(record)):  # Example.features
+        for _, first, last in _fields(record, start, end):  # Features.feature: an entry of the map
+            (_, a, b), (_, value, value_end) = _fields(record, first, last)
+            name = record[a:b].decode()
+            if name == records.JPEG:
+                (_, value, value_end), = _fields(record, value, value_end)  # Feature.bytes_list
+                spans = [(begin, stop) for _, begin, stop in _fields(record, value, value_end)]
+            elif name in (records.LABEL, records.HEIGHT, records.WIDTH):
+                (_, value, value_end), = _fields(record, value, value_end)  # Feature.int64_list
+                (_, value, value_end), = _fields(record, value, value_end)  # its values, packed
+                ints[name] = _varint(record, value)[0]
+    if not spans or len(ints) != 3:
+        raise ValueError("not a record of this project: it lacks frames, label, height or width")
+    video = np.array([(len(spans), ints[records.LABEL], ints[records.HEIGHT], ints[records.WIDTH])], VIDEO)
+    frames = np.zeros(len(spans), FRAME)
+    begin, end = np.array(spans).T
+    frames["at"], frames["bytes"] = FRAMING[0] + begin, end - begin
+    return video, frames
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """A protocol buffer's number and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
+
+
+def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The length-delimited fields of a message: number, begin and end of the content."""
+    while at < end:
+        tag, at = _varint(data, at)
+        if tag & 7 != 2:
+            raise ValueError(f"a field of wire type {tag & 7} in a tf.train.Example")
+        size, at = _varint(data, at)
+        yield tag >> 3, at, at + size
+        at += size
+
+
+class IndexWriter:
+    """Writes the rows of one record after the other, in the order of the shards.
+
+    Args:
+        videos, frames: files, opened to write bytes.
+    """
+
+    def __init__(self, videos: BinaryIO, frames: BinaryIO):
+        self._videos, self._frames = videos, frames
+        self._shard = self._at = 0
+
+    def next_shard(self) -> None:
+        """What is added now lies in the next shard."""
+        self._shard, self._at = self._shard + 1, 0
+
+    def add(self, record: bytes) -> None:
+        """A record that was written to the shard."""
+        self.add_rows(*index_of(record), len(record) + sum(FRAMING))
+
+    def add_rows(self, videos: np.ndarray, frames: np.ndarray, size: int) -> None:
+        """Rows whose places count from the shard's end so far, and by how many bytes it grew."""
+        moved = frames.copy()
+        moved["shard"], moved["at"] = self._shard, moved["at"] + self._at
+        self._videos.write(videos.tobytes())
+        self._frames.write(moved.tobytes())
+        self._at += size
+
+
+class FrameIndex:
+    """The index of a split, and its frames by their row; frames of all shards count as one sequence.
+
+    Attributes:
+        videos: VIDEO rows (videos,).
+        first: the row of each video's first frame, (videos,).
+    """
+
+    def __init__(self, videos: np.ndarray, frames: np.ndarray, shards: list[str]):
+        self.videos, self._frames, self._shards = videos, frames, shards
+        self.first = np.cumsum(videos["frames"], dtype=np.int64) - videos["frames"]
+
+    @classmethod
+    def open(cls, data: VideoDataset, split: str) -> FrameIndex | None:
+        """The index of a split; None where it has none, or its shards are not files of this machine.
+
+        Raises:
+            InputError: it does not fit the records.
+        """
+        paths = index_paths(data.path, split)
+        shards = data.files(split)
+        if any("://" in path or path.endswith(".gz") for path in shards) or not all(map(files.exists, paths)):
+            return None
+        videos_path, frames_path = files.local_copies(paths)
+        videos = np.fromfile(videos_path, VIDEO)
+        whole = len(videos) == data.videos(split)
+        whole = whole and os.path.getsize(frames_path) == FRAME.itemsize * videos["frames"].sum() > 0
+        frames = np.memmap(frames_path, FRAME, "r") if whole else None
+        if frames is None or frames[-1]["shard"] != len(shards) - 1:
+            raise InputError(f"{paths[0]}: not the index of the records beside it; ingest again")
+        sizes = [size for name, size in sorted(data.manifest.get("files", {}).items()) if name.startswith(f"Split-{split}/")]
+        for path, size in zip(shards, sizes):  # a proxy's manifest names none
+            if os.path.getsize(path) != size:
+                raise InputError(f"{path}: {os.path.getsize(path)} bytes, {size} by the manifest; ingest again")
+        return cls(videos, frames, shards)
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """JPEG strings of frames of one video, (rows,).
+
+        Raises:
+            InputError: the shard ends before them.
+        """
+        found = self._frames[rows]
+        path = self._shards[found["shard"][0]]
+        file = os.open(path, os.O_RDONLY)  # anew each time: large data have more shards than a process may hold open
+        try:
+            jpeg = [os.pread(file, size, at) for size, at in zip(found["bytes"].tolist(), found["at"].tolist())]
+        finally:
+            os.close(file)
+        if any(len(one) < size for one, size in zip(jpeg, found["bytes"])):
+            raise InputError(f"{path}: shorter than its index says; ingest again")
+        return np.array(jpeg, object)

@@ -1,0 +1,209 @@
+"""What TensorBoard shows: a run for each candidate, and a summary run of the search.
+
+What belongs to a search step has that step as its x axis and a tag in `search/`, in the candidates' runs and in the
+summary run alike: one chart shows the candidates as points and the path as the line of the run `summary`. Training
+curves are in `training/`, over epochs. TensorBoard sorts by name: the tags of the whole search come first in it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import keras
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
+from tensorboard.plugins.hparams import api as hp
+from tensorboard.plugins.hparams import metadata
+
+from expansion.foundation import files
+from expansion.evaluation.evaluate import Evaluation
+from expansion.evaluation.samples import Sample, samples_figure
+from expansion.search.state import CandidateState, Search, Step
+from expansion.display.tensorboard.layout import CURVES, RESULTS, experiment, hyperparameters, layout, session_end, trial_id
+from expansion.display.charts import gains_figure, time_figure
+from expansion.display.tensorboard.events import Run, event_files
+from expansion.display.path_figure import confusion_figure, pixels, search_figure
+from expansion.display.tables import SPEC_COLUMNS, cost, failures, percent, points, spec_cells, stops, verdict
+from expansion.search.decisions import reason_of
+from expansion.recipe import Recipe
+
+SUMMARY = "summary"
+TIMES = ("build_seconds", "start_seconds", "train_seconds", "input_wait_seconds", "evaluate_seconds")
+
+
+def run_name(step: Step, axis: str, seed: int = 0) -> str:
+    """A candidate's run below the logs' folder: step02/spatial, step00/seed, step04/contraction, step02/spatial-seed1."""
+    name = f"step{step.step:02d}/{axis if step.kind == 'expansion' else step.kind}"
+    return f"{name}-seed{seed}" if seed else name
+
+
+class Curves(keras.callbacks.Callback):
+    """Writes loss, accuracy, learning rate and clips a second of every epoch, as they come.
+
+    No point is there twice: what another attempt left is removed when a training begins, and kept when it goes on.
+    """
+
+    def __init__(self, run_dir: str):
+        super().__init__()
+        self.run_dir = run_dir
+        self._run: Run | None = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 0:
+            for path in event_files(self.run_dir):
+                files.remove_file(path)
+        if self._run is None:
+            self._run = Run(self.run_dir)
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in CURVES:
+            if name in (logs or {}):
+                self._run.scalar(f"training/{name}", logs[name], epoch + 1)
+        self._run.flush()
+
+    def on_train_end(self, logs=None):
+        self._run.close()
+        self._run = None
+
+
+def write_candidate(run_dir: str, step: Step, candidate: CandidateState, metrics: dict[str, float],
+                    evaluation: Evaluation, recipe: Recipe, classes: Sequence[str] = (),
+                    samples: Callable[[], Sequence[Sample]] | None = None) -> None:
+    """Writes what a candidate is and what it reached: an HParams entry, scalars, its recipe, the confusion matrix, clips.
+
+    Args:
+        metrics: as the tuner reports them; times in seconds.
+        classes: names for the confusion matrix and the clips.
+        samples: gets clips with what the network says of them; called once, if at all.
+    """
+    with Run(run_dir) as run:
+        run.raw(metadata.SESSION_START_INFO_TAG, 0, hp.hparams_pb(
+            hyperparameters(step, candidate), trial_id=trial_id(run_dir, run_name(step, candidate.axis)),
+            start_time_secs=time.time() - metrics.get("seconds", 0.0)))
+        for name in RESULTS:
+            run.scalar(f"search/{name}", metrics.get(name), step.step)
+        for name in TIMES:
+            run.scalar(f"seconds/{name.removesuffix('_seconds')}", metrics.get(name), step.step)
+        _write_cost(run, step, candidate)
+        run.text("recipe", _candidate_text(step, candidate, recipe), step.step)
+        run.image("confusion", lambda: pixels(confusion_figure(evaluation.confusion(), classes)), step.step)
+        if samples:
+            run.image("samples", lambda: pixels(samples_figure(samples(), classes)), step.step)
+        run.raw(metadata.SESSION_END_INFO_TAG, 0, session_end())
+
+
+def forget_search(logs_dir: str) -> None:
+    """Removes the run `summary`, which says how the search ended; write_search makes it again."""
+    for path in event_files(os.path.join(logs_dir, SUMMARY)):
+        files.remove_file(path)
+
+
+def write_search(logs_dir: str, search: Search) -> None:
+    """Writes what is decided and not written yet: each step in the run `summary`, the gains in the candidates' runs.
+
+    May be called at any time and any number of times: nothing is written twice, and what an interrupted process left
+    out is made up for.
+    """
+    with Run(logs_dir) as run:
+        run.raw(metadata.EXPERIMENT_TAG, 0, experiment())
+        run.raw("custom_scalars__config__", 0, custom_scalar.pb(layout()))
+    decided = [step for step in search.steps if step.decision]
+    with Run(os.path.join(logs_dir, SUMMARY)) as summary:
+        for step in decided:
+            if summary.has("search/val_accuracy", step.step):
+                continue
+            for candidate in step.candidates:
+                if candidate.gain is not None:
+                    with Run(os.path.join(logs_dir, run_name(step, candidate.axis))) as run:
+                        run.scalar("search/gain", candidate.gain, step.step)
+            _write_step(summary, search, step)
+
+
+def _write_step(run: Run, search: Search, step: Step) -> None:
+    winner, decision, number = step.winner, step.decision, step.step
+    run.text("path/overview", _path_text(search, number), number)
+    run.text(f"path/step {number:02d}", _step_text(step), number)
+    run.image("accuracy_over_cost", lambda: pixels(search_figure(search, until=number, size=(6.4, 4.4))), number)
+    if step.kind == "expansion":
+        run.image("gains", lambda: pixels(gains_figure(search, until=number)), number)
+    run.image("time", lambda: pixels(time_figure(search, until=number)), number)
+    _write_cost(run, step, winner)
+    _write_wins(run, search, number)
+    for name in RESULTS[1:]:
+        run.scalar(f"search/{name}", winner.metrics.get(name), number)
+    run.scalar("search/gain", winner.gain, number)
+    run.scalar("search/margin", decision.margin, number)
+    run.scalar("search/p_value", decision.p_value, number)
+    run.scalar("seconds/step", sum(c.metrics.get("seconds", 0.0) for c in step.trainings), number)
+    # The last one: it says that the step is whole.
+    run.scalar("search/val_accuracy", winner.accuracy, number)
+
+
+def _write_wins(run: Run, search: Search, number: int) -> None:
+    """How many steps each axis has won so far, and the interval of the winner's accuracy."""
+    won = Counter(step.winner.axis for step in search.steps[:number + 1] if step.kind == "expansion")
+    for axis, steps in won.items():  # not those that have not won: a chart of zeros hides the others
+        run.scalar(f"wins/{axis}", steps, number)
+    winner = search.steps[number].winner
+    if winner.interval:
+        low, high = winner.interval
+        for name, share in (("accuracy", winner.accuracy), ("low", low), ("high", high)):
+            run.scalar(f"interval/{name}", share, number)
+
+
+def _write_cost(run: Run, step: Step, candidate: CandidateState) -> None:
+    run.scalar("search/gmacs", candidate.macs / 1e9, step.step)
+    run.scalar("search/params", candidate.params, step.step)
+
+
+# Text, in Markdown
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _candidate_text(step: Step, candidate: CandidateState, recipe: Recipe) -> str:
+    settings = recipe.model_dump(exclude={"by_step"})
+    title = (f"**{run_name(step, candidate.axis)}**: {candidate.spec}, {cost(candidate.macs)}MACs, "
+             f"{candidate.params:,} parameters")
+    return f"{title}\n\n" + _table(("recipe", "value"), [(name, f"{value}") for name, value in settings.items()])
+
+
+def _result(candidate: CandidateState) -> str:
+    if candidate.status == "stopped":
+        return f"stopped at {percent(candidate.rungs[-1].accuracy)}"
+    if candidate.status != "failed":
+        return percent(candidate.accuracy)
+    return f"failed: {reason_of(candidate.message)[:100]}"
+
+
+def _step_text(step: Step) -> str:
+    rows = []
+    for candidate in step.candidates:
+        axis = " = ".join((candidate.axis, *candidate.merged))
+        seconds = candidate.metrics.get("seconds")
+        rows.append((f"**{axis}**" if candidate is step.winner else axis, *spec_cells(candidate.spec),
+                     cost(candidate.macs), f"{candidate.params:,}", _result(candidate), points(candidate.gain),
+                     "-" if seconds is None else f"{seconds:.0f}"))
+    header = ("axis", *SPEC_COLUMNS, "MACs", "parameters", "accuracy", "gain", "seconds")
+    notes = [f"{verdict(step)}."] if step.kind == "expansion" else []
+    notes += [f"{line}." for line in stops(step) + failures(step)]
+    notes += [f"{saturated.axis} cannot move: {saturated.reason}." for saturated in step.saturated]
+    return "\n\n".join([_table(header, rows), *notes])
+
+
+def _path_text(search: Search, until: int) -> str:
+    rows = []
+    for step in search.steps[:until + 1]:
+        winner, decision = step.winner, step.decision
+        judged = decision.verdict if decision.p_value is None else f"{decision.verdict}, p = {decision.p_value:.2g}"
+        rows.append((f"{step.step} {winner.axis if step.kind == 'expansion' else step.kind}", *spec_cells(winner.spec),
+                     cost(winner.macs), f"{winner.params / 1e6:.2f} M", percent(winner.accuracy), points(winner.gain),
+                     points(decision.margin), judged))
+    header = ("step", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "margin", "verdict")
+    ended = search.finished and until == len(search.steps) - 1
+    return _table(header, rows) + (f"\n\nThe search has ended: {search.stopped_by}." if ended else "")

@@ -1,0 +1,69 @@
+"""What an exported network has to say of itself: a small JSON file that travels inside the export."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.foundation.settings import parse_settings
+from expansion.spec import Spec
+from expansion.recipe import ClipSettings
+
+NAME = "x3d.json"
+CARD = f"assets.extra/{NAME}"  # in a SavedModel's folder: TensorFlow's place for what it does not read itself
+
+
+@dataclass(frozen=True)
+class Card:
+    """A network's numbers.
+
+    Args:
+        spec: the network.
+        classes: number of classes.
+        class_names: their names, if known.
+        size: pixels of the clips that the export takes.
+        clips: how clips are to be cut for it.
+    """
+
+    spec: Spec
+    classes: int
+    class_names: tuple[str, ...]
+    size: int
+    clips: ClipSettings
+
+    @classmethod
+    def of(cls, model, clips: ClipSettings) -> Card:
+        """The card of a Keras model."""
+        return cls(model.spec, model.classes, model.class_names, model.size, clips)
+
+    def text(self) -> str:
+        return json.dumps({
+            "spec": self.spec.as_dict(), "classes": self.classes, "class_names": list(self.class_names),
+            "size": self.size, "clips": self.clips.model_dump(mode="json")}, indent=1)
+
+
+def parse_card(text: str, where: str) -> Card:
+    """A card from its text.
+
+    Raises:
+        InputError: it is not one.
+    """
+    try:
+        values = json.loads(text)
+        return Card(Spec(**values["spec"]), int(values["classes"]), tuple(values["class_names"]), int(values["size"]),
+                    parse_settings(ClipSettings, values["clips"], where))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{where}: not the {NAME} of an export ({error})") from None
+
+
+def read_card(path: str) -> Card:
+    """The card in a file.
+
+    Raises:
+        InputError: there is none, or it is not one.
+    """
+    if not files.exists(path):
+        raise InputError(f"{path} is missing; `x3d export` makes exports that can be evaluated")
+    return parse_card(files.read_text(path), path)

@@ -1,0 +1,115 @@
+"""How a network is trained and how clips are cut: the settings, without TensorFlow.
+
+X3D (arXiv 2004.04730), section 4: the paper trains at batch 1024 with a rate of 1.6, momentum 0.9, weight decay 5e-5,
+dropout 0.5, a half-cosine schedule per step after a linear warm-up. The rate scales linearly with the batch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from expansion.foundation.settings import Settings
+
+
+class Recipe(Settings):
+    """How one network is trained.
+
+    Args:
+        epochs: passes over the training videos, one random clip of each a pass.
+        batch: clips in a step, of all devices together.
+        rate: learning rate at a batch of `rate_batch`; it scales linearly with the batch.
+        rate_batch: batch that `rate` is stated for.
+        warmup_epochs: epochs of linear warm-up, from a hundredth of the rate.
+        momentum: Nesterov momentum.
+        weight_decay: L2 added to the gradient, as in PyTorch; none on batch norm.
+        dropout: before the last layer.
+        drop_connect: largest rate of stochastic depth over the blocks.
+        label_smoothing: share spread over the other classes.
+        mixed_precision: activations of 16 bits with float32 weights, on devices that gain from it: "float16" (also
+            true), whose loss is scaled, or "bfloat16".
+        precise_bn: after the last epoch, batch norm's statistics are taken anew from this many training batches of a
+            device; 0 keeps the running ones.
+        by_step: from a search step on, other values: {8: {"batch": 512}} halves a batch of 1024 at step 8.
+    """
+
+    epochs: float = Field(128, gt=0)
+    batch: int = Field(64, ge=1)
+    rate: float = Field(1.6, gt=0)
+    rate_batch: int = Field(1024, ge=1)
+    warmup_epochs: float = Field(2, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-5, ge=0)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    drop_connect: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    mixed_precision: Literal[False, True, "float16", "bfloat16"] = False
+    precise_bn: int = Field(0, ge=0)
+    by_step: dict[int, dict[str, float | int | bool | str]] = Field(default_factory=dict)
+
+    def at(self, step: int) -> Recipe:
+        """The recipe of a search step: every entry of by_step up to it applied in order."""
+        values = self.model_dump(exclude={"by_step"})
+        for start in sorted(self.by_step):
+            if start <= step:
+                values |= self.by_step[start]
+        return Recipe(**values)
+
+    def final(self, step: int, changes: dict[str, float | int | bool | str]) -> Recipe:
+        """The recipe of the last training of a network that a search step found: that step's, with changes."""
+        return Recipe(**self.at(step).model_dump(exclude={"by_step"}) | changes)
+
+    def model_post_init(self, _):
+        for changes in self.by_step.values():
+            Recipe(**(self.model_dump(exclude={"by_step"}) | changes))
+
+    @property
+    def scaled_rate(self) -> float:
+        """The rate at this batch, by the linear rule (Goyal et al., arXiv 1706.02677)."""
+        return self.rate * self.batch / self.rate_batch
+
+    @property
+    def dtype_policy(self) -> str:
+        """Keras' name of the precision."""
+        if not self.mixed_precision:
+            return "float32"
+        return "mixed_bfloat16" if self.mixed_precision == "bfloat16" else "mixed_float16"
+
+    def steps(self, videos: int) -> tuple[int, int]:
+        """(steps an epoch, steps in all) for a number of training videos."""
+        per_epoch = max(1, math.ceil(videos / self.batch))
+        return per_epoch, max(1, math.ceil(per_epoch * self.epochs))
+
+
+class ClipSettings(Settings):
+    """How clips are cut from videos.
+
+    Args:
+        jitter: in training, the short side is scaled at random between these multiples of the crop
+            (the paper's 182 to 228 for a crop of 160).
+        eval_scale: in evaluation, the short side as a multiple of the training crop (the paper's 128 / 112).
+        flip: mirror half of the training clips. Off where labels depend on left and right.
+        views: clips a video in evaluation, spread evenly in time (the paper's 10).
+        crops: squares cut from each of them: 1 in the centre, or 3 along the long side (left, centre and right; top,
+            centre and bottom of an upright video), each as high as the short side. 10 views of 3 are the paper's 30.
+    """
+
+    jitter: tuple[float, float] = (8 / 7, 1.425)
+    eval_scale: float = Field(8 / 7, ge=1.0)
+    flip: bool = True
+    views: int = Field(10, ge=1)
+    crops: Literal[1, 3] = 1
+
+    def evaluation_size(self, crop: int) -> int:
+        """Pixels of the network's input in evaluation: the training crop, or the whole short side for three crops."""
+        return crop if self.crops == 1 else self._short_side(crop)
+
+    def window(self, crop: int, size: int) -> float:
+        """Share of a video's short side that an input of `size` pixels sees, at most 1, for a training crop."""
+        return 1.0 if size >= self._short_side(crop) else size / (crop * self.eval_scale)
+
+    def _short_side(self, crop: int) -> int:
+        # Rounded down, as PySlowFast's test crops are: 182, 256 and 356 for 160, 224 and 312.
+        return int(crop * self.eval_scale + 1e-6)

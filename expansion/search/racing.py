@@ -1,0 +1,117 @@
+"""Racing: which candidates of a step go on at a rung, and which stop. Curves in, decision and evidence out.
+
+All candidates of a step train to the first rung, a share of their epochs. There they are evaluated, the worst stop, and
+the others go on from where they are to the next rung: successive halving (Jamieson and Talwalkar, arXiv 1502.07943;
+within a bracket of Hyperband, arXiv 1603.06560), or, with the rule "bound", a race that stops only those that are clearly
+behind (Maron and Moore, 1994). It is the same whether candidates train one after another or side by side. Plain Python
+and NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from expansion.search.selection import Z_95
+from expansion.foundation.settings import Settings
+
+
+class RaceSettings(Settings):
+    """Whether candidates of a step stop early, and when. `race: on` alone takes the defaults.
+
+    Args:
+        on: whether there are races at all.
+        rungs: where candidates are compared, as shares of their epochs.
+        rule: "halving": at every rung the best go on; "bound": all but those whose gain is below the leader's with 95 %
+            confidence, by the validation videos.
+        keep: with "halving", the share of a rung's candidates that goes on, rounded up.
+        views: clips a video in the evaluation at a rung, at most those of the settings of clips.
+    """
+
+    on: bool = False
+    rungs: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field((0.3,), min_length=1)
+    rule: Literal["halving", "bound"] = "halving"
+    keep: float = Field(0.5, gt=0, lt=1)
+    views: int = Field(2, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch(cls, value):
+        return {"on": value} if isinstance(value, bool) else value
+
+    @field_validator("rungs")
+    @classmethod
+    def _ascending(cls, rungs):
+        if list(rungs) != sorted(set(rungs)):
+            raise ValueError(f"rungs: {', '.join(f'{rung:g}' for rung in rungs)} do not rise")
+        return rungs
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A candidate at a rung: cost in any unit, accuracy as a share of 1, which validation videos it got right."""
+
+    accuracy: float
+    cost: float
+    params: int = 0
+    correct: Sequence[bool] = ()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a candidate stands at a rung.
+
+    Args:
+        gain: share of accuracy per doubling of the cost, over the parent.
+        behind: the leader's gain less its own.
+        bound: upper end of the 95 % interval of its gain less the leader's, by the validation videos both saw; it is
+            clearly behind where that is below 0. None where the videos cannot be paired.
+        goes_on: whether it trains further.
+    """
+
+    gain: float
+    behind: float
+    bound: float | None
+    goes_on: bool
+
+
+def rung_epoch(share: float, epochs: float) -> int:
+    """The epoch, from 1, after which a rung lies."""
+    return max(1, round(share * math.ceil(epochs)))
+
+
+def race(parent_accuracy: float, parent_cost: float, runners: Sequence[Runner],
+         settings: RaceSettings) -> tuple[Standing, ...]:
+    """Decides a rung. The leader always goes on.
+
+    Args:
+        parent_accuracy: of the parent at the same rung, where it is known, so that unfinished trainings are compared with
+            an unfinished one.
+        runners: all that came to the rung.
+    """
+    doublings = [math.log2(runner.cost / parent_cost) for runner in runners]
+    gains = [(runner.accuracy - parent_accuracy) / d for runner, d in zip(runners, doublings)]
+    order = sorted(range(len(runners)), key=lambda i: (-round(gains[i], 12), runners[i].cost, runners[i].params, i))
+    leader = order[0]
+    bounds = [_bound(runners, doublings, gains, index, leader) for index in range(len(runners))]
+    if settings.rule == "halving":
+        going = set(order[:math.ceil(settings.keep * len(runners) - 1e-9)])
+    else:
+        going = {index for index in order if bounds[index] is None or bounds[index] >= 0}
+    return tuple(Standing(gains[i], gains[leader] - gains[i], bounds[i], i in going) for i in range(len(runners)))
+
+
+def _bound(runners: Sequence[Runner], doublings: list[float], gains: list[float], index: int, leader: int) -> float | None:
+    if index == leader:
+        return 0.0
+    own, best = runners[index].correct, runners[leader].correct
+    if not own or len(own) != len(best):
+        return None
+    differences = np.asarray(own, float) / doublings[index] - np.asarray(best, float) / doublings[leader]
+    spread = math.sqrt(differences.var() / max(1, len(differences) - 1))
+    return gains[index] - gains[leader] + Z_95 * spread

@@ -1,0 +1,178 @@
+"""How a step is decided: the axis with the largest marginal gain.
+
+Gain is (accuracy - parent's accuracy) / log2(cost / parent's cost): points won per doubling of the cost. Fed with the
+accuracies of X3D's Figure 2 it picks the paper's axis in all 11 steps; accuracy / cost does so in 3. Plain Python.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from expansion.foundation.errors import InputError
+
+if TYPE_CHECKING:
+    from expansion.search.repeats import Verdict
+
+Z_95 = 1.959964  # two-sided 95 % of a normal distribution
+NOISE_LEVEL = 0.05  # two-sided p above which a winner is called "within noise"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A trained candidate: accuracy as a share of 1, cost in any unit, and which validation videos it got right."""
+
+    axis: str
+    accuracy: float
+    cost: float
+    params: int = 0
+    correct: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The winner against one loser, on the same validation videos.
+
+    Args:
+        loser: index into the candidates.
+        margin: winner's accuracy less the loser's, share of 1.
+        p_value: McNemar's exact test; None where it cannot be made. With adaptive seeds that of seeds.judge, on gains.
+        verdict: "clear" where the winner is the more accurate one beyond chance, else "within noise", also where the
+            winner is the less accurate and won by its cost; "not tested" without paired videos.
+    """
+
+    loser: int
+    margin: float
+    p_value: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The outcome of a step.
+
+    Args:
+        winner: index into the candidates.
+        gains: marginal gain of each candidate, share of accuracy per doubling of the cost.
+        runner_up: index of the second best; None with one candidate.
+        margin: winner's accuracy less the runner-up's; None with one candidate.
+        p_value: McNemar's exact test of winner against runner-up on the same videos; None where it cannot be made.
+        verdict: "clear" where the winner is so against every loser, else "within noise"; "unopposed" with one candidate;
+            "others stopped" where a race left one;
+            "not tested" without paired videos; "prescribed" where the winner was given and the accuracies had no say.
+        against: the winner against each loser, the largest gain first.
+    """
+
+    winner: int
+    gains: tuple[float, ...]
+    runner_up: int | None
+    margin: float | None
+    p_value: float | None
+    verdict: str
+    against: tuple[Comparison, ...] = ()
+
+    def among(self, places: Sequence[int]) -> Decision:
+        """The same, where candidate i of those compared has the place places[i] among all of the step."""
+        return replace(
+            self, winner=places[self.winner], runner_up=None if self.runner_up is None else places[self.runner_up],
+            against=tuple(replace(comparison, loser=places[comparison.loser]) for comparison in self.against))
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Decision:
+        """From the dictionary that dataclasses.asdict makes of it, also by way of JSON."""
+        return cls(**values | {"gains": tuple(values["gains"]),
+                               "against": tuple(Comparison(**found) for found in values.get("against", ()))})
+
+
+def marginal_gain(accuracy: float, cost: float, parent_accuracy: float, parent_cost: float) -> float:
+    """Accuracy won per doubling of the cost.
+
+    Raises:
+        InputError: the cost is not above the parent's.
+    """
+    if not cost > parent_cost > 0:
+        raise InputError(f"a candidate costs {cost:g}, not more than its parent's {parent_cost:g}")
+    return (accuracy - parent_accuracy) / math.log2(cost / parent_cost)
+
+
+def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
+    """Two-sided exact p-value that two classifiers differ only by chance on the same videos (McNemar 1947).
+
+    Raises:
+        ValueError: the two were not tried on the same number of videos.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} videos cannot be paired")
+    wins = sum(a and not b for a, b in zip(first, second))
+    losses = sum(b and not a for a, b in zip(first, second))
+    total, fewer = wins + losses, min(wins, losses)
+    if total == 0 or wins == losses:
+        return 1.0
+    log_tail = [
+        math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) - total * math.log(2)
+        for k in range(fewer + 1)
+    ]
+    return min(1.0, 2 * math.fsum(math.exp(value) for value in log_tail))
+
+
+def wilson(right: float, videos: int) -> tuple[float, float]:
+    """95 % confidence interval of a share, by Wilson's score (1927).
+
+    Args:
+        right: videos that were right; means over several trainings need not be whole.
+        videos: videos in all, at least one.
+    """
+    share, square = right / videos, Z_95**2 / videos
+    centre, reach = share + square / 2, math.sqrt(square * (share * (1 - share) + square / 4))
+    return max(0.0, (centre - reach) / (1 + square)), min(1.0, (centre + reach) / (1 + square))
+
+
+def compare(winner: Scored, loser: Scored, index: int, judged: Verdict | None = None) -> Comparison:
+    """The paired test of a winner against the loser of that index, or what was judged of it."""
+    margin = winner.accuracy - loser.accuracy
+    if judged:
+        p_value = judged.p_values[index]
+        return Comparison(index, margin, p_value, "clear" if p_value < NOISE_LEVEL else "within noise")
+    if not winner.correct or len(winner.correct) != len(loser.correct):
+        return Comparison(index, margin, None, "not tested")
+    p_value = mcnemar(winner.correct, loser.correct)
+    return Comparison(index, margin, p_value, "clear" if margin > 0 and p_value < NOISE_LEVEL else "within noise")
+
+
+def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scored],
+           prescribed: int | None = None, judged: Verdict | None = None) -> Decision:
+    """The candidate of largest marginal gain. Equal gains go to the cheaper one, then to fewer parameters, then to the
+    earlier axis.
+
+    Args:
+        prescribed: index of a candidate to take whatever its gain; its margin, to the best of the others, may be negative.
+        judged: winner and p-values from seeds.judge, where candidates were trained several times.
+
+    Raises:
+        InputError: there is no candidate.
+    """
+    if not candidates:
+        raise InputError("a step has no completed candidate to choose from")
+    gains = tuple(marginal_gain(c.accuracy, c.cost, parent_accuracy, parent_cost) for c in candidates)
+    order = sorted(
+        range(len(candidates)), key=lambda i: (-round(gains[i], 12), candidates[i].cost, candidates[i].params, i)
+    )
+    first = judged.winner if judged else prescribed
+    if first is not None:
+        order.remove(first)
+        order.insert(0, first)
+    winner, *losers = order
+    against = tuple(compare(candidates[winner], candidates[index], index, judged) for index in losers)
+    if prescribed is not None:
+        verdict = "prescribed"
+    elif not against:
+        verdict = "unopposed"
+    else:  # the weakest of the verdicts
+        found = {comparison.verdict for comparison in against}
+        verdict = next(name for name in ("not tested", "within noise", "clear") if name in found)
+    if not against:
+        return Decision(winner, gains, None, None, None, verdict)
+    nearest = against[0]
+    return Decision(winner, gains, nearest.loser, nearest.margin, nearest.p_value, verdict, against)

@@ -1,0 +1,86 @@
+"""What a search looks for and when it ends. Plain Python."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from expansion.search.axes import AXES, Limits
+from expansion.search.constraints import Constraint
+from expansion.search.costs import CostName
+from expansion.foundation.errors import InputError
+from expansion.search.racing import RaceSettings
+from expansion.search.repeats import SeedSettings
+from expansion.foundation.settings import Settings
+from expansion.spec import X2D, Spec, parse_spec
+
+Axis = Literal["fast", "temporal", "spatial", "depth", "width", "bottleneck"]
+
+
+def _to_spec(value):
+    if isinstance(value, str):
+        return parse_spec(value)
+    if isinstance(value, dict):
+        unknown = [key for key in value if key not in X2D.as_dict()]
+        if unknown:
+            raise InputError(f"spec: unknown key {unknown[0]!r}; allowed are {', '.join(X2D.as_dict())}")
+        return Spec(**value)
+    return value
+
+
+SpecSetting = Annotated[Spec, BeforeValidator(_to_spec)]  # a spec, its settings, or a name
+
+
+class SearchSettings(Settings):
+    """What a search looks for and when it ends.
+
+    Args:
+        seed: where it starts: a spec, its settings, or a name.
+        classes: outputs of the networks (they count in the MACs).
+        axes: axes to try, of axes.AXES.
+        factor: cost of a candidate over its parent's.
+        cost: C(X), what candidates are matched in and gains are counted by; see costs.cost_of.
+        constraints: what candidates must not exceed, such as "params < 4M".
+        warm_start: candidates begin with their parent's weights; else from scratch, as in the paper.
+        race: candidates of a step stop early; by default none does.
+        seeds: further trainings of candidates that cannot be told from the best; by default none.
+        steps: expansions at most; with 0 the seed alone is trained.
+        target_gmacs: end when a winner reaches this cost; one above it is contracted to it.
+        target_accuracy: end when a winner reaches this accuracy (share of 1).
+        hours: begin no step that would take the search past this, as far as its own trials tell; the time is that of
+            trials added up.
+        follow: axes to take in steps 1, 2, ... whatever the accuracies say; the search ends where one cannot move.
+        limits: what the data allows.
+
+    Raises:
+        pydantic.ValidationError: a key is unknown or a value is not allowed.
+    """
+
+    seed: SpecSetting = X2D
+    classes: int = Field(400, ge=2)
+    axes: tuple[Axis, ...] = Field(AXES, min_length=1)
+    factor: float = Field(2.0, gt=1)
+    cost: CostName = "macs"
+    constraints: tuple[Constraint, ...] = ()
+    warm_start: bool = False
+    race: RaceSettings = RaceSettings()
+    seeds: SeedSettings = SeedSettings()
+    steps: int = Field(11, ge=0)
+    target_gmacs: float | None = Field(None, gt=0)
+    target_accuracy: float | None = Field(None, gt=0, le=1)
+    hours: float | None = Field(None, gt=0)
+    follow: tuple[Axis, ...] = ()
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _follow_is_tried(self):
+        for axis in self.follow:
+            if axis not in self.axes:
+                raise ValueError(f"follow: {axis!r} is not among the axes {', '.join(self.axes)}")
+        return self
+
+    @property
+    def measures_latency(self) -> bool:
+        """Whether networks have to be run to know if they are wanted."""
+        return self.cost == "latency" or any(constraint.measure == "latency" for constraint in self.constraints)

@@ -1,0 +1,188 @@
+"""A step of a search and its candidates: what is known of each, and how it is read from the trace. Plain Python."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Literal
+
+from expansion.search.axes import Saturated
+from expansion.search.costs import CostName
+from expansion.search.racing import Standing
+from expansion.search.selection import Decision, wilson
+from expansion.spec import Spec
+
+Status = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """What a race knows of a candidate at a rung.
+
+    Args:
+        epoch: epochs trained by then.
+        accuracy: on the validation videos, of a training whose schedule is unfinished; share of 1.
+        correct: which of them were right.
+        curve: accuracy on training clips after each epoch.
+        standing: how it stood beside the others; None while they are on their way.
+    """
+
+    epoch: int
+    accuracy: float
+    correct: tuple[bool, ...] = ()
+    curve: tuple[float, ...] = ()
+    standing: Standing | None = None
+
+
+@dataclass
+class CandidateState:
+    """A candidate and what is known of it. accuracy is a share of 1, seconds of wall time.
+
+    Args:
+        cost: C(X), in the unit of the search's cost; MACs by default.
+        seed: which training of the candidate this is, from 0.
+        accuracy: mean over the candidate's trainings.
+        accuracies: of each completed training, the first one's first. All else here is the first training's.
+        interval: 95 % confidence interval of the accuracy for the number of validation videos; None where that is not
+            known.
+        failures: a line for each attempt that failed, also of candidates that completed at last.
+        message: all that is known of the last failure.
+        warm_start: which function of the parent it began with, see warm_start.preserved; None from scratch.
+        rungs: where it paused in a race; the last one says why it stopped, where its status is "stopped".
+        repeats: further trainings with other seeds, each in the form of a candidate.
+    """
+
+    axis: str
+    spec: Spec
+    macs: int
+    params: int
+    params_without_bn: int
+    merged: tuple[str, ...] = ()
+    status: Status = "waiting"
+    trial_id: str | None = None
+    accuracy: float | None = None
+    gain: float | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    correct: tuple[bool, ...] = ()
+    failures: tuple[str, ...] = ()
+    message: str | None = None
+    cost: float | None = None
+    seed: int = 0
+    accuracies: tuple[float, ...] = ()
+    interval: tuple[float, float] | None = None
+    warm_start: str | None = None
+    rungs: tuple[Rung, ...] = ()
+    repeats: list[CandidateState] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.cost = self.macs if self.cost is None else self.cost
+        if self.accuracy is not None and not self.accuracies:  # a trace from before there were further trainings
+            self.record(self.accuracy, self.metrics, self.correct)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The axes that propose it."""
+        return (self.axis, *self.merged)
+
+    @property
+    def done(self) -> bool:
+        return self.status in ("completed", "failed", "stopped")
+
+    @property
+    def trainings(self) -> list[CandidateState]:
+        """Itself, then its further trainings."""
+        return [self, *self.repeats]
+
+    @property
+    def all_correct(self) -> list[tuple[bool, ...]]:
+        """What each completed training got right."""
+        return [training.correct for training in self.trainings if training.status == "completed"]
+
+    def record(self, accuracy: float, metrics: dict[str, float], correct: tuple[bool, ...]) -> None:
+        """Takes in the result of this training."""
+        self.status, self.accuracies = "completed", (float(accuracy),)
+        self.metrics, self.correct = dict(metrics), tuple(correct)
+        self.average()
+
+    def average(self) -> None:
+        """Accuracy and interval anew from all completed trainings."""
+        further = (training.accuracies[0] for training in self.repeats if training.status == "completed")
+        self.accuracies = (self.accuracies[0], *further)
+        self.accuracy = fmean(self.accuracies)
+        videos = len(self.correct)
+        self.interval = wilson(self.accuracy * videos, videos) if videos else None
+
+    def again(self) -> CandidateState:
+        """A further training of the same, which waits to be run."""
+        seed = len(self.repeats) + 1
+        self.repeats.append(CandidateState(self.axis, self.spec, self.macs, self.params, self.params_without_bn, self.merged,
+                                           cost=self.cost, seed=seed, warm_start=self.warm_start))
+        return self.repeats[-1]
+
+
+@dataclass
+class Step:
+    """One step: its candidates, the axes that could not move, and the decision.
+
+    Args:
+        cost: what the candidates' costs and gains are counted in.
+    """
+
+    step: int
+    kind: Literal["seed", "expansion", "contraction"]
+    candidates: list[CandidateState]
+    saturated: list[Saturated] = field(default_factory=list)
+    decision: Decision | None = None
+    cost: CostName = "macs"
+
+    @property
+    def winner(self) -> CandidateState | None:
+        return self.candidates[self.decision.winner] if self.decision else None
+
+    @property
+    def trainings(self) -> Iterator[CandidateState]:
+        """Of all candidates, further trainings last."""
+        yield from self.candidates
+        for candidate in self.candidates:
+            yield from candidate.repeats
+
+    def owner(self, training: CandidateState) -> CandidateState:
+        """The candidate that a training is of."""
+        return next(c for c in self.candidates if any(training is other for other in c.trainings))
+
+
+def as_dict(record) -> dict:
+    """What dataclasses.asdict makes of a step or a candidate; it does not copy tuples, which takes most of the time there."""
+    return {part.name: _plain(getattr(record, part.name)) for part in dataclasses.fields(record)}
+
+
+def _plain(value):
+    if dataclasses.is_dataclass(value):
+        return as_dict(value)
+    if isinstance(value, (list, tuple)) and value and dataclasses.is_dataclass(value[0]):
+        return type(value)(as_dict(entry) for entry in value)
+    return dict(value) if isinstance(value, dict) else value
+
+
+def read_step(step: dict) -> Step:
+    """A step from the dictionary that dataclasses.asdict makes of it, also by way of JSON."""
+    decision = Decision.from_dict(step["decision"]) if step["decision"] else None
+    return Step(step["step"], step["kind"], [_read_candidate(c) for c in step["candidates"]],
+                [Saturated(**s) for s in step["saturated"]], decision, step.get("cost", "macs"))
+
+
+def _read_candidate(values: dict) -> CandidateState:
+    tuples = {name: tuple(values.get(name, ())) for name in ("merged", "correct", "failures", "accuracies")}
+    interval = values.get("interval")
+    return CandidateState(**values | tuples | {
+        "spec": Spec(**values["spec"]), "interval": None if interval is None else tuple(interval),
+        "rungs": tuple(_read_rung(rung) for rung in values.get("rungs", ())),
+        "repeats": [_read_candidate(repeat) for repeat in values.get("repeats", ())]})
+
+
+def _read_rung(values: dict) -> Rung:
+    standing = values.get("standing")
+    return Rung(values["epoch"], values["accuracy"], tuple(values["correct"]), tuple(values["curve"]),
+                Standing(**standing) if standing else None)

@@ -1,0 +1,77 @@
+"""Which file a model's name on the command line means: a file, an export's folder, or a run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.recipe import ClipSettings
+from expansion.data.records import MANIFEST
+from pipeline.config import load_config
+from pipeline.runs.folder import RunFolder, find_run
+
+SAVED_MODEL = "saved_model.pb"
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model and what its run says of it.
+
+    Args:
+        path: .keras file, .tflite file or folder of a SavedModel.
+        name: short, for tables.
+        clips: how the run cut its clips; None where the model is no run's.
+        records: the run's records, where it has some of its own.
+        fps, short_side: at which the run's videos were stored; None where the model is no run's, or fps was the videos'.
+    """
+
+    path: str
+    name: str
+    clips: ClipSettings | None = None
+    records: str | None = None
+    fps: float | None = None
+    short_side: int | None = None
+
+
+def find_model(name: str, runs: str = "runs") -> StoredModel:
+    """A model by its file, its folder, or the name or folder of the run that made it.
+
+    Raises:
+        InputError: there is no such file or run, or the run has no model yet.
+    """
+    if os.path.isfile(name) or os.path.exists(os.path.join(name, SAVED_MODEL)):
+        return StoredModel(name, os.path.basename(os.path.abspath(name)))
+    if name.endswith((".keras", ".tflite")):
+        raise InputError(f"{name}: no such file")
+    folder = _run(name, runs)
+    path = _newest_model(folder)
+    if not files.exists(folder.config):
+        return StoredModel(path, folder.name)
+    config = load_config(folder.config, need_videos=False)
+    ingested = folder.train_records if files.exists(os.path.join(folder.train_records, MANIFEST)) else folder.records()
+    return StoredModel(path, folder.name, config.clips, config.train.records or ingested, config.ingest.fps,
+                       config.ingest.short_side)
+
+
+def _run(name: str, runs: str) -> RunFolder:
+    for path in (name, os.path.join(runs, name)):
+        if os.path.exists(os.path.join(path, files.KERAS_MODEL)):
+            return RunFolder(path)
+    return find_run(name, runs)
+
+
+def _newest_model(folder: RunFolder) -> str:
+    """The trained network of a run; while there is none, the last winner of its search."""
+    trained = files.matching(folder.keras_model) + files.matching(
+        os.path.join(folder.artifacts, "Trainer", "model", "*", files.KERAS_MODEL))
+    if trained:
+        return max(trained, key=os.path.getmtime)
+    traces = folder.traces()
+    path = folder.search().path if traces else []
+    if path:
+        model = os.path.join(traces[-1], f"trial_{path[-1].trial_id}", files.KERAS_MODEL)
+        if files.exists(model):
+            return model
+    raise InputError(f"{folder.path}: no trained network there yet")

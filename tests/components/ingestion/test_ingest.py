@@ -1,0 +1,167 @@
+"""The ingestion from end to end, without TFX."""
+
+import json
+
+import pytest
+
+from components.ingestion import ingest as ingestion
+from components.ingestion.ingest import ingest_folder, make_plan
+from components.ingestion.manifest import read
+from components.ingestion.settings import IngestSettings
+from expansion.foundation.errors import InputError
+from expansion.data.records import SCALARS
+from tests.components.ingestion.videos import class_folders, write_video
+
+IN_MEMORY = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / "videos.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    return class_folders(tmp_path_factory.mktemp("videos"), each=6)
+
+
+def test_everything_is_stored_once_and_the_same_with_threads(folders, tmp_path):
+    settings = IngestSettings(videos=str(folders), short_side=32)
+    told = []
+    manifest = ingest_folder(settings, str(tmp_path / "a"), IN_MEMORY, progress=lambda done, of: told.append((done, of)))
+    ingest_folder(settings, str(tmp_path / "b"))
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert told[-1] == (12, 12)
+    assert manifest == read(str(tmp_path / "a"))
+    assert manifest.accepted == 12 and manifest.rejected == 0 and manifest.classes == ["jump", "run"]
+    assert manifest.short_side == 32 and sum(split.videos for split in manifest.splits.values()) == 12
+    assert all(split.min_frames == split.max_frames == 6 for split in manifest.splits.values())
+    assert all(manifest.splits[name].per_class[label] for name in ("train", "val") for label in manifest.classes)
+
+
+def test_tensorflow_reads_the_records(folders, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    manifest = ingest_folder(IngestSettings(videos=str(folders), short_side=24, fps=5), str(tmp_path), IN_MEMORY)
+    found = []
+    for split in manifest.splits:
+        for raw in tf.data.TFRecordDataset([str(path) for path in (tmp_path / f"Split-{split}").iterdir()]):
+            feature = tf.train.Example.FromString(raw.numpy()).features.feature
+            assert set(feature) == {"jpeg", *SCALARS}
+            source = feature["source"].bytes_list.value[0].decode()
+            text = feature["label_text"].bytes_list.value[0].decode()
+            assert source.startswith(text + "/") and manifest.classes[feature["label"].int64_list.value[0]] == text
+            assert feature["frames"].int64_list.value[0] == len(feature["jpeg"].bytes_list.value) == 3
+            assert feature["fps"].float_list.value[0] == 5
+            shape = tf.io.decode_jpeg(feature["jpeg"].bytes_list.value[0]).shape
+            assert tuple(shape) == (24, feature["width"].int64_list.value[0], 3)
+            found.append(source)
+    assert sorted(found) == sorted(row["source"] for row in rows(tmp_path)) and len(found) == 12
+
+
+def test_the_wire_format_is_tensorflows():
+    tf = pytest.importorskip("tensorflow")
+    from expansion.data.example import example
+
+    values = {"b": [b"x", b"", b"y" * 300], "i": -5, "n": [1, 2**40], "f": [0.5, -1.25], "none": []}
+    read_back = tf.train.Example.FromString(example(values)).features.feature
+    assert list(read_back["b"].bytes_list.value) == values["b"]
+    assert list(read_back["i"].int64_list.value) == [-5] and list(read_back["n"].int64_list.value) == [1, 2**40]
+    assert list(read_back["f"].float_list.value) == [0.5, -1.25] and not read_back["none"].WhichOneof("kind")
+
+
+def test_the_same_input_is_not_ingested_again(folders, tmp_path, monkeypatch):
+    settings = IngestSettings(videos=str(folders), short_side=32)
+    first = ingest_folder(settings, str(tmp_path), IN_MEMORY)
+    with monkeypatch.context() as patched:
+        patched.setattr(ingestion, "run", lambda *_: pytest.fail("ran again"))
+        assert ingest_folder(settings, str(tmp_path), IN_MEMORY) == first
+    shard = tmp_path / next(iter(first.files))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert ingest_folder(settings, str(tmp_path), IN_MEMORY) == first
+    other = ingest_folder(IngestSettings(videos=str(folders), short_side=16), str(tmp_path), IN_MEMORY)
+    assert other.short_side == 16 and set(files(tmp_path)) == {*other.files, "manifest.json", "videos.jsonl"}
+
+
+def test_a_stopped_run_goes_on(folders, tmp_path, monkeypatch):
+    from components.ingestion.encode import Encoder
+
+    settings = IngestSettings(videos=str(folders), short_side=32)
+    ingest_folder(settings, str(tmp_path / "whole"), IN_MEMORY)
+    encode, done = Encoder.encode, []
+
+    def failing(self, entry, label):
+        if len(done) == 6:
+            raise ArithmeticError("stopped here")
+        done.append(entry.source)
+        return encode(self, entry, label)
+
+    monkeypatch.setattr(Encoder, "encode", failing)
+    with pytest.raises(Exception, match="stopped here"):
+        ingest_folder(settings, str(tmp_path / "cut"), IN_MEMORY)
+    assert not (tmp_path / "cut" / "manifest.json").exists() and not list((tmp_path / "cut").glob("Split-*"))
+    assert not list((tmp_path / "cut").rglob("*.unfinished"))
+
+    again = []
+    monkeypatch.setattr(Encoder, "encode", lambda self, entry, label: again.append(entry) or encode(self, entry, label))
+    ingest_folder(settings, str(tmp_path / "cut"), IN_MEMORY)
+    assert len(again) < 12, "a part has at most four videos, so one was finished and is not decoded again"
+    assert files(tmp_path / "whole") == files(tmp_path / "cut")
+
+
+def test_rejects_are_listed_counted_and_limited(tmp_path):
+    root = class_folders(tmp_path / "videos", each=5)
+    (root / "jump" / "0.mp4").write_bytes(b"")
+    (root / "loose.mp4").write_bytes(b"")
+    (root / "run" / "copy.mp4").write_bytes((root / "run" / "1.mp4").read_bytes())
+    with pytest.raises(InputError, match=r"1 of 10 videos were rejected \(10%, max_reject_share is 5%\): jump/0.mp4: empty"):
+        ingest_folder(IngestSettings(videos=str(root), max_reject_share=0.05), str(tmp_path / "out"), IN_MEMORY)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert {row["source"]: row["reason"] for row in rows(tmp_path / "out") if not row["accepted"]} == {
+        "jump/0.mp4": "empty", "loose.mp4": "no_label", "run/copy.mp4": "duplicate"
+    }  # fmt: skip
+    manifest = ingest_folder(IngestSettings(videos=str(root)), str(tmp_path / "out"), IN_MEMORY)
+    assert manifest.accepted == 9 and manifest.reject_reasons == {"duplicate": 1, "empty": 1, "no_label": 1}
+
+
+def test_nothing_left(tmp_path):
+    root = class_folders(tmp_path / "videos")
+    settings = {"videos": str(root), "max_reject_share": 1.0}
+    with pytest.raises(InputError, match="all 8 videos were rejected"):
+        ingest_folder(IngestSettings(**settings, min_frames=99), str(tmp_path / "out"), IN_MEMORY)
+    for number in range(4):
+        (root / "run" / f"{number}.mp4").write_bytes(b"x" * (number + 1))
+    with pytest.raises(InputError, match="class without a training video after 4 rejects: 'run'"):
+        ingest_folder(IngestSettings(**settings), str(tmp_path / "out"), IN_MEMORY)
+
+
+def test_a_label_without_a_video(tmp_path):
+    root = class_folders(tmp_path / "videos")
+    (root / "l.csv").write_text("path,label\n" + "".join(f"jump/{i}.mp4,jump\nrun/{i}.mp4,run\n" for i in range(5)))
+    settings = {"videos": str(root), "labels": str(root / "l.csv")}
+    with pytest.raises(InputError, match="label without a video: 'jump/4.mp4', 'run/4.mp4' not found"):
+        make_plan(IngestSettings(**settings))
+    manifest = ingest_folder(IngestSettings(**settings, missing="reject"), str(tmp_path / "out"), IN_MEMORY)
+    assert manifest.accepted == 8 and manifest.reject_reasons == {"missing": 2}
+
+
+def test_names_with_dashes_and_other_letters(tmp_path):
+    for at, label in enumerate(("-läuft", "跳 hoch")):
+        for number in range(2):
+            write_video(tmp_path / "v" / label / f"-{label} {number}.mp4", 4 + 2 * at + number)
+    manifest = ingest_folder(IngestSettings(videos=str(tmp_path / "v")), str(tmp_path / "out"), IN_MEMORY)
+    assert manifest.accepted == 4 and manifest.classes == ["-läuft", "跳 hoch"]
+
+
+def test_shards_have_about_the_wanted_size():
+    from components.ingestion.beam import Part
+    from components.ingestion.sources import Entry
+
+    entry = Entry("", "", "a", "train", None, None, None, "")
+    parts = tuple(Part(f"p{i}", (entry,), (0,)) for i in range(20))
+    plan = ingestion.Plan(parts, ("a",), (), "")
+    shards = ingestion._shards(plan, {part.name: {"bytes": 10} for part in parts}, "w", "o", 50)
+    assert [shard.path for shard in shards] == [f"o/Split-train/data_tfrecord-{i:05d}-of-00004" for i in range(4)]
+    assert [len(shard.parts) for shard in shards] == [5, 5, 5, 5]

@@ -1,0 +1,244 @@
+"""Races: the rule alone, in the search, through the Oracle, and over a stop at every moment. Nothing is trained."""
+
+import json
+
+import pytest
+
+from expansion.foundation.errors import InputError
+from expansion.tuning.oracle import ExpansionOracle
+from expansion.search.racing import RaceSettings, Runner, race, rung_epoch
+from expansion.search.state import Search, SearchSettings
+from expansion.foundation.settings import parse_settings
+from expansion.display.tables import step_table, stops
+from expansion.spec import X2D
+from expansion.search.decisions import NoCandidate
+from expansion.search.steps import Rung
+from tests.expansion.searches import right
+from tests.expansion.search.test_resume import oracle_on
+
+VIDEOS = 20
+RACE = RaceSettings(on=True, rungs=(0.3, 0.5))
+FINAL = {"seed": 6, "fast": 16, "spatial": 13, "depth": 12, "width": 9, "bottleneck": 8}  # of VIDEOS
+
+
+def at_rung(axis: str, rung: int) -> int:
+    """Right ones at a rung: as at the end, less what is still to be learnt."""
+    return FINAL[axis] - 4 + 2 * rung
+
+
+def settings(**race) -> SearchSettings:
+    return SearchSettings(steps=1, race=RACE.model_copy(update=race))
+
+
+def run(search: Search, fails=lambda axis, rung: False, first=0) -> Search:
+    """Feeds a search; `fails` says which axes fail on their way to a rung, or with None to the end."""
+    for number in range(first, first + 200):
+        going = search.going_on()
+        if going:
+            candidate = going[0]
+            candidate.status = "running"
+        elif proposal := search.next():
+            candidate = proposal[1]
+            search.started(candidate, f"{number:04d}")
+        else:
+            return search
+        rung = search.rung(candidate.trial_id)
+        if fails(candidate.axis, rung):
+            search.failed(candidate.trial_id, "out of memory")
+        elif rung is None:
+            count = FINAL[candidate.axis] + candidate.seed
+            search.completed(candidate.trial_id, count / VIDEOS, {"seconds": 10.0}, right(count))
+        else:
+            count = at_rung(candidate.axis, rung)
+            search.paused(candidate.trial_id, Rung(3 * rung + 3, count / VIDEOS, right(count), (0.1,) * (3 * rung + 3)),
+                          {"seconds": 2.0 + rung})
+    raise AssertionError("the search does not end")
+
+
+def again(search: Search) -> Search:
+    return Search.from_dict(json.loads(json.dumps(search.as_dict())))
+
+
+def by_axis(search: Search) -> dict:
+    return {c.axis: (c.status, len(c.rungs)) for c in search.steps[1].candidates}
+
+
+# The rule
+
+
+def runners(*counts: int) -> list[Runner]:
+    return [Runner(count / VIDEOS, 2.0, 1, right(count)) for count in counts]
+
+
+@pytest.mark.parametrize("keep, going", [(0.5, (0, 2, 3)), (0.34, (0, 3)), (0.2, (3,)), (0.9, (0, 1, 2, 3, 4))])
+def test_the_best_go_on_by_halving(keep, going):
+    found = race(0.1, 1.0, runners(9, 5, 7, 12, 2), RaceSettings(on=True, keep=keep))
+    assert tuple(i for i, standing in enumerate(found) if standing.goes_on) == going
+    assert [standing.gain for standing in found] == pytest.approx([0.35, 0.15, 0.25, 0.5, 0.0])
+    assert [standing.behind for standing in found] == pytest.approx([0.15, 0.35, 0.25, 0.0, 0.5])
+
+
+def test_by_the_bound_only_those_clearly_behind_stop():
+    found = race(0.1, 1.0, runners(12, 11, 9, 3), RaceSettings(on=True, rule="bound"))
+    assert [standing.goes_on for standing in found] == [True, True, True, False]
+    # Three of 20 videos differ: -3/20 + 1.96 * sqrt(0.15 * 0.85 / 19).
+    assert found[2].bound == pytest.approx(-0.15 + 1.959964 * (0.15 * 0.85 / 19) ** 0.5)
+    assert found[0].bound == 0.0 and found[3].bound < 0
+
+
+def test_gains_not_accuracies_are_compared():
+    cheap, dear = Runner(0.5, 1.9, 1, right(10)), Runner(0.5, 2.2, 1, right(10))
+    found = race(0.3, 1.0, [dear, cheap], RaceSettings(on=True, keep=0.5))
+    assert [standing.goes_on for standing in found] == [False, True]
+
+
+def test_without_paired_videos_no_bound_stops_anyone():
+    found = race(0.1, 1.0, [Runner(0.9, 2.0), Runner(0.2, 2.0)], RaceSettings(on=True, rule="bound"))
+    assert [standing.goes_on for standing in found] == [True, True] and found[1].bound is None
+
+
+def test_settings():
+    assert parse_settings(SearchSettings, {"race": True}, "search").race == RaceSettings(on=True)
+    assert RaceSettings().rungs == (0.3,)
+    assert parse_settings(SearchSettings, {"race": False}, "search").race == SearchSettings().race
+    assert not SearchSettings().race.on
+    with pytest.raises(InputError, match="race.rungs.*0.5, 0.25 do not rise"):
+        parse_settings(SearchSettings, {"race": {"on": True, "rungs": [0.5, 0.25]}}, "search")
+    with pytest.raises(InputError, match="unknown key 'race.half'"):
+        parse_settings(SearchSettings, {"race": {"half": True}}, "search")
+    assert [rung_epoch(share, 12) for share in (0.25, 0.5, 0.01)] == [3, 6, 1] and rung_epoch(0.25, 0.5) == 1
+
+
+# In the search
+
+
+def test_a_step_is_raced_and_the_trace_keeps_the_evidence():
+    search = run(Search(settings()))
+    assert by_axis(search) == {"fast": ("completed", 2), "spatial": ("completed", 2), "depth": ("stopped", 2),
+                               "width": ("stopped", 1), "bottleneck": ("stopped", 1)}
+    step = search.steps[1]
+    assert step.winner.axis == "fast" and step.decision.verdict == "within noise"
+    assert {step.candidates[c.loser].axis for c in step.decision.against} == {"spatial"}
+    width = next(c for c in step.candidates if c.axis == "width")
+    (rung,) = width.rungs
+    assert rung.epoch == 3 and rung.accuracy == 0.25 and len(rung.curve) == 3 and sum(rung.correct) == 5
+    assert rung.standing.behind == pytest.approx(0.35, abs=0.05) and rung.standing.bound < 0
+    assert width.gain is None and width.accuracy is None and width.metrics == {"seconds": 2.0}
+    assert again(search).as_dict() == search.as_dict()
+    assert len(stops(step)) == 3 and "width stopped after epoch 3: 25.0 %" in "\n".join(stops(step))
+    assert step_table(step).row_count == 5
+
+
+def test_one_that_is_left_wins_because_the_others_stopped():
+    search = run(Search(settings(rungs=(0.5,), keep=0.2)))
+    assert search.steps[1].decision.verdict == "others stopped" and search.steps[1].winner.axis == "fast"
+
+
+def test_off_by_default_and_not_where_an_axis_is_prescribed():
+    assert {c.status for c in run(Search(SearchSettings(steps=1))).steps[1].candidates} == {"completed"}
+    search = run(Search(SearchSettings(steps=1, follow=("width",), race=RACE)))
+    assert {len(c.rungs) for c in search.steps[1].candidates} == {0} and search.steps[1].winner.axis == "width"
+
+
+def test_rungs_are_compared_with_the_parents():
+    search = run(Search(settings()))
+    fast = search.steps[1].candidates[0]
+    parent = search.steps[0].winner
+    assert [rung.accuracy for rung in parent.rungs] == [0.1, 0.2]
+    assert fast.rungs[0].standing.gain > fast.gain - 0.01  # 12 less 2 videos as 16 less 6
+    warm = run(Search(SearchSettings(steps=1, race=RACE, warm_start=True)))
+    assert warm.steps[1].candidates[0].rungs[0].standing.gain == pytest.approx(fast.gain * 6 / 10)  # 12 less 6: it began where the parent ended
+
+
+def test_failures_do_not_count_as_runners():
+    search = run(Search(settings()), fails=lambda axis, rung: (axis, rung) in {("fast", 0), ("spatial", 1)})
+    assert by_axis(search) == {"fast": ("failed", 0), "spatial": ("failed", 1), "depth": ("completed", 2),
+                               "width": ("stopped", 1), "bottleneck": ("stopped", 1)}
+
+
+def test_the_best_that_stopped_takes_the_place_of_those_that_failed():
+    search = run(Search(settings()), fails=lambda axis, rung: rung is None and axis in ("fast", "spatial"))
+    assert by_axis(search)["depth"] == ("completed", 2) and search.steps[1].winner.axis == "depth"
+    assert search.steps[1].decision.verdict == "others stopped"
+    with pytest.raises(NoCandidate, match="no candidate completed"):
+        run(Search(settings()), fails=lambda axis, rung: axis != "seed")
+
+
+def test_further_seeds_go_to_those_that_are_left_and_are_not_raced():
+    search = run(Search(SearchSettings(steps=1, race=RACE, seeds={"extra": 4, "std": 0.05})))
+    trainings = {c.axis: len(c.accuracies) for c in search.steps[1].candidates}
+    assert trainings == {"fast": 3, "spatial": 3, "depth": 0, "width": 0, "bottleneck": 0}
+    assert {len(r.rungs) for c in search.steps[1].candidates for r in c.repeats} == {0}
+
+
+# Through the Oracle
+
+
+def end_one(oracle: ExpansionOracle) -> bool:
+    """Runs a trial, with files as they are found after a stop. False at the end."""
+    trial = oracle.create_trial("tuner0")
+    if trial.status == "STOPPED":
+        return False
+    axis, rung = trial.hyperparameters.values["axis"], oracle.search.rung(trial.trial_id)
+    count = FINAL[axis] if rung is None else at_rung(axis, rung)
+    oracle.update_trial(trial.trial_id, {"val_accuracy": count / VIDEOS, "seconds": 1.0})
+    trial.status = "COMPLETED"
+    oracle.end_trial(trial)
+    return True
+
+
+def of_search(search: Search):
+    return [[(c.axis, c.status, c.trial_id, c.accuracy, c.rungs, c.gain) for c in step.candidates] for step in search.steps]
+
+
+def test_a_race_that_is_stopped_at_any_moment_ends_the_same(tmp_path):
+    whole = oracle_on(tmp_path / "whole", race=RACE, steps=1)
+    visits = 0
+    while end_one(whole):
+        visits += 1
+    assert visits == 3 + 5 + 3 + 2  # the seed thrice, then those that were left
+    assert [c.status for c in whole.search.steps[1].candidates].count("stopped") == 3
+    assert whole.get_best_trials(1)[0].hyperparameters.values["axis"] == "fast"
+    assert {t.status for t in whole.trials.values()} == {"COMPLETED", "STOPPED"}
+    for stop in range(1, visits):
+        oracle = oracle_on(tmp_path / str(stop), race=RACE, steps=1)
+        for _ in range(stop):
+            end_one(oracle)
+        oracle.create_trial("tuner0")  # it had begun the next one
+        oracle = oracle_on(tmp_path / str(stop), race=RACE, steps=1)
+        while end_one(oracle):
+            pass
+        assert of_search(oracle.search) == of_search(whole.search)
+
+
+def test_side_by_side_it_ends_as_one_after_another(tmp_path):
+    alone, beside = (oracle_on(tmp_path / name, race=RACE, steps=1) for name in ("alone", "beside"))
+    while end_one(alone):
+        pass
+    waiting = []
+    for turn in range(200):
+        trial = beside.create_trial(f"tuner{turn}")
+        if trial.status == "RUNNING":
+            waiting.append(trial)
+            continue
+        if trial.status == "STOPPED":
+            break
+        trial = waiting.pop()  # the last one first
+        axis, rung = trial.hyperparameters.values["axis"], beside.search.rung(trial.trial_id)
+        beside.update_trial(trial.trial_id, {
+            "val_accuracy": (FINAL[axis] if rung is None else at_rung(axis, rung)) / VIDEOS, "seconds": 1.0})
+        trial.status = "COMPLETED"
+        beside.end_trial(trial)
+    assert of_search(beside.search) == of_search(alone.search)
+
+
+def test_failures_are_counted_over_the_rungs_and_visits_are_not(tmp_path):
+    oracle = oracle_on(tmp_path, race=RACE, steps=0)
+    for status in ("COMPLETED", "INVALID", "COMPLETED", "COMPLETED"):
+        trial = oracle.create_trial("tuner0")
+        if status == "COMPLETED":
+            oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5 - 0.1 * len(oracle.search.path)})
+        trial.status = status
+        oracle.end_trial(trial)
+    seed = oracle.search.path[0]
+    assert oracle.search.finished and seed.spec == X2D and len(seed.failures) == 1 and len(seed.rungs) == 2

@@ -1,0 +1,196 @@
+"""Going on with a search: a larger budget continues it, other data or settings are refused, no half-written file is an end."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.tuning.oracle import ExpansionOracle
+from expansion.search.resume import continue_search
+from expansion.search.state import Search, SearchSettings
+from expansion.spec import NAMED
+from expansion.search.decisions import NoCandidate
+from expansion.search.trace import read_trace
+from tests.expansion.paper import top1
+from tests.expansion.search.test_state import run, run_oracle
+
+MADE_WITH = {"data": {"fingerprint": "a1", "videos": {"train": 48}}, "recipe": {"epochs": 2}, "clips": {"flip": False}, "seed": 0}
+
+
+def top1_or(step, axis):
+    return top1(step, axis) if step <= 11 else 0.8
+
+
+def ended(**budget) -> Search:
+    return run(Search(SearchSettings(**budget), MADE_WITH), top1_or)
+
+
+def gone_on(search: Search, **budget) -> Search:
+    """The search read from its trace and continued with another budget."""
+    again = Search.from_dict(json.loads(json.dumps(search.as_dict())))
+    continue_search(again, SearchSettings(**budget), MADE_WITH, "folder")
+    return run(again, top1_or, first=1000)
+
+
+def of_path(search: Search):
+    return [(step.step, step.kind, [(c.spec, c.accuracy) for c in step.candidates], step.decision) for step in search.steps]
+
+
+@pytest.mark.parametrize("small, large", [
+    (dict(steps=2), dict(steps=4)),
+    (dict(target_accuracy=0.6), dict(target_accuracy=0.7)),
+    (dict(steps=3), dict(target_gmacs=1.5)),
+    (dict(target_gmacs=2.0), dict(target_gmacs=4.0)),
+    (dict(target_gmacs=2.0), dict(steps=8)),
+    (dict(target_gmacs=1.9), dict(target_gmacs=2.0)),
+])
+def test_a_larger_budget_ends_as_if_it_had_been_given_at_once(small, large):
+    first = ended(**small)
+    trained = {c.trial_id for step in first.steps for c in step.candidates}
+    again, whole = gone_on(first, **large), ended(**large)
+    assert of_path(again) == of_path(whole) and again.stopped_by == whole.stopped_by
+    kept = {c.trial_id for step in again.all_steps for c in step.candidates}
+    assert trained <= kept  # none of them is forgotten, and their ids are not given again
+    assert len(kept) == sum(len(step.candidates) for step in again.all_steps)
+
+
+def test_a_contraction_is_set_aside_and_taken_up_again():
+    first = ended(target_gmacs=2.0)
+    assert first.path[-1].spec == NAMED["S"]
+    larger = gone_on(first, target_gmacs=4.0)
+    (aside,) = larger.set_aside
+    assert aside.kind == "contraction" and aside.winner.spec == NAMED["S"]
+    back = Search.from_dict(json.loads(json.dumps(first.as_dict())))
+    back.continue_to(SearchSettings(target_gmacs=2.2))
+    assert back.steps[-1].step == 7 and back.stopped_by == "target_gmacs" or back.steps[-1].kind == "contraction"
+    back.continue_to(SearchSettings(target_gmacs=2.0))
+    assert back.stopped_by == "target_gmacs" and back.path[-1].spec == NAMED["S"] and back.next() is None
+
+
+def test_a_smaller_budget_ends_after_the_step_that_is_begun():
+    search = Search(SearchSettings(steps=3))
+    for number in range(3):
+        _, candidate = search.next()
+        search.started(candidate, str(number))
+        search.completed(str(number), 0.1 * number)
+    search.continue_to(SearchSettings(steps=1))
+    assert run(search, top1, first=100).stopped_by == "steps" and len(search.steps) == 2
+
+
+@pytest.mark.parametrize("settings, changed, said", [
+    (dict(factor=3.0), {}, "search.factor was 2, is now 3"),
+    (dict(axes=("fast", "depth")), {}, 'search.axes was ["fast", "temporal", '),
+    ({}, {"recipe": {"epochs": 30}}, "recipe.epochs was 2, is now 30"),
+    ({}, {"clips": {"flip": True}}, "clips.flip was false, is now true"),
+    ({}, {"seed": 1}, "seed was 0, is now 1"),
+    ({}, {"data": {"fingerprint": "b2", "videos": {"train": 50}}},
+     'data.fingerprint was "a1", is now "b2"; data.videos.train was 48, is now 50'),
+    ({}, {"recipe": {"epochs": 2, "by_step": {1: {"batch": 8}}}}, 'recipe.by_step.1.batch was not set, is now 8'),
+])
+def test_what_would_make_old_results_wrong_is_refused(settings, changed, said):
+    search = ended(steps=2)
+    with pytest.raises(InputError) as error:
+        continue_search(search, SearchSettings(**{"steps": 2} | settings), MADE_WITH | changed, "runs/a/search/1")
+    assert said in str(error.value) and "--fresh" in str(error.value) and "\n" not in str(error.value)
+    assert str(error.value).startswith("runs/a/search/1 holds a search")
+
+
+def test_what_concerns_only_later_steps_may_change():
+    search = ended(steps=2, follow=("bottleneck", "fast"))
+    later = MADE_WITH | {"recipe": {"epochs": 2, "by_step": {3: {"batch": 8}}}}
+    continue_search(search, SearchSettings(steps=3, follow=("bottleneck", "fast", "spatial")), later, "folder")
+    assert run(search, top1, first=1000).path[-1].axis == "spatial" and search.made_with == later
+
+
+def oracle_on(folder, **settings) -> ExpansionOracle:
+    oracle = ExpansionOracle(SearchSettings(**settings))
+    oracle._set_project_dir(str(folder), "search")
+    if oracle.stored:
+        oracle.reload()
+    return oracle
+
+
+@pytest.mark.parametrize("done", range(1, 10))
+def test_a_file_cut_off_at_any_stage_changes_nothing(tmp_path, done):
+    """Each of the search's files is cut to half, alone, after each number of trials."""
+    whole = run_oracle(ExpansionOracle(SearchSettings(steps=1)), tmp_path / "whole", top1).search.as_dict()
+    oracle = oracle_on(tmp_path / "cut", steps=1)
+    for _ in range(done):
+        trial = oracle.create_trial("tuner0")
+        if trial.status == "STOPPED":
+            break
+        values = trial.hyperparameters.values
+        oracle.update_trial(trial.trial_id, {"val_accuracy": top1(values["step"], values["axis"])})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    there = [path for path in (tmp_path / "cut").rglob("*.json")]
+    assert {path.name for path in there} == {"trace.json", "oracle.json", "trial.json"}
+    for number, path in enumerate(there):
+        copy = tmp_path / f"copy{number}"
+        shutil.copytree(tmp_path / "cut", copy)
+        cut = copy / path.relative_to(tmp_path / "cut")
+        cut.write_text(cut.read_text()[: cut.stat().st_size // 2])
+        again = run_oracle(oracle_on(copy, steps=1), copy, top1)
+        assert again.search.as_dict() == whole
+        assert read_trace(str(copy / "search")).as_dict() == whole
+
+
+def test_a_search_without_a_readable_file_says_so(tmp_path):
+    run_oracle(ExpansionOracle(SearchSettings(steps=1)), tmp_path, top1)
+    for name in ("trace.json", "oracle.json"):
+        (tmp_path / "search" / name).write_text("{")
+    with pytest.raises(InputError, match="trace.json is damaged"):
+        oracle_on(tmp_path, steps=1)
+
+
+def test_a_reloaded_trial_is_what_keras_tuner_knew(tmp_path):
+    first = run_oracle(ExpansionOracle(SearchSettings(steps=2)), tmp_path, top1)
+    again = oracle_on(tmp_path, steps=2)
+    assert {key: trial.get_state() for key, trial in again.trials.items()} == {
+        key: trial.get_state() for key, trial in first.trials.items()}
+    assert again.end_order == first.end_order and again.start_order == first.start_order
+
+
+def test_a_larger_budget_through_the_oracle(tmp_path):
+    run_oracle(ExpansionOracle(SearchSettings(steps=1)), tmp_path / "a", top1)
+    trained = []
+    again = run_oracle(oracle_on(tmp_path / "a", steps=2), tmp_path / "a",
+                       lambda step, axis: trained.append((step, axis)) or top1(step, axis))
+    assert {step for step, _ in trained} == {2}
+    whole = run_oracle(ExpansionOracle(SearchSettings(steps=2)), tmp_path / "b", top1)
+    assert again.search.as_dict() == whole.search.as_dict()
+
+
+def fail(oracle, trial, message):
+    trial.status, trial.message = "INVALID", message
+    oracle.end_trial(trial)
+
+
+def test_attempts_are_counted_over_restarts(tmp_path):
+    oracle = oracle_on(tmp_path, steps=1)
+    fail(oracle, oracle.create_trial("tuner0"), "MemoryError: first\n\nmore")
+    again = oracle_on(tmp_path, steps=1)
+    trial = again.create_trial("tuner0")
+    with pytest.raises(NoCandidate, match="seed: MemoryError: second"):
+        fail(again, trial, "MemoryError: second")
+    (seed,) = read_trace(str(tmp_path / "search")).steps[0].candidates
+    assert (seed.status, seed.failures) == ("failed", ("MemoryError: first", "MemoryError: second"))
+    # Started again, it is given another chance, with as many attempts as before.
+    third = oracle_on(tmp_path, steps=1)
+    fail(third, third.create_trial("tuner0"), "MemoryError: third")
+    trial = third.create_trial("tuner0")
+    third.update_trial(trial.trial_id, {"val_accuracy": 0.5})
+    trial.status, trial.message = "COMPLETED", None
+    third.end_trial(trial)
+    assert third.search.path[0].accuracy == 0.5 and len(third.search.path[0].failures) == 3
+
+
+def test_a_folder_is_moved_aside_and_never_over_another(tmp_path):
+    for number in (1, 2):
+        files.write_text(str(tmp_path / "s" / "trace.json"), str(number))
+        assert files.move_aside(str(tmp_path / "s")) == str(tmp_path / f"s.{number}")
+    assert sorted(os.listdir(tmp_path)) == ["s.1", "s.2"] and (tmp_path / "s.1" / "trace.json").read_text() == "1"
+    assert files.move_aside(str(tmp_path / "s")) is None
