@@ -43,12 +43,12 @@ def start():
     settings = worker.settings()
     import tensorflow as tf
 
-    from expansion.data.views import evaluation_views
-    from expansion.spec import NAMED
     from expansion.data import clips
     from expansion.data.dataset import VideoDataset
     from expansion.data.frame_index import FrameIndex
+    from expansion.data.views import evaluation_views
     from expansion.recipe import ClipSettings
+    from expansion.spec import NAMED
 
     data, spec, clip_settings = VideoDataset.open(settings["records"]), NAMED["XS"], ClipSettings()
     about = {"tensorflow": tf.__version__}

@@ -46,9 +46,9 @@ def start():
     import tensorflow as tf
 
     from expansion.network.model import build_model
+    from expansion.recipe import Recipe
     from expansion.spec import parse_spec
     from expansion.training.fit import compile_model
-    from expansion.recipe import Recipe
 
     spec, batch = parse_spec(settings["network"]), settings["batch"]
     clips, labels = data(spec, batch)

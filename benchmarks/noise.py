@@ -25,8 +25,8 @@ from statistics import NormalDist
 import numpy as np
 
 from expansion import paper
-from expansion.search.axes import macs, propose
 from expansion.complexity import complexity
+from expansion.search.axes import macs, propose
 from expansion.search.repeats import Runs, SeedSettings, judge
 from expansion.spec import X2D
 

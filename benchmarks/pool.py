@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from expansion.foundation import files
+from expansion.recipe import ClipSettings, Recipe
 from expansion.search.racing import rung_epoch
 from expansion.spec import Spec
-from expansion.recipe import ClipSettings, Recipe
 
 SEED = Spec(frames=4, stride=2, size=24, depth=0.2)  # one block a stage
 AXES = ("fast", "spatial", "width", "bottleneck")
@@ -134,11 +134,12 @@ class Pool:
         import keras
 
         from expansion.complexity import complexity
+        from expansion.data.dataset import VideoDataset
         from expansion.evaluation.evaluate import evaluate_network
         from expansion.evaluation.networks import keras_network
-        from expansion.data.dataset import VideoDataset
-        from expansion.training.fit import load_model, new_model, save_model, train
-        from expansion.network.warm_start import start_from
+        from expansion.network.saving import load_model, save_model
+        from expansion.network.transfer import start_from
+        from expansion.training.fit import new_model, train
 
         data = VideoDataset.open(data_folder(self.folder))
         keras.backend.clear_session()

@@ -28,14 +28,15 @@ from benchmarks.pool import (
     limit_threads,
     rung_epochs,
 )
-from expansion.search.axes import Limits
+from expansion.display.console import make_console, make_table
+from expansion.recipe import Recipe
 from expansion.search.racing import RaceSettings, rung_epoch
-from expansion.search.state import Search, SearchSettings
 from expansion.search.repeats import SeedSettings
 from expansion.search.selection import wilson
-from expansion.display.console import make_console, make_table
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
 from expansion.search.steps import Rung
-from expansion.recipe import Recipe
+from expansion.spec import Limits
 
 EXTRA = SeedSettings(extra=4, std=0.02)
 RACE = RaceSettings(on=True, rungs=(0.3, 0.5), views=RUNG_VIEWS)

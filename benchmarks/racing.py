@@ -14,12 +14,13 @@ from pathlib import Path
 
 from benchmarks.pool import RECIPE, RUNG_VIEWS, SEEDS, VIDEOS, Training, rung_epochs
 from expansion.complexity import complexity
-from expansion.search.racing import RaceSettings, Runner, race, rung_epoch
-from expansion.search.state import Search, SearchSettings
-from expansion.search.selection import Scored, decide
 from expansion.display.console import make_console, make_table
-from expansion.spec import Spec
+from expansion.search.racing import RaceSettings, race, rung_epoch
+from expansion.search.selection import Scored, decide
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
 from expansion.search.steps import CandidateState, Step
+from expansion.spec import Spec
 
 RECORDED = Path(__file__).parent / "recorded"
 RUNGS = ((0.2,), (0.3,), (0.5,), (0.3, 0.5), (0.2, 0.5), (0.2, 0.3, 0.5))
@@ -62,7 +63,7 @@ def replay(step: Recorded, settings: RaceSettings) -> tuple[int, float]:
     for share in settings.rungs:
         epoch = rung_epoch(share, step.epochs)
         spent += sum(step.candidates[i].macs for i in left) * ((epoch - before) / step.epochs + step.evaluation)
-        runners = [Runner(step.candidates[i].rungs[epoch][0], step.candidates[i].macs, step.candidates[i].params,
+        runners = [Scored(step.candidates[i].axis, step.candidates[i].rungs[epoch][0], step.candidates[i].macs, step.candidates[i].params,
                           step.candidates[i].rungs[epoch][1]) for i in left]
         standings = race(step.parent.rungs[epoch][0], step.parent.macs, runners, settings)
         left, before = [i for i, standing in zip(left, standings) if standing.goes_on], epoch

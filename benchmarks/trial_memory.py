@@ -18,8 +18,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from components.ingestion.ingest import ingest_folder
 from components.ingestion.settings import IngestSettings
-from expansion.spec import Spec
 from expansion.recipe import ClipSettings, Recipe
+from expansion.spec import Spec
 from expansion.tuning.trial_process import Worker, memory_in_use
 from pipeline.demo_data import make_demo_videos
 

@@ -6,15 +6,15 @@ import os
 
 import keras_tuner
 
+from expansion.data.dataset import VideoDataset
+from expansion.display.progress import SearchProgress
+from expansion.display.tensorboard import summaries
 from expansion.evaluation.export import export_saved_model
 from expansion.foundation.files import KERAS_MODEL
-from expansion.tuning.oracle import spec_of
-from expansion.display.tensorboard import summaries
-from expansion.display.progress import SearchProgress
-from expansion.training.checkpoint import training_key
-from expansion.data.dataset import VideoDataset
-from expansion.training.fit import new_model, train
 from expansion.recipe import ClipSettings, Recipe
+from expansion.training.checkpoint import training_key
+from expansion.training.fit import new_model, train
+from expansion.tuning.oracle import spec_of
 
 RUN_FN = f"{__name__}.run_fn"
 

@@ -7,15 +7,15 @@ from importlib import import_module
 
 _HOME = {
     "Spec": "spec", "NAMED": "spec", "parse_spec": "spec",
-    "Limits": "search.axes", "expand": "search.axes", "propose": "search.axes", "contract": "search.axes",
+    "Limits": "spec", "expand": "search.axes", "propose": "search.axes", "contract": "search.axes",
     "decide": "search.selection", "marginal_gain": "search.selection",
-    "SeedSettings": "search.repeats", "Constraint": "search.constraints", "start_from": "network.warm_start",
+    "SeedSettings": "search.repeats", "Constraint": "search.constraints", "start_from": "network.transfer",
     "Recipe": "recipe", "ClipSettings": "recipe",
     "SearchSettings": "search.state", "Search": "search.state", "read_trace": "search.trace",
     "VideoDataset": "data.dataset", "InputError": "foundation.errors",
     "build": "weights.build", "predict": "evaluation.predict", "Prediction": "evaluation.predict",
     "X3D": "network.model", "build_model": "network.model", "at_size": "network.model",
-    "new_model": "training.fit", "train": "training.fit", "load_model": "training.fit",
+    "new_model": "training.fit", "train": "training.fit", "load_model": "network.saving",
     "start_from_file": "network.transfer", "recompute_statistics": "training.precise_bn",
     "Devices": "training.distribute", "make_strategy": "training.distribute", "on_one_device": "training.distribute",
     "evaluate": "evaluation.evaluate", "Evaluation": "evaluation.evaluate",

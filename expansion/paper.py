@@ -6,7 +6,8 @@ import json
 from functools import cache
 from importlib import resources
 
-from expansion.search.state import Search, SearchSettings
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
 from expansion.spec import NAMED, Spec
 
 STEPS = 11  # of Figure 2; the path goes on to XXL in two more, for which no candidates are printed

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from expansion.foundation.errors import InputError
 
@@ -193,3 +194,49 @@ def parse_spec(text: str) -> Spec:
         except ValueError:
             raise InputError(f"spec: {key}={value!r} is not a number") from None
     return spec.replace(**changes)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the data allows.
+
+    Args:
+        span: longest span of a clip in stored frames; None for no limit.
+        size: largest crop in pixels (the short side of the stored frames); None for no limit.
+    """
+
+    span: int | None = None
+    size: int | None = None
+
+    def broken_by(self, spec: Spec) -> str | None:
+        """Why the data does not allow the spec, or None."""
+        if self.span is not None and spec.span > self.span:
+            return f"a clip of {spec.frames}x{spec.stride} spans {spec.span} frames; the videos have {self.span}"
+        if self.size is not None and spec.size > self.size:
+            return f"a crop of {spec.size} pixels is larger than the source's {self.size}"
+        return None
+
+
+Preserved = Literal["all clips", "still clips", "weights"]
+
+
+def preserved(parent: Spec, child: Spec) -> Preserved:
+    """What a warm start keeps of the parent, from one spec to another.
+
+    Returns:
+        "all clips": the child puts out what the parent does, for every clip (depth, width, bottleneck).
+        "still clips": it does for a clip that repeats one frame, where the parent saw one frame (fast, temporal). The
+            parent's temporal kernels saw padding beside their middle tap; those taps begin at zero.
+        "weights": the same weights on more pixels, or on more frames than a parent that saw several: what they compute
+            there is another function.
+
+    Raises:
+        InputError: the child is smaller than the parent.
+    """
+    for name in ("frames", "size", "depth", "width", "bottleneck"):
+        if getattr(child, name) < getattr(parent, name):
+            raise InputError(f"warm start: {name} {getattr(child, name):g} is less than the parent's "
+                             f"{getattr(parent, name):g}; a network can only grow")
+    if child.size > parent.size or (child.frames > parent.frames > 1):
+        return "weights"
+    return "still clips" if child.frames > parent.frames else "all clips"

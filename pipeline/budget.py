@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from expansion.foundation import files
 from expansion.crew.settings import cores
-from expansion.search.forecast import Speed
-from expansion.foundation.settings import Settings
 from expansion.display.console import make_table
 from expansion.display.tables import cost, duration
+from expansion.foundation import files
+from expansion.foundation.settings import Settings
+from expansion.search.forecast import Speed
 from pipeline.config import Config
 
 # Measured on 24 real videos (surveillance, H.264, 160 pixels high) on one core: decoded, stored at quality 90.
@@ -220,11 +220,11 @@ def _training_speed(config: Config, steps: int = 3) -> float:
     """GMACs a second of training steps on clips of noise, of the seed made twice as large on three axes."""
     import numpy as np
 
-    from expansion.search.axes import expand
     from expansion.complexity import complexity
     from expansion.network.model import build_model
-    from expansion.training.fit import compile_model
     from expansion.recipe import Recipe
+    from expansion.search.axes import expand
+    from expansion.training.fit import compile_model
 
     spec = config.search.seed
     for axis in ("temporal", "temporal", "spatial"):

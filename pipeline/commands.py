@@ -7,13 +7,13 @@ import tempfile
 import traceback
 
 from components.expansion_search.run import check_settings
-from expansion.foundation.errors import InputError
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.progress import task_progress, waiting
 from expansion.display.tables import path_table, percent
+from expansion.foundation.errors import InputError
 from pipeline.config import Config, load_config, save_config, shipped
-from pipeline.runs.held_out import Outcome, evaluate_run
 from pipeline.runs.folder import RunFolder
+from pipeline.runs.held_out import Outcome, evaluate_run
 from pipeline.runs.state import first_line, working
 
 

@@ -10,13 +10,13 @@ from pydantic import Field
 
 from components.ingestion.settings import IngestSettings
 from expansion.crew.settings import WorkerSettings
-from expansion.foundation.errors import InputError
-from expansion.search.settings import SearchSettings, SpecSetting
-from expansion.foundation.settings import Settings, parse_settings
-from expansion.display.wandb_settings import WandbSettings
-from expansion.training.distribute import Devices
 from expansion.data.subset import ProxySettings
+from expansion.display.wandb_settings import WandbSettings
+from expansion.foundation.errors import InputError
+from expansion.foundation.settings import Settings, parse_settings
 from expansion.recipe import ClipSettings, Recipe
+from expansion.search.settings import SearchSettings, SpecSetting
+from expansion.training.distribute import Devices
 
 
 class Thresholds(Settings):

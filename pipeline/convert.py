@@ -8,10 +8,10 @@ import tempfile
 
 import numpy as np
 
-from expansion.foundation import files
 from expansion.complexity import complexity
-from expansion.foundation.errors import InputError
 from expansion.display.console import make_console, noise_to
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
 from expansion.spec import NAMED, Spec, parse_spec
 from expansion.weights.naming import DIALECTS, entries
 
@@ -46,7 +46,9 @@ def convert(source: str, target: str, spec: str | None = None, class_names: str 
         raise InputError(f"--new-classes is {new_classes}; at least 2 are allowed")
 
     with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt")):
-        model, dialect = _read_keras(source) if from_keras else _read_checkpoint(source, spec, new_classes)
+        from expansion.network.saving import load_keras
+
+        model, dialect = (load_keras(source), "keras") if from_keras else _read_checkpoint(source, spec, new_classes)
         if class_names:
             model.class_names = read_class_names(class_names, model.classes)
         if to_keras:
@@ -66,22 +68,6 @@ def _read_checkpoint(path: str, spec: str | None, new_classes: int | None):
     checkpoint = open_weights(path)
     model = load_weights(parse_spec(spec) if spec else None, checkpoint, new_classes=new_classes)
     return model, checkpoint.dialect.name
-
-
-def _read_keras(path: str):
-    from expansion.network.model import X3D
-    from expansion.training.fit import load_model
-
-    if not os.path.isfile(path):
-        raise InputError(f"{path}: no such file")
-    try:
-        model = load_model(path)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        first = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"{path}: not a network that Keras can load: {first[0]}") from None
-    if not isinstance(model, X3D):
-        raise InputError(f"{path}: a {type(model).__name__}; a network of this project is needed")
-    return model, "keras"
 
 
 def read_class_names(path: str, classes: int) -> tuple[str, ...]:

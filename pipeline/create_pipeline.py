@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 from tfx import v1 as tfx
@@ -13,10 +14,14 @@ from components.blessing import BLESSING, CANDIDATE, MODEL, LastBlessedOtherMode
 from components.expansion_search.component import ExpansionSearch
 from components.trainer import RUN_FN
 from components.video_example_gen.component import VideoExampleGen
+from expansion.data.records import LABEL, LABEL_TEXT, SCALARS
 from expansion.evaluation.export import PROBABILITIES
-from expansion.data.records import LABEL, LABEL_TEXT
 from pipeline.config import Config, Thresholds
-from pipeline.schema import scalar_statistics
+
+
+def scalar_statistics() -> tfdv.StatsOptions:
+    """What statistics and schema see: the scalars of a record, never its frames."""
+    return tfdv.StatsOptions(feature_allowlist=list(SCALARS))
 
 
 def evaluation_config(thresholds: Thresholds) -> tfma.EvalConfig:

@@ -7,14 +7,14 @@ import resource
 import sys
 
 from expansion.complexity import complexity, fitting_batch
-from expansion.foundation.errors import InputError
-from expansion.foundation.imports import import_keras
-from expansion.search.selection import wilson
-from expansion.foundation.settings import parse_settings
+from expansion.data.dataset import VideoDataset
 from expansion.display.console import noise_to, print_json
 from expansion.display.progress import task_progress, waiting
-from expansion.data.dataset import VideoDataset
+from expansion.foundation.errors import InputError
+from expansion.foundation.imports import import_keras
+from expansion.foundation.settings import parse_settings
 from expansion.recipe import ClipSettings
+from expansion.search.selection import wilson
 from pipeline import results
 from pipeline.runs.models import StoredModel, find_model
 

@@ -6,15 +6,15 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from expansion.data.dataset import VideoDataset
+from expansion.display.console import make_console, make_table, noise_to, print_json
+from expansion.display.progress import waiting
 from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
 from expansion.foundation.settings import parse_settings
-from expansion.display.console import make_console, make_table, noise_to, print_json
-from expansion.display.progress import waiting
-from expansion.data.dataset import VideoDataset
 from expansion.recipe import ClipSettings
-from pipeline.runs.models import StoredModel, find_model
 from pipeline.results import size_of
+from pipeline.runs.models import StoredModel, find_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,8 +81,9 @@ def _default_output(model: StoredModel, form: str, integers: bool) -> str:
 def _export(model: StoredModel, form: str, output: str, integers: bool, data: VideoDataset | None,
             clips: ClipSettings, size: int | None) -> dict:
     from expansion.evaluation.export import export_saved_model, export_tflite, largest_difference
-    from expansion.evaluation.networks import keras_network, load_keras, open_network
+    from expansion.evaluation.networks import keras_network, open_network
     from expansion.network.model import at_size
+    from expansion.network.saving import load_keras
 
     keras = load_keras(model.path)
     size = size or clips.evaluation_size(keras.spec.size)

@@ -11,10 +11,10 @@ from tfx import v1 as tfx
 from tfx.orchestration import metadata as tfx_metadata
 
 from components.expansion_search.artifacts import ExpansionTrace
+from expansion.data.records import LABEL_TEXT
 from expansion.foundation.files import KERAS_MODEL
 from expansion.search.state import Search
 from expansion.search.trace import read_trace
-from expansion.data.records import LABEL_TEXT
 from pipeline.config import Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.runs.folder import RunFolder

@@ -8,13 +8,13 @@ import subprocess
 import sys
 import time
 
-from expansion.foundation.errors import InputError
-from expansion.search.state import Search
 from expansion.display.console import make_console, make_table, print_json
 from expansion.display.tables import cost, duration, path_table, percent, step_table
+from expansion.foundation.errors import InputError
+from expansion.search.state import Search
 from expansion.search.trace import TRACE
-from pipeline.runs.held_out import read_outcome
 from pipeline.runs.folder import RunFolder, all_runs, find_run, newest_run
+from pipeline.runs.held_out import read_outcome
 from pipeline.runs.state import is_whole, state
 
 

@@ -8,19 +8,19 @@ import os
 import tempfile
 from dataclasses import dataclass
 
-from expansion.search.axes import propose
 from expansion.complexity import complexity
-from expansion.search.costs import show_cost
 from expansion.crew.settings import cores
-from expansion.foundation.errors import InputError
-from expansion.search.forecast import Speed, measured_speed, of_step
-from expansion.evaluation.latency import Latencies
-from expansion.search.state import Search
+from expansion.data.dataset import VideoDataset
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.progress import waiting
 from expansion.display.tables import SPEC_COLUMNS, cost, duration, how_right, spec_cells
+from expansion.evaluation.latency import Latencies
+from expansion.foundation.errors import InputError
+from expansion.search.axes import propose
+from expansion.search.costs import show_cost
+from expansion.search.forecast import Speed, measured_speed, of_step
+from expansion.search.state import Search
 from expansion.spec import Spec, parse_spec
-from expansion.data.dataset import VideoDataset
 from pipeline.budget import EFFICIENCY, Budget, Throughput, kept_throughput, make_budget, measure, tables
 from pipeline.config import Config
 from pipeline.runs.folder import RunFolder

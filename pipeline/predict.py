@@ -6,10 +6,10 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from expansion.foundation.errors import InputError
-from expansion.foundation.imports import import_keras
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.tables import percent
+from expansion.foundation.errors import InputError
+from expansion.foundation.imports import import_keras
 from pipeline.runs.models import find_model
 
 if TYPE_CHECKING:

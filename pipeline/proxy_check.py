@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from itertools import combinations
 
-from expansion.foundation import files
-from expansion.search.axes import macs, propose
-from expansion.foundation.errors import InputError
-from expansion.foundation.settings import parse_settings
+from expansion.data.dataset import VideoDataset
+from expansion.data.subset import ProxySettings, make_proxy
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.progress import SearchProgress
 from expansion.display.tables import cost, duration, percent
-from expansion.spec import Spec, parse_spec
-from expansion.data.dataset import VideoDataset
-from expansion.data.subset import ProxySettings, make_proxy
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.foundation.settings import parse_settings
 from expansion.recipe import Recipe
+from expansion.search.axes import macs, propose
+from expansion.spec import Spec, parse_spec
 from pipeline.config import Config
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.state import working

@@ -6,9 +6,10 @@ import os
 import tempfile
 
 from expansion import paper
-from expansion.foundation.errors import InputError
-from expansion.search.state import Search, SearchSettings
 from expansion.display.console import make_console, noise_to
+from expansion.foundation.errors import InputError
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
 from expansion.spec import NAMED
 from pipeline import reproduce_show as show
 

@@ -6,12 +6,13 @@ import dataclasses
 import os
 
 from expansion import paper
-from expansion.foundation import files
-from expansion.search.axes import contract, expand, macs
 from expansion.complexity import complexity
-from expansion.search.state import Search, Step
 from expansion.display.console import make_table
 from expansion.display.tables import SPEC_COLUMNS, percent, points, spec_cells
+from expansion.foundation import files
+from expansion.search.axes import contract, expand, macs
+from expansion.search.state import Search
+from expansion.search.steps import Step
 from expansion.spec import NAMED
 
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from expansion.foundation import files
-from expansion.search.selection import wilson
 from expansion.display.console import make_console, make_table
 from expansion.display.tables import clip_text, cost, percent
+from expansion.foundation import files
+from expansion.search.selection import wilson
 from expansion.spec import Spec
 
 SHOWN_CLASSES = 40  # more are in the files alone

@@ -7,14 +7,14 @@ import math
 import os
 import traceback
 
-from expansion.foundation import files
 from expansion.complexity import complexity
-from expansion.foundation.errors import InputError
-from expansion.foundation.imports import import_keras
+from expansion.data.dataset import VideoDataset
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.progress import SearchProgress, task_progress, waiting
 from expansion.display.tables import cost, duration, percent
-from expansion.data.dataset import VideoDataset
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.foundation.imports import import_keras
 from expansion.training.distribute import worker_number
 from pipeline.config import Config, load_config, save_config, shipped
 from pipeline.runs.folder import RunFolder, find_run
@@ -119,13 +119,14 @@ def _data(config: Config, folder: RunFolder) -> VideoDataset:
 
 
 def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, progress: SearchProgress) -> dict:
-    from expansion.evaluation.evaluate import evaluate
     from expansion.display.tensorboard import summaries
     from expansion.display.tensorboard.events import Run
     from expansion.display.wandb_logger import WandbLogger
-    from expansion.training.distribute import is_chief, on_one_device
-    from expansion.training.fit import new_model, save_model, train
+    from expansion.evaluation.evaluate import evaluate
+    from expansion.network.saving import save_model
     from expansion.network.transfer import start_from_file
+    from expansion.training.distribute import is_chief, on_one_device
+    from expansion.training.fit import new_model, train
 
     spec, recipe = config.train.spec, config.recipe
     if spec.size > data.short_side:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from expansion.foundation import files
 from expansion.crew.board import BOARD
 from expansion.crew.local import Crew, make_members
 from expansion.crew.member import JOB
-from expansion.foundation.errors import InputError
 from expansion.display.console import noise_to
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
 from pipeline.runs.folder import RunFolder
 
 KIND = "worker"

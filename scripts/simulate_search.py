@@ -26,15 +26,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from expansion.foundation import files
 from expansion.crew.board import read_board, trial_folder  # noqa: E402
 from expansion.crew.chief import Chief  # noqa: E402
 from expansion.crew.settings import WorkerSettings  # noqa: E402
 from expansion.crew.turns import BEATS, Lease, LeaseLost, Turns, Watch  # noqa: E402
-from expansion.tuning.oracle import ExpansionOracle  # noqa: E402
-from expansion.search.state import Search, SearchSettings  # noqa: E402
+from expansion.foundation import files
 from expansion.search.repeats import SeedSettings  # noqa: E402
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
 from expansion.search.trace import OUTCOME, read_trace  # noqa: E402
+from expansion.tuning.oracle import ExpansionOracle  # noqa: E402
 
 LOST_AFTER, LOOK, TRIAL = 60.0, 30.0, 60.0  # seconds: until a worker is lost, between looks of who is idle, of a trial
 CHIEF_LOOK = 10.0

@@ -10,10 +10,10 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.expansion_search.run import run_search
-from expansion.foundation import files
-from expansion.search.trace import write_trace
 from expansion.data.dataset import VideoDataset
+from expansion.foundation import files
 from expansion.recipe import ClipSettings
+from expansion.search.trace import write_trace
 
 # The names that TFX's own Tuner uses; its Trainer reads the first.
 HYPERPARAMETERS = "best_hyperparameters.txt"
@@ -23,8 +23,8 @@ class Executor(base_executor.BaseExecutor):
     """Runs the search on the examples' data set."""
 
     def Do(self, input_dict, output_dict, exec_properties):
-        from expansion.evaluation.export import export_saved_model  # brings TensorFlow with it
         from expansion.display.path_figure import save_figure
+        from expansion.evaluation.export import export_saved_model  # brings TensorFlow with it
 
         data = VideoDataset.open(artifact_utils.get_single_uri(input_dict["examples"]))
         settings = json.loads(exec_properties["settings"])

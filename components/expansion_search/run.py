@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 
-from expansion.foundation import files
 from expansion.crew.settings import WorkerSettings
-from expansion.search.resume import refuse_changes
-from expansion.search.state import SearchSettings
-from expansion.foundation.settings import parse_settings
-from expansion.display.wandb_settings import WandbSettings
-from expansion.search.trace import TRACE, read_trace
 from expansion.data.dataset import VideoDataset
 from expansion.data.subset import ProxySettings, make_proxy
+from expansion.display.wandb_settings import WandbSettings
+from expansion.foundation import files
+from expansion.foundation.settings import parse_settings
 from expansion.recipe import ClipSettings, Recipe
+from expansion.search.settings import SearchSettings
+from expansion.search.trace import TRACE, read_trace, refuse_changes
 
 
 def run_search(data: VideoDataset, settings: dict, folder: str):

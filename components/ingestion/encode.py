@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 
-from expansion.data.example import example
-from expansion.foundation.child_process import Died, Hung, Isolated
 from components.ingestion.settings import IngestSettings
 from components.ingestion.sources import Entry
 from expansion.data import records
+from expansion.data.example import example
+from expansion.foundation.child_process import Died, Hung, Isolated
 from expansion.video.decode import Rejected
 from expansion.video.frames import store
 

@@ -21,9 +21,9 @@ from components.ingestion.manifest import Manifest
 from components.ingestion.settings import RECORD_VERSION, IngestSettings, digest
 from components.ingestion.sources import Entry, read_sources, shorten
 from components.ingestion.splits import assign, class_names, position, same_content, without_repeats
-from expansion.foundation.errors import InputError
 from expansion.data.frame_index import index_paths
 from expansion.data.records import MANIFEST, SPLITS, VIDEOS
+from expansion.foundation.errors import InputError
 
 WORK = "_parts"  # beside the Split-* folders while the ingestion runs
 SHARD_NAME = "data_tfrecord"  # TFX's name; no .gz, because JPEG does not compress

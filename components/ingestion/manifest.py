@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from components.ingestion import storage
 from components.ingestion.encode import VideoRow
 from components.ingestion.settings import IngestSettings
-from expansion.foundation.errors import InputError
 from expansion.data.records import MANIFEST, SPLITS
+from expansion.foundation.errors import InputError
 
 FORMAT_VERSION = 1
 

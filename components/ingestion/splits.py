@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from components.ingestion.settings import IngestSettings
 from components.ingestion.sources import Entry, shorten
-from expansion.foundation.errors import InputError
 from expansion.data.records import SPLITS
+from expansion.foundation.errors import InputError
 
 
 def class_names(entries: Iterable[Entry]) -> list[str]:

@@ -7,9 +7,9 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.proto import example_gen_pb2
 from tfx.types import Channel, component_spec, standard_artifacts, standard_component_specs
 
+from components.ingestion.settings import RECORD_VERSION, IngestSettings
 from components.video_example_gen.driver import VideoDriver
 from components.video_example_gen.executor import Executor
-from components.ingestion.settings import RECORD_VERSION, IngestSettings
 
 # What TFX's own driver fingerprints where a runner (Kubeflow, Vertex) brings it in place of ours.
 _PATTERNS = {"top": "*", "class": "*/*", "split": "*/*/*"}

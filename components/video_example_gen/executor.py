@@ -13,9 +13,9 @@ from tfx.types import artifact_utils
 
 from components.ingestion.ingest import ingest
 from components.ingestion.settings import IngestSettings
-from expansion.foundation.settings import parse_settings
-from expansion.display.progress import task_progress
 from expansion.data.records import SPLITS
+from expansion.display.progress import task_progress
+from expansion.foundation.settings import parse_settings
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):

@@ -8,13 +8,13 @@ from typing import Protocol
 
 from keras_tuner.engine import trial as trial_module
 
-from expansion.foundation import files
 from expansion.crew.board import Board, read_board, trial_folder, write_board
 from expansion.crew.member import CHECKPOINT, JOB
 from expansion.crew.settings import WorkerSettings
 from expansion.crew.turns import Entry, Turns
-from expansion.tuning.oracle import ExpansionOracle
+from expansion.foundation import files
 from expansion.search.trace import OUTCOME
+from expansion.tuning.oracle import ExpansionOracle
 
 CHIEF = "chief"  # what the names of its own members begin with
 

@@ -11,9 +11,9 @@ import uuid
 from collections.abc import Callable
 from typing import Protocol
 
-from expansion.foundation import files
 from expansion.crew.board import Board, read_board, trial_folder
 from expansion.crew.turns import BEATS, Lease, LeaseLost, Turns, Watch
+from expansion.foundation import files
 from expansion.tuning.trial_process import TrialFailed, Worker, reason_for
 
 CHECKPOINT = "checkpoint"  # of the training, in the folder that it works in

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from expansion.spec import Spec
 from expansion.data.dataset import VideoDataset
-from expansion.recipe import ClipSettings
 from expansion.data.videos import IndexedVideos, Video, in_order, of_files, open_videos, parse
+from expansion.recipe import ClipSettings
+from expansion.spec import Spec
 
 SHUFFLE_CLIPS = 1024
 CACHE_BYTES = 1 << 30  # records of a training split without an index stay in memory up to this size

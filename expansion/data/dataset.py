@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from expansion.foundation import files
-from expansion.search.axes import Limits
-from expansion.foundation.errors import InputError
 from expansion.data.records import MANIFEST, SPLITS
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.spec import Limits
 
 
 @dataclass(frozen=True)

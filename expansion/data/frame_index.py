@@ -17,10 +17,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from expansion.foundation import files
-from expansion.foundation.errors import InputError
 from expansion.data import records
 from expansion.data.dataset import VideoDataset
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
 
 VIDEO = np.dtype([("frames", "<i4"), ("label", "<i4"), ("height", "<i4"), ("width", "<i4")])
 FRAME = np.dtype([("shard", "<i4"), ("bytes", "<i4"), ("at", "<i8")])

@@ -12,12 +12,12 @@ from collections import Counter, defaultdict
 
 from pydantic import Field, model_validator
 
-from expansion.foundation import files
-from expansion.foundation.errors import InputError
-from expansion.foundation.settings import Settings
 from expansion.data import records
 from expansion.data.dataset import VideoDataset
 from expansion.data.frame_index import IndexWriter, index_paths
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.foundation.settings import Settings
 from expansion.recipe import Recipe
 
 SHARD_BYTES = 128 << 20

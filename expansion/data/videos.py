@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from expansion.data import records
 from expansion.data.dataset import VideoDataset
-from expansion.data.shutdown_gate import ExitGate
 from expansion.data.frame_index import FrameIndex
+from expansion.data.shutdown_gate import ExitGate
 
 
 class Video(NamedTuple):

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from expansion.spec import Spec
 from expansion.data.clips import decode_clip, frame_indices, jpeg_ratio
 from expansion.data.dataset import VideoDataset
-from expansion.recipe import ClipSettings
 from expansion.data.videos import Video, in_order, open_videos
+from expansion.recipe import ClipSettings
+from expansion.spec import Spec
 
 # Pixels of a chunk of views in bytes, and chunks decoded at a time. Resizing holds about ten times the pixels, so that
 # decoding takes no more than 4 * 16 MiB * 10, however many views a video has.

@@ -10,38 +10,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from expansion.search.axes import AXES
-from expansion.search.state import CandidateState, Search, Step
-from expansion.search.selection import wilson
 from expansion.display.path_figure import PATH_COLOUR, REFERENCE_COLOUR, STYLES, described
 from expansion.display.tables import duration, percent, points
+from expansion.search.axes import AXES
+from expansion.search.forecast import phases
+from expansion.search.selection import wilson
+from expansion.search.state import Search
+from expansion.search.steps import CandidateState, Step
 
 GRID_COLOUR = "#e3e3e3"
 # Okabe and Ito's again; dark to light, so that they can be told apart without colour as well.
-PHASES = {"start": "#D55E00", "train": "#0072B2", "input": "#E69F00", "evaluate": "#56B4E9", "other": "#bdbdbd"}
+PHASE_COLOURS = {"start": "#D55E00", "train": "#0072B2", "input": "#E69F00", "evaluate": "#56B4E9", "other": "#bdbdbd"}
 _LABEL = {"fontsize": 9, "color": PATH_COLOUR}
-
-
-def phases(candidate: CandidateState) -> dict[str, float]:
-    """Seconds that a candidate spent in each of PHASES; empty where it was not trained.
-
-    Start is building the network, its trace and its first step; input is waiting for clips.
-    """
-    found = candidate.metrics
-    if "seconds" not in found:
-        return {}
-    known = {name: found.get(f"{name}_seconds", 0.0) for name in PHASES if name != "other"}
-    for name, measured in (("start", "start_seconds"), ("input", "input_wait_seconds")):
-        known[name] = min(found.get(measured, 0.0), known["train"])
-        known["train"] -= known[name]
-    known["start"] += found.get("build_seconds", 0.0)
-    return known | {"other": max(0.0, found["seconds"] - sum(known.values()))}
-
-
-def phases_of_all(search: Search) -> dict[str, float]:
-    """Seconds of all the search's trainings by phase; empty before the first."""
-    parts = [part for step in search.all_steps for part in map(phases, step.trainings) if part]
-    return {name: sum(part[name] for part in parts) for name in PHASES} if parts else {}
 
 
 def gains_figure(search: Search, width: float = 8, until: int | None = None) -> Figure:
@@ -140,14 +120,14 @@ def time_figure(search: Search, width: float = 8, until: int | None = None) -> F
         until: last step to draw; None for all.
     """
     steps = [step for step in search.steps[:_end(until)] if any(phases(c) for c in step.candidates)]
-    sums = [{name: sum(phases(c).get(name, 0.0) for c in step.candidates) for name in PHASES} for step in steps]
+    sums = [{name: sum(phases(c).get(name, 0.0) for c in step.candidates) for name in PHASE_COLOURS} for step in steps]
     longest = max((sum(parts.values()) for parts in sums), default=1.0) or 1.0
     unit, size = next((u, s) for u, s in (("h", 3600.0), ("min", 60.0), ("s", 1.0)) if longest >= 2 * s or s == 1)
     figure, axes = _figure(width, 1.3 + 0.4 * max(1, len(steps)))
     for row, (step, parts) in enumerate(zip(steps, sums)):
         left = 0.0
         for name, seconds in parts.items():
-            bars = axes.barh(row, seconds / size, left=left, height=0.62, color=PHASES[name], edgecolor="white",
+            bars = axes.barh(row, seconds / size, left=left, height=0.62, color=PHASE_COLOURS[name], edgecolor="white",
                              linewidth=0.8, label=name if row == 0 else None)
             described(bars[0], f"step {step.step}, {name}: {duration(seconds)}")
             left += seconds / size

@@ -21,10 +21,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from expansion.search.axes import AXES
-from expansion.foundation.errors import InputError
-from expansion.search.state import CandidateState, Search, Step
 from expansion.display.tables import cost, percent
+from expansion.foundation.errors import InputError
+from expansion.search.axes import AXES
+from expansion.search.state import Search
+from expansion.search.steps import CandidateState, Step
 
 
 class AxisStyle(NamedTuple):

@@ -22,9 +22,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from expansion.search.state import CandidateState, Step
 from expansion.display.console import make_console
 from expansion.display.tables import clip_text, cost, duration, percent, step_table
+from expansion.search.steps import CandidateState, Step
 from expansion.spec import Spec
 
 # Left to itself, rich sends what libraries print to the screen, past console.noise_to's log.

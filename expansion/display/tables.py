@@ -5,12 +5,12 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from expansion.search.costs import show_cost
-from expansion.search.forecast import hindsight
-from expansion.search.state import CandidateState, Search, Step
 from expansion.display.console import make_table
-from expansion.search.spending import spending
+from expansion.search.costs import show_cost
 from expansion.search.decisions import reason_of
+from expansion.search.forecast import hindsight, spending
+from expansion.search.state import Search
+from expansion.search.steps import CandidateState, Step
 
 SPEC_COLUMNS = ("clip", "size", "width", "depth", "bneck")
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 
+from expansion.display.tensorboard.layout import hyperparameters
+from expansion.display.wandb_settings import WandbSettings
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.search.state import Search
-from expansion.display.tensorboard.layout import hyperparameters
-from expansion.display.wandb_settings import WandbSettings
 from expansion.search.steps import Step
 
 STATE = "wandb.json"  # in the folder of what is logged: which run it is, and the last step that the run has

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from expansion.complexity import fitting_batch
-from expansion.foundation.errors import InputError
-from expansion.evaluation.networks import Network, keras_network
-from expansion.data.views import evaluation_views
-from expansion.network.model import X3D
-from expansion.data.videos import labels_and_ids
 from expansion.data.dataset import VideoDataset
+from expansion.data.videos import labels_and_ids
+from expansion.data.views import evaluation_views
+from expansion.evaluation.networks import Network, keras_network
+from expansion.foundation.errors import InputError
+from expansion.network.model import X3D
 from expansion.recipe import ClipSettings
 
 

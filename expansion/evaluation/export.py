@@ -8,15 +8,14 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
+from expansion.data.videos import parse
+from expansion.data.views import ViewCutter
+from expansion.evaluation.metadata import CARD, Card
+from expansion.evaluation.networks import Network
+from expansion.evaluation.tflite import convert
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.evaluation.metadata import CARD, Card
-from expansion.evaluation.tflite import convert
-from expansion.evaluation.networks import Network
-from expansion.data.views import ViewCutter
-from expansion.network.inference import INFERENCE_ALONE, forward, probabilities
-from expansion.network.model import X3D, at_size
-from expansion.data.videos import parse
+from expansion.network.model import INFERENCE_ALONE, X3D, at_size, forward, probabilities
 from expansion.recipe import ClipSettings
 
 PROBABILITIES = "probabilities"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.settings import parse_settings
-from expansion.spec import Spec
 from expansion.recipe import ClipSettings
+from expansion.spec import Spec
 
 NAME = "x3d.json"
 CARD = f"assets.extra/{NAME}"  # in a SavedModel's folder: TensorFlow's place for what it does not read itself

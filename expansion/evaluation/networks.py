@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
-from expansion.foundation import files
-from expansion.foundation.errors import InputError
 from expansion.evaluation.metadata import CARD, Card, read_card
 from expansion.evaluation.tflite import LiteModel
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
 from expansion.network.frozen import folded_forward
-from expansion.network.inference import probabilities
-from expansion.network.model import X3D, at_size
-from expansion.spec import Spec
-from expansion.training.fit import load_model
+from expansion.network.model import X3D, at_size, probabilities
+from expansion.network.saving import load_keras
 from expansion.recipe import ClipSettings
+from expansion.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -100,21 +99,6 @@ def open_network(path: str | os.PathLike, settings: ClipSettings | None = None, 
         raise InputError(f"{path}: it takes clips of {found.size} pixels, not {size}; `x3d export --size {size}` makes "
                          "one for these, from the .keras file")
     return found
-
-
-def load_keras(path: str) -> X3D:
-    """A network from a .keras file.
-
-    Raises:
-        InputError: Keras cannot read it, or it is none of this project.
-    """
-    try:
-        model = load_model(path)
-    except (ValueError, TypeError, OSError) as error:
-        raise InputError(f"{path}: not a network that Keras can read ({str(error).splitlines()[0]})") from None
-    if not isinstance(model, X3D):
-        raise InputError(f"{path}: a {type(model).__name__}, not an X3D network")
-    return model
 
 
 def _open_saved_model(path: str) -> Network:

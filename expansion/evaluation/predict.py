@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from expansion.complexity import fitting_batch
-from expansion.foundation.errors import InputError
-from expansion.evaluation.networks import Network, keras_network, open_network
-from expansion.data.views import ViewCutter
-from expansion.network.model import X3D
-from expansion.foundation.settings import parse_settings
 from expansion.data.videos import Video
+from expansion.data.views import ViewCutter
+from expansion.evaluation.networks import Network, keras_network, open_network
+from expansion.foundation.errors import InputError
+from expansion.foundation.settings import parse_settings
+from expansion.network.model import X3D
 from expansion.recipe import ClipSettings
 from expansion.video.settings import VideoSettings
 

@@ -1,27 +1,20 @@
-"""Clips of a split with what a network says of them: some that it gets wrong, some right, as strips of frames."""
+"""Clips of a split with what a network says of them: some that it gets wrong, some right."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from expansion.evaluation.evaluate import Evaluation
-from expansion.data.views import ViewCutter
-from expansion.spec import Spec
-from expansion.data.videos import parse, read
 from expansion.data.dataset import VideoDataset
+from expansion.data.videos import parse, read
+from expansion.data.views import ViewCutter
+from expansion.evaluation.evaluate import Evaluation
 from expansion.recipe import ClipSettings
+from expansion.spec import Spec
 
 FIRST_VIDEOS = 256  # of a split, that samples are taken from: reading on for more would take long on a large one
-FRAMES_SHOWN = 8
-RIGHT_COLOUR, WRONG_COLOUR = "#007a59", "#b84a00"
-
-
 class Sample(NamedTuple):
     """A clip, (frames, size, size, 3) of uint8, its label, the most probable class and that one's probability."""
 
@@ -67,41 +60,3 @@ def take_samples(data: VideoDataset, split: str, spec: Spec, settings: ClipSetti
     predictions = evaluation.predictions
     return [Sample(evaluation.video_ids[place], clips[place], int(evaluation.labels[place]), int(predictions[place]),
                    float(evaluation.probabilities[place].max())) for place in places]
-
-
-def samples_figure(samples: Sequence[Sample], classes: Sequence[str] = ()) -> Figure:
-    """A row a clip: what it is, what it was taken for and how surely, and up to FRAMES_SHOWN of its frames."""
-    shown = max((min(len(sample.clip), FRAMES_SHOWN) for sample in samples), default=1)
-    figure = Figure(figsize=(3.2 + 0.9 * shown, 0.3 + 0.95 * max(1, len(samples))), dpi=120, facecolor="white")
-    FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(max(1, len(samples)), 2, width_ratios=(2.9, 0.9 * shown), left=0.01, right=0.99, bottom=0.02,
-                               top=0.98, hspace=0.08, wspace=0.02)
-    for row, sample in enumerate(samples):
-        words, strip = figure.add_subplot(grid[row, 0]), figure.add_subplot(grid[row, 1])
-        right = sample.label == sample.prediction
-        label, prediction = (_name(classes, index) for index in (sample.label, sample.prediction))
-        said = "correct" if right else f"taken for {prediction}"
-        words.text(0, 0.62, label, fontsize=10, fontweight="bold", va="center")
-        words.text(0, 0.36, f"{said}, {100 * sample.probability:.0f} %", fontsize=9, va="center",
-                   color=RIGHT_COLOUR if right else WRONG_COLOUR)
-        strip.imshow(_strip(sample.clip, shown), interpolation="nearest", aspect="equal")
-        strip.set_anchor("W")
-        for axes in (words, strip):
-            axes.set_axis_off()
-    return figure
-
-
-def _name(classes: Sequence[str], index: int) -> str:
-    name = classes[index] if index < len(classes) else f"class {index}"
-    return name if len(name) <= 28 else f"{name[:27]}..."
-
-
-def _strip(clip: np.ndarray, shown: int) -> np.ndarray:
-    """Frames spread evenly over the clip, side by side with a white line between; white where there are fewer."""
-    size = clip.shape[1]
-    places = np.linspace(0, len(clip) - 1, min(len(clip), shown)).round().astype(int)
-    gap = max(1, size // 24)
-    strip = np.full((size, shown * (size + gap) - gap, 3), 255, np.uint8)
-    for column, place in enumerate(places):
-        strip[:, column * (size + gap):column * (size + gap) + size] = clip[place]
-    return strip

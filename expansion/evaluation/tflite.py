@@ -16,10 +16,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from expansion.foundation.errors import InputError
 from expansion.evaluation.metadata import NAME, Card, parse_card
-from expansion.network.inference import INFERENCE_ALONE, forward, probabilities
-from expansion.network.model import X3D
+from expansion.foundation.errors import InputError
+from expansion.network.model import INFERENCE_ALONE, X3D, forward, probabilities
 
 LABELS = "labels.txt"  # beside the card in the file: a class a line, as other TFLite tools expect them
 

@@ -83,7 +83,7 @@ class _Block:
 def folded_forward(model: X3D) -> Callable[[tf.Tensor], tf.Tensor]:
     """A network's forward pass, for use in a tf.function: clips (batch, frames, size, size, 3) of pixels to logits.
 
-    The logits are of places, (batch, places, classes), as those of expansion.network.inference.forward.
+    The logits are of places, (batch, places, classes), as those of expansion.network.model.forward.
     """
     layer, frames = model.get_layer, model.spec.frames
     space = np.asarray(layer("stem_space").kernel) / PIXEL_STD

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from expansion.network.graph_constants import constant
 from expansion.network.convolutions import Channelwise3D, cut, fill, pointwise
+from expansion.network.graph_constants import constant
 
 
 class Moments(NamedTuple):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from expansion.network.graph_constants import constant
 from expansion.network.convolutions import channelwise_3d, channelwise_time, cut, pointwise
 from expansion.network.fused import normalise
+from expansion.network.graph_constants import constant
 
 PACKAGE = "x3d"
 PIXEL_MEAN, PIXEL_STD = 0.45 * 255, 0.225 * 255  # the paper's input statistics, in pixel values

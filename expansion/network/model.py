@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
+import tensorflow as tf
 
 from expansion.foundation.errors import InputError
 from expansion.network.blocks import Bottleneck
 from expansion.network.head import head
 from expansion.network.layers import BatchNorm, ChannelwiseConv3D, FoldTime, msra, register
 from expansion.spec import MIN_SIZE, STEM_KERNEL_FRAMES, Spec
+
+# For a SavedModel: without the network's own gradients, which serve training alone.
+INFERENCE_ALONE = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
 
 
 def _stem(tensor, spec: Spec):
@@ -92,3 +98,18 @@ def at_size(model: X3D, size: int) -> X3D:
     other = X3D.from_config(model.get_config() | {"size": size})
     other.set_weights(model.get_weights())
     return other
+
+
+def forward(model: X3D) -> Callable[[tf.Tensor], tf.Tensor]:
+    """What evaluation and export run: clips (batch, frames, size, size, 3) to logits (batch, places, classes)."""
+
+    def logits(clips):
+        places = model.place_logits(clips)
+        return tf.reshape(places, (-1, places.shape[1] * places.shape[2], places.shape[3]))
+
+    return logits
+
+
+def probabilities(logits):
+    """Logits (batch, places, classes) to the mean of the places' softmax, (batch, classes)."""
+    return tf.reduce_mean(tf.nn.softmax(logits), axis=1)

@@ -1,14 +1,64 @@
-"""A network that starts from another's weights: the same layers, other clips or other classes."""
+"""A network that starts from another's weights: a grown one from its parent's, or the same layers from a file's.
+
+Growing (a warm start) has one rule for all axes. What the parent had stays at its place (a block keeps its index in its
+stage, a channel its number); every weight from a new channel into an old one is zero; everything else that is new is
+initialised as in a fresh network, where the last batch norm of a block has a scale of zero. So new channels and new
+blocks reach no output at first, yet the zero weights between get gradients, and after one step all the others do
+(Net2Net, arXiv 1511.05641, splits channels in place of this).
+"""
 
 from __future__ import annotations
 
-import os
+import numpy as np
 
 from expansion.foundation.errors import InputError
 from expansion.network.model import X3D
-from expansion.training.fit import load_model
+from expansion.network.saving import load_keras
+from expansion.spec import Preserved, preserved
 
 CLASSIFIER = "logits"
+CHANNELWISE = 5  # dimensions of a channel-wise kernel: (frames, height, width, channels, 1)
+
+
+def start_from(child, parent) -> Preserved:
+    """Gives a fresh network the weights of the one it grew from. Optimiser slots and dropout have no part in it.
+
+    Args:
+        child: an X3D of the grown spec, freshly initialised; it is changed in place.
+        parent: a trained X3D.
+
+    Returns:
+        What the parent's function is kept on; see `preserved`.
+
+    Raises:
+        InputError: the child is smaller, or has other classes.
+    """
+    kept = preserved(parent.spec, child.spec)
+    if child.classes != parent.classes:
+        raise InputError(f"warm start: {child.classes} classes; the parent has {parent.classes}")
+    trained = {weight.path: np.asarray(weight) for weight in parent.weights}
+    unseen = parent.spec.frames == 1 < child.spec.frames
+    for weight in child.weights:
+        if weight.path in trained:
+            weight.assign(_grown(trained[weight.path], np.array(weight), unseen))
+    return kept
+
+
+def _grown(old: np.ndarray, fresh: np.ndarray, unseen: bool) -> np.ndarray:
+    """The old weights in the corner of the fresh ones, with zeros from new inputs to old outputs.
+
+    Args:
+        unseen: whether the old network saw a single frame, so that its outer temporal taps stand for nothing.
+    """
+    fresh[tuple(slice(size) for size in old.shape)] = old
+    if fresh.ndim == CHANNELWISE:
+        if unseen:
+            middle = fresh.shape[0] // 2
+            fresh[:middle] = fresh[middle + 1:] = 0
+    elif fresh.ndim > 1:
+        inputs, outputs = old.shape[-2:]
+        fresh[..., inputs:, :outputs] = 0
+    return fresh
 
 
 def start_from_file(model: X3D, path: str) -> bool:
@@ -19,19 +69,12 @@ def start_from_file(model: X3D, path: str) -> bool:
         path: of the file.
 
     Returns:
-        Whether the last layer came along; with other classes it starts anew.
+        Whether the last layer came along; with other classes it starts afresh.
 
     Raises:
-        InputError: there is no such file, it holds no network of this project, or one with other layers.
+        InputError: as saving.load_keras, or its layers are others.
     """
-    if not os.path.isfile(path):
-        raise InputError(f"weights {path}: no such file")
-    try:
-        source = load_model(path)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        raise InputError(f"weights {path}: not a network's .keras file ({str(error).splitlines()[0]})") from None
-    if not isinstance(source, X3D):
-        raise InputError(f"weights {path}: holds a {type(source).__name__}, not an X3D network")
+    source = load_keras(path)
     same_classes = source.classes == model.classes and source.class_names in ((), model.class_names)
     there = {weight.path: weight for weight in source.weights}
     wanted = [weight for weight in model.weights if same_classes or not weight.path.startswith(f"{CLASSIFIER}/")]
@@ -41,7 +84,7 @@ def start_from_file(model: X3D, path: str) -> bool:
                   if value != model.spec.as_dict()[name] and name in ("width", "depth", "bottleneck")]
         said = ", ".join(f"{name} is {getattr(source.spec, name):g} there and {getattr(model.spec, name):g} here"
                          for name in fields)
-        raise InputError(f"weights {path}: other layers: {said or ', '.join(odd[:3])}")
+        raise InputError(f"{path}: other layers: {said or ', '.join(odd[:3])}")
     for weight in wanted:
         weight.assign(there[weight.path].numpy())
     return same_classes

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from expansion.complexity import complexity
 from expansion.foundation.errors import InputError
-from expansion.spec import Spec
+from expansion.spec import Limits, Spec
 
 AXES = ("fast", "temporal", "spatial", "depth", "width", "bottleneck")
 GRID = {"size": 8, "depth": 0.2, "width": 0.05, "bottleneck": 0.25}  # width: the paper's 0.1 on a base of 12 channels
@@ -28,27 +28,6 @@ Cost = Callable[[Spec], float]
 def macs(spec: Spec) -> int:
     """MACs of one clip with 400 classes: the default cost C(X)."""
     return complexity(spec).macs
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the data allows.
-
-    Args:
-        span: longest span of a clip in stored frames; None for no limit.
-        size: largest crop in pixels (the short side of the stored frames); None for no limit.
-    """
-
-    span: int | None = None
-    size: int | None = None
-
-    def broken_by(self, spec: Spec) -> str | None:
-        """Why the data does not allow the spec, or None."""
-        if self.span is not None and spec.span > self.span:
-            return f"a clip of {spec.frames}x{spec.stride} spans {spec.span} frames; the videos have {self.span}"
-        if self.size is not None and spec.size > self.size:
-            return f"a crop of {spec.size} pixels is larger than the source's {self.size}"
-        return None
 
 
 @dataclass(frozen=True)

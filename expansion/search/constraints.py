@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field, model_serializer, model_validator
 
-from expansion.search.costs import CostName, show_cost
 from expansion.foundation.settings import Settings
+from expansion.search.costs import CostName, show_cost
 
 _COUNT = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}
 UNITS = {

@@ -30,6 +30,8 @@ def cost_of(name: CostName, spec: Spec, classes: int, latency: Cost | None = Non
         latency: measures it in seconds, such as latency.Latencies; needed for latency alone.
     """
     if name == "latency":
+        if latency is None:
+            raise ValueError("latency has to be measured: pass evaluation.latency.Latencies")
         return latency(spec)
     found = complexity(spec, classes)
     return {"macs": found.macs, "params": found.params, "memory": 4 * found.stored}[name]

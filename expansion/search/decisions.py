@@ -1,17 +1,18 @@
-"""How a step of a search is decided once its candidates are done: by gain, with further seeds where that is noise.
+"""How a step of a search is decided once its candidates are done: by gain, with further trainings where that is noise.
 
-Plain Python; expansion.search.selection and expansion.search.repeats hold the rules, this applies them to the state of a step.
+Also who pauses where in a race, and what a rung's decision makes of the candidates. Plain Python; selection, repeats and
+racing hold the rules, this applies them to the state of a step.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from expansion.search.race_steps import best_stopped
-from expansion.search.settings import SearchSettings
-from expansion.search.repeats import Runs, Verdict, judge
+from expansion.search.racing import race
+from expansion.search.repeats import RepeatsOutcome, Runs, judge
 from expansion.search.selection import Decision, Scored, decide
-from expansion.search.steps import CandidateState, Step
+from expansion.search.settings import SearchSettings
+from expansion.search.steps import CandidateState, Rung, Step
 
 
 class NoCandidate(RuntimeError):
@@ -48,7 +49,8 @@ def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | N
             candidates[index].again()
         return False
     scored = [Scored(c.axis, c.accuracy, c.cost, c.params, c.correct) for c in candidates]
-    decision = decide(parent.accuracy, parent.cost, scored, prescribed, judged)
+    repeated = {"winner": judged.winner, "p_values": judged.p_values} if judged else {}
+    decision = decide(parent.accuracy, parent.cost, scored, prescribed, **repeated)
     for candidate, gain in zip(candidates, decision.gains):
         candidate.gain = gain
     if decision.verdict == "unopposed" and best_stopped(step):
@@ -57,7 +59,7 @@ def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | N
     return True
 
 
-def _judged(settings: SearchSettings, parent: CandidateState, candidates: list[CandidateState]) -> Verdict | None:
+def _judged(settings: SearchSettings, parent: CandidateState, candidates: list[CandidateState]) -> RepeatsOutcome | None:
     """What the rule of adaptive seeds says; None where it is off, or the videos cannot be paired."""
     seeds, videos = settings.seeds, {len(c.correct) for c in candidates}
     if not seeds.extra or len(videos) > 1 or not min(videos):
@@ -77,3 +79,54 @@ def _prescribed(settings: SearchSettings, step: Step, places: list[int]) -> int 
     if found is None:
         raise NoCandidate(f"step {step.step}: {axis!r}, which the search is to follow, did not complete")
     return found
+
+
+# Races
+
+
+def next_rung(settings: SearchSettings, step: Step, training: CandidateState) -> int | None:
+    """Index of the rung that a training pauses at next; None where it trains to its end.
+
+    The seed pauses as well: its accuracy there is what its candidates' is compared with. A step whose axis is prescribed,
+    a contraction and further trainings with other seeds are not raced.
+    """
+    prescribed = 0 < step.step <= len(settings.follow)
+    if not settings.race.on or step.kind == "contraction" or prescribed or training.seed:
+        return None
+    return len(training.rungs) if len(training.rungs) < len(settings.race.rungs) else None
+
+
+def decide_rung(settings: SearchSettings, step: Step, parent: CandidateState | None) -> bool:
+    """Where all candidates that are left have come to a rung, has the best go on and stops the others.
+
+    Returns:
+        Whether it did; False where some are still on their way, or none is paused.
+    """
+    paused = [candidate for candidate in step.candidates if candidate.status == "paused"]
+    if not paused or any(not candidate.done for candidate in step.candidates if candidate not in paused):
+        return False
+    number = len(paused[0].rungs) - 1
+    if parent is None:
+        for candidate in paused:
+            candidate.status = "waiting"
+        return True
+    standings = race(_accuracy_there(settings, parent, number), parent.cost, [
+        Scored(c.axis, c.rungs[number].accuracy, c.cost, c.params, c.rungs[number].correct) for c in paused], settings.race)
+    for candidate, standing in zip(paused, standings):
+        rung: Rung = dataclasses.replace(candidate.rungs[number], standing=standing)
+        candidate.rungs = (*candidate.rungs[:number], rung)
+        candidate.status = "waiting" if standing.goes_on else "stopped"
+    return True
+
+
+def _accuracy_there(settings: SearchSettings, parent: CandidateState, number: int) -> float:
+    """The parent's accuracy at the same rung. Where it was not raced, and where candidates begin with its weights, its last."""
+    if settings.warm_start or number >= len(parent.rungs):
+        return parent.accuracy
+    return parent.rungs[number].accuracy
+
+
+def best_stopped(step: Step) -> CandidateState | None:
+    """Who takes the place of those that went on if all of them failed: who came farthest, then the largest gain."""
+    stopped = [candidate for candidate in step.candidates if candidate.status == "stopped"]
+    return max(stopped, key=lambda c: (len(c.rungs), c.rungs[-1].standing.gain), default=None)

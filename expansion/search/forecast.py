@@ -1,4 +1,4 @@
-"""How long a search takes: reckoned from MACs, with the speed that its own trials had. Imports no TensorFlow."""
+"""What a search takes and has taken: time estimated from MACs at the speed of its own trials, and multiply-adds spent."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from expansion.search.racing import RaceSettings
-from expansion.search.state import CandidateState, Search
 from expansion.foundation.settings import parse_settings
-from expansion.recipe import Recipe
+from expansion.recipe import ClipSettings, Recipe
+from expansion.search.racing import RaceSettings
+from expansion.search.state import Search
+from expansion.search.steps import CandidateState
 
 DEFAULT_GMACS_PER_SECOND = 20.0  # forward and backward MACs a second, measured on 2 CPU cores
 START_SECONDS = 10.0  # build, trace and first step of a trial, where no run has measured it
+PHASES = ("start", "train", "input", "evaluate", "other")  # of a training
 
 
 @dataclass(frozen=True)
@@ -154,3 +156,82 @@ def seconds_left(search: Search, recipe: Recipe, videos: int) -> float | None:
     here = sum(speed.seconds(c.macs, videos * (epochs - (c.rungs[-1].epoch if c.rungs else 0)))
                for c in last.trainings if not c.done)  # who stops early is not known yet
     return here + sum(row["seconds"] for row in steps_to_come(search, recipe, videos, speed))
+
+
+# What was spent
+
+
+@dataclass(frozen=True)
+class Spending:
+    """Of all trainings of a search that have ended.
+
+    Args:
+        macs: multiply-adds of trainings and evaluations; the backward pass counts twice.
+        full: the same if none had been stopped early and none had paused.
+        epochs, full_epochs: epochs trained, and those of full trainings.
+        stopped: candidates that were stopped.
+    """
+
+    macs: float
+    full: float
+    epochs: float
+    full_epochs: float
+    stopped: int
+
+    @property
+    def saved(self) -> float:
+        """Share of 1 of the multiply-adds that were not spent; below 0 where pauses cost more than they saved."""
+        return 1 - self.macs / self.full if self.full else 0.0
+
+    def __str__(self) -> str:
+        return (f"racing stopped {self.stopped} candidates: {self.full_epochs - self.epochs:g} of {self.full_epochs:g} epochs "
+                f"and {100 * self.saved:.0f} % of the multiply-adds were not spent")
+
+
+def training_macs(macs: float, epochs: float, videos: int) -> float:
+    """Multiply-adds of a training: forward and, at twice that, backward."""
+    return 3 * macs * epochs * videos
+
+
+def spending(search: Search) -> Spending | None:
+    """What a search has spent; None where its trace does not say how and on what it trained."""
+    known = search.made_with
+    if not {"recipe", "clips", "data"} <= known.keys():
+        return None
+    recipe, clips = parse_settings(Recipe, known["recipe"], "recipe"), parse_settings(ClipSettings, known["clips"], "clips")
+    videos = known["data"]["videos"]
+    spent = full = epochs = full_epochs = 0.0
+    ended = [(step, training) for step in search.all_steps for training in step.trainings
+             if training.status in ("completed", "stopped")]
+    for step, training in ended:
+        all_epochs = recipe.at(step.step).epochs
+        evaluation = training.macs * videos.get("val", 0) * clips.views * clips.crops
+        own = _epochs(training, recipe.at(step.step))
+        rungs = len(training.rungs) * evaluation * min(search.settings.race.views, clips.views) / clips.views
+        spent += training_macs(training.macs, own, videos["train"]) + rungs
+        spent += evaluation if training.status == "completed" else 0.0
+        full += training_macs(training.macs, all_epochs, videos["train"]) + evaluation
+        epochs, full_epochs = epochs + own, full_epochs + all_epochs
+    return Spending(spent, full, epochs, full_epochs, sum(training.status == "stopped" for _, training in ended))
+
+
+def phases(candidate: CandidateState) -> dict[str, float]:
+    """Seconds that a candidate spent in each of PHASES; empty where it was not trained.
+
+    Start is building the network, its trace and its first step; input is waiting for clips.
+    """
+    found = candidate.metrics
+    if "seconds" not in found:
+        return {}
+    known = {name: found.get(f"{name}_seconds", 0.0) for name in PHASES if name != "other"}
+    for name, measured in (("start", "start_seconds"), ("input", "input_wait_seconds")):
+        known[name] = min(found.get(measured, 0.0), known["train"])
+        known["train"] -= known[name]
+    known["start"] += found.get("build_seconds", 0.0)
+    return known | {"other": max(0.0, found["seconds"] - sum(known.values()))}
+
+
+def phases_of_all(search: Search) -> dict[str, float]:
+    """Seconds of all the search's trainings by phase; empty before the first."""
+    parts = [part for step in search.all_steps for part in map(phases, step.trainings) if part]
+    return {name: sum(part[name] for part in parts) for name in PHASES} if parts else {}

@@ -17,8 +17,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from expansion.search.selection import Z_95
 from expansion.foundation.settings import Settings
+from expansion.search.selection import Z_95, Scored, rank
 
 
 class RaceSettings(Settings):
@@ -53,16 +53,6 @@ class RaceSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Runner:
-    """A candidate at a rung: cost in any unit, accuracy as a share of 1, which validation videos it got right."""
-
-    accuracy: float
-    cost: float
-    params: int = 0
-    correct: Sequence[bool] = ()
-
-
-@dataclass(frozen=True)
 class Standing:
     """How a candidate stands at a rung.
 
@@ -85,18 +75,17 @@ def rung_epoch(share: float, epochs: float) -> int:
     return max(1, round(share * math.ceil(epochs)))
 
 
-def race(parent_accuracy: float, parent_cost: float, runners: Sequence[Runner],
+def race(parent_accuracy: float, parent_cost: float, runners: Sequence[Scored],
          settings: RaceSettings) -> tuple[Standing, ...]:
     """Decides a rung. The leader always goes on.
 
     Args:
         parent_accuracy: of the parent at the same rung, where it is known, so that unfinished trainings are compared with
             an unfinished one.
-        runners: all that came to the rung.
+        runners: all that came to the rung, with their accuracy there.
     """
     doublings = [math.log2(runner.cost / parent_cost) for runner in runners]
-    gains = [(runner.accuracy - parent_accuracy) / d for runner, d in zip(runners, doublings)]
-    order = sorted(range(len(runners)), key=lambda i: (-round(gains[i], 12), runners[i].cost, runners[i].params, i))
+    order, gains = rank(runners, parent_accuracy, parent_cost)
     leader = order[0]
     bounds = [_bound(runners, doublings, gains, index, leader) for index in range(len(runners))]
     if settings.rule == "halving":
@@ -106,7 +95,7 @@ def race(parent_accuracy: float, parent_cost: float, runners: Sequence[Runner],
     return tuple(Standing(gains[i], gains[leader] - gains[i], bounds[i], i in going) for i in range(len(runners)))
 
 
-def _bound(runners: Sequence[Runner], doublings: list[float], gains: list[float], index: int, leader: int) -> float | None:
+def _bound(runners: Sequence[Scored], doublings: list[float], gains: Sequence[float], index: int, leader: int) -> float | None:
     if index == leader:
         return 0.0
     own, best = runners[index].correct, runners[leader].correct

@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from expansion.search.selection import NOISE_LEVEL
 from expansion.foundation.settings import Settings
+from expansion.search.selection import NOISE_LEVEL, Scored, rank
 
 
 class SeedSettings(Settings):
@@ -54,7 +54,7 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RepeatsOutcome:
     """What to do in a step.
 
     Args:
@@ -72,7 +72,7 @@ class Verdict:
     reason: Literal["clear", "more seeds", "tie-break"]
 
 
-def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs], settings: SeedSettings) -> Verdict:
+def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs], settings: SeedSettings) -> RepeatsOutcome:
     """Decides a step, or says what to train again.
 
     Two candidates are tied where the difference of their mean gains lies within its 95 % interval. Its variance is that
@@ -86,8 +86,8 @@ def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs]
     """
     doublings = [math.log2(candidate.cost / parent_cost) for candidate in candidates]
     per_video = [np.asarray(c.correct, dtype=np.float32).mean(axis=0) / d for c, d in zip(candidates, doublings)]
-    gains = [float(v.mean(dtype=np.float64)) - parent_accuracy / d for v, d in zip(per_video, doublings)]
-    order = sorted(range(len(candidates)), key=lambda i: (-round(gains[i], 12), candidates[i].cost, candidates[i].params, i))
+    order, gains = rank([Scored(c.axis, float(np.mean(c.correct)), c.cost, c.params) for c in candidates],
+                        parent_accuracy, parent_cost)
 
     def p_values(one: int) -> tuple[float, ...]:
         def against(other: int) -> float:
@@ -100,16 +100,16 @@ def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs]
     found = p_values(leader)
     tied = tuple(index for index in order if found[index] >= NOISE_LEVEL)
     if len(tied) == 1:
-        return Verdict(leader, (), tied, found, "clear")
+        return RepeatsOutcome(leader, (), tied, found, "clear")
     left = settings.extra - sum(candidate.trainings - 1 for candidate in candidates)
     if left > 0:
         # The leader before the others, and whoever has been trained least before both.
         again = sorted(tied, key=lambda i: candidates[i].trainings)[:left]
-        return Verdict(None, tuple(again), tied, found, "more seeds")
+        return RepeatsOutcome(None, tuple(again), tied, found, "more seeds")
     keys = {"gain": lambda i: (), "cost": lambda i: (candidates[i].cost, candidates[i].params),
             "params": lambda i: (candidates[i].params, candidates[i].cost)}
     winner = min(tied, key=lambda i: (*keys[settings.tie_break](i), order.index(i)))
-    return Verdict(winner, (), tied, p_values(winner), "tie-break")
+    return RepeatsOutcome(winner, (), tied, p_values(winner), "tie-break")
 
 
 def _p_value(differences: np.ndarray, difference: float, training_variance: float) -> float:

@@ -9,12 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from expansion.foundation.errors import InputError
-
-if TYPE_CHECKING:
-    from expansion.search.repeats import Verdict
 
 Z_95 = 1.959964  # two-sided 95 % of a normal distribution
 NOISE_LEVEL = 0.05  # two-sided p above which a winner is called "within noise"
@@ -38,7 +34,7 @@ class Comparison:
     Args:
         loser: index into the candidates.
         margin: winner's accuracy less the loser's, share of 1.
-        p_value: McNemar's exact test; None where it cannot be made. With adaptive seeds that of seeds.judge, on gains.
+        p_value: McNemar's exact test; None where it cannot be made. Of repeated trainings that of repeats.judge, on gains.
         verdict: "clear" where the winner is the more accurate one beyond chance, else "within noise", also where the
             winner is the less accurate and won by its cost; "not tested" without paired videos.
     """
@@ -129,11 +125,29 @@ def wilson(right: float, videos: int) -> tuple[float, float]:
     return max(0.0, (centre - reach) / (1 + square)), min(1.0, (centre + reach) / (1 + square))
 
 
-def compare(winner: Scored, loser: Scored, index: int, judged: Verdict | None = None) -> Comparison:
-    """The paired test of a winner against the loser of that index, or what was judged of it."""
+def rank(candidates: Sequence[Scored], parent_accuracy: float, parent_cost: float) -> tuple[list[int], tuple[float, ...]]:
+    """Candidates by marginal gain.
+
+    Equal gains go to the cheaper one, then to fewer parameters, then to the earlier one. Gains that differ by less than
+    1e-12 are equal, for the order of a sum must not decide.
+
+    Returns:
+        Their indices, the best first, and each one's gain, in the order of the candidates.
+
+    Raises:
+        InputError: one does not cost more than its parent.
+    """
+    gains = tuple(marginal_gain(c.accuracy, c.cost, parent_accuracy, parent_cost) for c in candidates)
+    order = sorted(
+        range(len(candidates)), key=lambda i: (-round(gains[i], 12), candidates[i].cost, candidates[i].params, i))
+    return order, gains
+
+
+def compare(winner: Scored, loser: Scored, index: int, p_values: Sequence[float] | None = None) -> Comparison:
+    """The paired test of a winner against the loser of that index, by its p-value among those given if there are any."""
     margin = winner.accuracy - loser.accuracy
-    if judged:
-        p_value = judged.p_values[index]
+    if p_values is not None:
+        p_value = p_values[index]
         return Comparison(index, margin, p_value, "clear" if p_value < NOISE_LEVEL else "within noise")
     if not winner.correct or len(winner.correct) != len(loser.correct):
         return Comparison(index, margin, None, "not tested")
@@ -141,30 +155,26 @@ def compare(winner: Scored, loser: Scored, index: int, judged: Verdict | None = 
     return Comparison(index, margin, p_value, "clear" if margin > 0 and p_value < NOISE_LEVEL else "within noise")
 
 
-def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scored],
-           prescribed: int | None = None, judged: Verdict | None = None) -> Decision:
-    """The candidate of largest marginal gain. Equal gains go to the cheaper one, then to fewer parameters, then to the
-    earlier axis.
+def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scored], prescribed: int | None = None,
+           winner: int | None = None, p_values: Sequence[float] | None = None) -> Decision:
+    """The candidate of largest marginal gain; see rank.
 
     Args:
         prescribed: index of a candidate to take whatever its gain; its margin, to the best of the others, may be negative.
-        judged: winner and p-values from seeds.judge, where candidates were trained several times.
+        winner, p_values: what repeats.judge found where candidates were trained several times.
 
     Raises:
         InputError: there is no candidate.
     """
     if not candidates:
         raise InputError("a step has no completed candidate to choose from")
-    gains = tuple(marginal_gain(c.accuracy, c.cost, parent_accuracy, parent_cost) for c in candidates)
-    order = sorted(
-        range(len(candidates)), key=lambda i: (-round(gains[i], 12), candidates[i].cost, candidates[i].params, i)
-    )
-    first = judged.winner if judged else prescribed
+    order, gains = rank(candidates, parent_accuracy, parent_cost)
+    first = prescribed if winner is None else winner
     if first is not None:
         order.remove(first)
         order.insert(0, first)
     winner, *losers = order
-    against = tuple(compare(candidates[winner], candidates[index], index, judged) for index in losers)
+    against = tuple(compare(candidates[winner], candidates[index], index, p_values) for index in losers)
     if prescribed is not None:
         verdict = "prescribed"
     elif not against:

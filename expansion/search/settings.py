@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from expansion.search.axes import AXES, Limits
+from expansion.foundation.errors import InputError
+from expansion.foundation.settings import Settings
+from expansion.search.axes import AXES
 from expansion.search.constraints import Constraint
 from expansion.search.costs import CostName
-from expansion.foundation.errors import InputError
 from expansion.search.racing import RaceSettings
 from expansion.search.repeats import SeedSettings
-from expansion.foundation.settings import Settings
-from expansion.spec import X2D, Spec, parse_spec
+from expansion.spec import X2D, Limits, Spec, parse_spec
 
 Axis = Literal["fast", "temporal", "spatial", "depth", "width", "bottleneck"]
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from expansion.complexity import complexity
+from expansion.foundation.errors import InputError
 from expansion.search import axes as axes_module
 from expansion.search.axes import Candidate
-from expansion.complexity import complexity
 from expansion.search.constraints import broken_constraint
 from expansion.search.costs import Cost, CostName, cost_of
-from expansion.foundation.errors import InputError
-from expansion.evaluation.latency import Latencies
-from expansion.search.race_steps import decide_rung, next_rung
+from expansion.search.decisions import decide_rung, decide_step, next_rung, reason_of
 from expansion.search.settings import Axis, SearchSettings
-from expansion.spec import Spec
-from expansion.search.decisions import decide_step, reason_of
 from expansion.search.steps import CandidateState, Rung, Step, as_dict, read_step
-from expansion.network.warm_start import preserved
+from expansion.spec import Spec, preserved
 
 __all__ = ["Axis", "CandidateState", "Search", "SearchSettings", "Step"]
 FORMAT_VERSION = 1
@@ -34,7 +31,7 @@ class Search:
     Args:
         settings: what to search for and when to end.
         made_with: what else its results depend on (data, recipe, clips, seed), as JSON; kept in the trace.
-        latency: measures a spec, in seconds, where it is a cost or a constraint; by default a Latencies of its own.
+        latency: measures a spec, in seconds, where it is a cost or a constraint; see evaluation.latency.Latencies.
         forecast: tells how long a step will take, where there is a limit in hours.
         steps: those of a trace; by default the search begins with its seed.
 
@@ -46,7 +43,7 @@ class Search:
                  forecast: Forecast | None = None, steps: list[Step] | None = None):
         self.settings = settings
         self.made_with = made_with or {}
-        self.latency, self.forecast = latency or Latencies(settings.classes), forecast
+        self.latency, self.forecast = latency, forecast
         self.steps = steps or []
         self.set_aside: list[Step] = []
         self.stopped_by: str | None = None

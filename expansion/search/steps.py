@@ -49,7 +49,7 @@ class CandidateState:
             known.
         failures: a line for each attempt that failed, also of candidates that completed at last.
         message: all that is known of the last failure.
-        warm_start: which function of the parent it began with, see warm_start.preserved; None from scratch.
+        warm_start: which function of the parent it began with, see spec.preserved; None from scratch.
         rungs: where it paused in a race; the last one says why it stopped, where its status is "stopped".
         repeats: further trainings with other seeds, each in the form of a candidate.
     """

@@ -11,12 +11,12 @@ import zipfile
 import keras
 import numpy as np
 
+from expansion.data.dataset import VideoDataset
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.spec import Spec
-from expansion.data.dataset import VideoDataset
-from expansion.training.distribute import is_chief, read_variables
 from expansion.recipe import ClipSettings, Recipe
+from expansion.spec import Spec
+from expansion.training.distribute import is_chief, read_variables
 
 STATE = "state.npz"
 FORMAT_VERSION = 1

@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
-from expansion.foundation import files
+from expansion.data.clips import training_clips
+from expansion.data.dataset import VideoDataset
+from expansion.data.input_wait import InputWait
 from expansion.foundation.errors import InputError
 from expansion.network.layers import register
 from expansion.network.model import X3D, build_model
+from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
 from expansion.training.checkpoint import Checkpoint
-from expansion.data.clips import training_clips
-from expansion.data.dataset import VideoDataset
 from expansion.training.distribute import on_one_device, prepare_fit, spread_random_states
 from expansion.training.grappler import without_passes
 from expansion.training.optimizer import optimizer
 from expansion.training.precise_bn import recompute_statistics
-from expansion.recipe import ClipSettings, Recipe
-from expansion.data.input_wait import InputWait
-
-
-def load_model(path: str) -> X3D:
-    """A network from a .keras file, in Keras' safe mode: nothing that the file carries is run."""
-    if "://" not in path:
-        return keras.models.load_model(path, safe_mode=True, compile=False)
-    with tempfile.TemporaryDirectory() as folder:
-        there = os.path.join(folder, files.KERAS_MODEL)
-        with open(there, "wb") as file:
-            file.write(files.read_bytes(path))
-        return load_model(there)
-
-
-def save_model(model: X3D, path: str) -> None:
-    """Writes a .keras file; one that is stopped in the middle leaves no file of that name."""
-    with files.written_whole(path) as partial:
-        model.save(partial)
 
 
 class Diverged(RuntimeError):

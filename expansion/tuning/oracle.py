@@ -12,13 +12,22 @@ import keras_tuner
 from keras_tuner.engine import trial as trial_module
 
 from expansion.foundation import files
-from expansion.search.costs import Cost
 from expansion.foundation.errors import InputError
-from expansion.search.resume import continue_search
-from expansion.search.state import CandidateState, Forecast, Search, SearchSettings, Step
+from expansion.search.costs import Cost
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Forecast, Search
+from expansion.search.steps import CandidateState, Rung, Step
+from expansion.search.trace import (
+    OUTCOME,
+    TRACE,
+    TraceText,
+    continue_search,
+    read_trace,
+    rung_file,
+    write_trace,
+    write_trace_text,
+)
 from expansion.spec import Spec
-from expansion.search.steps import Rung
-from expansion.search.trace import OUTCOME, TRACE, TraceText, read_trace, rung_file, write_trace, write_trace_text
 
 OBJECTIVE = "val_accuracy"
 TRIAL = "trial.json"

@@ -15,23 +15,24 @@ import keras
 import numpy as np
 from tensorflow.python.framework import ops
 
-from expansion.foundation import files
 from expansion.complexity import complexity
-from expansion.foundation.errors import InputError
-from expansion.evaluation.evaluate import Evaluation, evaluate_network
-from expansion.evaluation.samples import take_samples
-from expansion.evaluation.networks import keras_network
-from expansion.network.model import X3D
-from expansion.tuning.oracle import OBJECTIVE
-from expansion.search.state import CandidateState, Step
-from expansion.foundation.settings import Settings, parse_settings
-from expansion.display.tensorboard import summaries
-from expansion.spec import Spec
-from expansion.search.trace import OUTCOME, rung_file
 from expansion.data.dataset import VideoDataset
-from expansion.training.fit import Diverged, load_model, new_model, save_model, train
+from expansion.display.tensorboard import summaries
+from expansion.evaluation.evaluate import Evaluation, evaluate_network
+from expansion.evaluation.networks import keras_network
+from expansion.evaluation.samples import take_samples
+from expansion.foundation import files
+from expansion.foundation.errors import InputError
+from expansion.foundation.settings import Settings, parse_settings
+from expansion.network.model import X3D
+from expansion.network.saving import load_model, save_model
+from expansion.network.transfer import start_from
 from expansion.recipe import ClipSettings, Recipe
-from expansion.network.warm_start import start_from
+from expansion.search.steps import CandidateState, Step
+from expansion.search.trace import OUTCOME, rung_file
+from expansion.spec import Spec
+from expansion.training.fit import Diverged, new_model, train
+from expansion.tuning.oracle import OBJECTIVE
 
 JOB = "job.json"
 CHECKPOINT = "checkpoint"

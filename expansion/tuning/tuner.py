@@ -10,31 +10,31 @@ import traceback
 
 from keras_tuner.engine import base_tuner
 
-from expansion.foundation import files
 from expansion.crew.chief import CHIEF, Chief
 from expansion.crew.local import COMMAND, Crew, make_members
 from expansion.crew.settings import WorkerSettings
-from expansion.foundation.files import absolute
-from expansion.search.forecast import seconds_left, step_seconds
-from expansion.evaluation.latency import Latencies
-from expansion.foundation.lock import Lock
-from expansion.network.model import X3D
-from expansion.tuning.oracle import OBJECTIVE, ExpansionOracle
-from expansion.tuning.trial import CHECKPOINT, Job, read_job, run_job, write_job
-from expansion.search.race_steps import next_rung
-from expansion.search.racing import rung_epoch
-from expansion.search.state import CandidateState, Search, SearchSettings, Step
-from expansion.display.tensorboard import summaries
-from expansion.display.charts import phases_of_all
+from expansion.data.dataset import VideoDataset
 from expansion.display.path_figure import save_figure
 from expansion.display.progress import SearchProgress
 from expansion.display.tables import percent
+from expansion.display.tensorboard import summaries
 from expansion.display.wandb_logger import WandbLogger
 from expansion.display.wandb_settings import WandbSettings
-from expansion.search.decisions import NoCandidate
-from expansion.data.dataset import VideoDataset
-from expansion.training.fit import load_model
+from expansion.evaluation.latency import Latencies
+from expansion.foundation import files
+from expansion.foundation.files import absolute
+from expansion.foundation.lock import Lock
+from expansion.network.model import X3D
+from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
+from expansion.search.decisions import NoCandidate, next_rung
+from expansion.search.forecast import phases_of_all, seconds_left, step_seconds
+from expansion.search.racing import rung_epoch
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
+from expansion.search.steps import CandidateState, Step
+from expansion.tuning.oracle import OBJECTIVE, ExpansionOracle
+from expansion.tuning.trial import CHECKPOINT, Job, read_job, run_job, write_job
 from expansion.tuning.trial_process import reason_for
 
 FIGURE = "path.png"

@@ -6,9 +6,9 @@ import os
 
 from expansion.foundation.errors import InputError
 from expansion.network.model import X3D, build_model
+from expansion.network.transfer import start_from_file
 from expansion.spec import Spec, parse_spec
 from expansion.weights.checkpoints import load_weights, open_weights
-from expansion.network.transfer import start_from_file
 
 KINETICS_CLASSES = 400
 
@@ -38,7 +38,7 @@ def build(spec: Spec | str, classes: int | None = None, *, weights: str | os.Pat
         return build_model(spec, classes or KINETICS_CLASSES, **settings)
     path = os.fspath(weights)
     if path.endswith(".keras"):
-        from expansion.evaluation.networks import load_keras
+        from expansion.network.saving import load_keras
 
         if classes is None:
             source = load_keras(path)

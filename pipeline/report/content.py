@@ -10,8 +10,6 @@ import yaml
 from matplotlib.figure import Figure
 
 from expansion import paper
-from expansion.search.state import CandidateState, Step
-from expansion.search.selection import wilson
 from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
 from expansion.display.path_figure import search_figure
 from expansion.display.tables import (
@@ -26,7 +24,9 @@ from expansion.display.tables import (
     stops,
     verdict,
 )
-from expansion.search.spending import spending
+from expansion.search.forecast import spending
+from expansion.search.selection import wilson
+from expansion.search.steps import CandidateState, Step
 from pipeline.report.facts import Facts
 
 MOST_CLASSES = 20  # of a confusion matrix that is shown whole

@@ -7,15 +7,16 @@ import os
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from expansion.data.dataset import VideoDataset
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.search.state import CandidateState, Search
-from expansion.display.charts import phases_of_all
+from expansion.search.forecast import phases_of_all
+from expansion.search.state import Search
+from expansion.search.steps import CandidateState
 from expansion.search.trace import read_outcomes
-from expansion.data.dataset import VideoDataset
 from pipeline.config import Config, load_config
-from pipeline.runs.held_out import Outcome, read_outcome
 from pipeline.runs.folder import RunFolder
+from pipeline.runs.held_out import Outcome, read_outcome
 from pipeline.runs.state import State, is_whole, state
 
 

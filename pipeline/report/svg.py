@@ -10,13 +10,13 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from expansion.display.charts import GRID_COLOUR, PHASES
+from expansion.display.charts import GRID_COLOUR, PHASE_COLOURS
 from expansion.display.path_figure import DESCRIBED, PATH_COLOUR, REFERENCE_COLOUR, STYLES
 
 # Colours of the figures, and the page's variable that takes the place of each.
 VARIABLES = {
     "#ffffff": "page", "#000000": "ink", PATH_COLOUR: "ink", REFERENCE_COLOUR: "grey", GRID_COLOUR: "grid",
-    "#cccccc": "grid", "#dddddd": "grid", PHASES["other"]: "other",
+    "#cccccc": "grid", "#dddddd": "grid", PHASE_COLOURS["other"]: "other",
 } | {style.colour: name for name, style in STYLES.items() if name != "seed"}
 _KNOWN = {colour.lower(): f"var(--{name})" for colour, name in VARIABLES.items()}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from expansion.data.records import MANIFEST
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.search.state import Search
 from expansion.search.trace import TRACE, read_trace
-from expansion.data.records import MANIFEST
 
 
 @dataclass(frozen=True)

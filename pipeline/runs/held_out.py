@@ -65,9 +65,9 @@ def evaluate_run(result, folder: RunFolder, split: str, clips) -> Outcome:
         result: a pipeline.local_runner.Result.
         clips: the run's ClipSettings.
     """
-    from expansion.evaluation.evaluate import evaluate
     from expansion.data.dataset import VideoDataset
-    from expansion.training.fit import load_model
+    from expansion.evaluation.evaluate import evaluate
+    from expansion.network.saving import load_model
 
     data = VideoDataset.open(result.examples)
     trial = f"trial_{result.search.path[0].trial_id}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from expansion.data.records import MANIFEST
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.recipe import ClipSettings
-from expansion.data.records import MANIFEST
 from pipeline.config import load_config
 from pipeline.runs.folder import RunFolder, find_run
 

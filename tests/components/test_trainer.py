@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from components.trainer import run_fn
-from expansion.foundation.files import KERAS_MODEL
 from expansion.display.progress import SearchProgress
-from expansion.training.fit import load_model
+from expansion.foundation.files import KERAS_MODEL
+from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
 from tests.expansion.colours import write_colours
 

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
+from expansion.data.dataset import VideoDataset
 from expansion.foundation.errors import InputError
 from expansion.search.trace import read_trace
-from expansion.data.dataset import VideoDataset
 from pipeline.config import Config, parse_settings
 
 pytestmark = pytest.mark.slow

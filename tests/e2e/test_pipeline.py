@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from expansion.search.trace import read_trace
 from expansion.data.dataset import VideoDataset
+from expansion.search.trace import read_trace
 from pipeline.config import Config, parse_settings
 from pipeline.runs.folder import RunFolder
 
@@ -103,10 +103,10 @@ def test_the_threshold_holds_over_all_videos_and_not_for_each_class(finished):
 def test_the_pushed_model_answers_as_the_keras_model_does(finished, config):
     import tensorflow as tf
 
-    from expansion.evaluation.evaluate import evaluate
-    from expansion.data.views import evaluation_views
     from expansion.data.videos import read
-    from expansion.training.fit import load_model
+    from expansion.data.views import evaluation_views
+    from expansion.evaluation.evaluate import evaluate
+    from expansion.network.saving import load_model
 
     result = finished[1]
     pushed, model, data = tf.saved_model.load(result.pushed), load_model(result.keras_model), VideoDataset.open(result.examples)

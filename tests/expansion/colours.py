@@ -5,9 +5,9 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from expansion.foundation import files
 from expansion.data import records
 from expansion.data.dataset import VideoDataset
+from expansion.foundation import files
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200), "grey": (120, 120, 120)}
 

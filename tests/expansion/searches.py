@@ -1,8 +1,8 @@
 """Finished searches for tests, without training."""
 
-from expansion.search.axes import Limits
-from expansion.search.state import Search, SearchSettings
-from expansion.spec import Spec
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
+from expansion.spec import Limits, Spec
 
 VIDEOS = 20
 SMALL = SearchSettings(seed=Spec(size=64), classes=4, steps=2, limits=Limits(span=48, size=72))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from expansion.network.layers import BatchNorm
-from expansion.training.optimizer import L2SGD, HalfCosine, optimizer
 from expansion.recipe import Recipe
+from expansion.training.optimizer import L2SGD, HalfCosine, optimizer
 
 
 def test_the_rate_scales_with_the_batch():

@@ -2,13 +2,13 @@
 
 import math
 
+from expansion.data.records import MANIFEST
 from expansion.foundation import files
 from expansion.search.state import Search
 from expansion.search.trace import OUTCOME, write_trace
-from expansion.data.records import MANIFEST
 from pipeline.config import load_config, save_config, shipped
-from pipeline.runs.held_out import Outcome
 from pipeline.runs.folder import RunFolder
+from pipeline.runs.held_out import Outcome
 from pipeline.runs.state import environment
 
 CLASSES = ["fall", "jump", "run | walk", "<sit>"]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from expansion.foundation.errors import InputError
+from expansion.network.saving import load_model
 from expansion.spec import NAMED, Spec
-from expansion.training.fit import load_model
 from expansion.weights.naming import DIALECTS, entries
 from expansion.weights.torch_file import write_torch_file
 from pipeline.convert import convert, read_class_names
@@ -68,7 +68,7 @@ def test_the_papers_parameters_are_printed(tmp_path, capsys):
     ("in.pyth", "b.keras", {"spec": "Q"}, "'Q' is not known"),
     ("in.pyth", "b.keras", {}, "its shapes do not tell the frames"),
     ("in.pyth", "b.keras", {"spec": TEXT, "class_names": "two.txt"}, "two.txt: 2 class names; the network has 3"),
-    ("broken.keras", "b.pyth", {}, "broken.keras: not a network that Keras can load"),
+    ("broken.keras", "b.pyth", {}, "broken.keras: not a network that Keras can read"),
 ])
 def test_errors_of_use(tmp_path, monkeypatch, source, target, options, complaint):
     monkeypatch.chdir(tmp_path)
@@ -85,7 +85,7 @@ def test_a_keras_model_of_another_kind_is_refused(tmp_path):
     import keras
 
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
-    with pytest.raises(InputError, match="other.keras: a Sequential; a network of this project"):
+    with pytest.raises(InputError, match="other.keras: a Sequential, not an X3D network"):
         convert(str(tmp_path / "other.keras"), str(tmp_path / "x.pyth"))
 
 

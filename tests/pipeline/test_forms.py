@@ -8,13 +8,13 @@ import pytest
 
 from components.ingestion.ingest import ingest_folder
 from components.ingestion.settings import IngestSettings
+from expansion.data.dataset import VideoDataset
 from expansion.evaluation.evaluate import evaluate, evaluate_network
 from expansion.evaluation.export import export_saved_model, export_tflite
 from expansion.evaluation.networks import open_network
 from expansion.network.model import at_size, build_model
-from expansion.spec import NAMED
-from expansion.data.dataset import VideoDataset
 from expansion.recipe import ClipSettings
+from expansion.spec import NAMED
 
 SPEC = NAMED["XS"].replace(size=64)
 VIEWS = ClipSettings(views=10, crops=3)

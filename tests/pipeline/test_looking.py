@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
+from expansion.display.console import noise_to
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.search.state import Search
-from expansion.display.console import noise_to
 from pipeline.looking import list_runs, report, run_names, show_run
 from pipeline.runs.folder import RunFolder, newest_run
 from pipeline.runs.state import state, working

@@ -5,19 +5,21 @@ from html.parser import HTMLParser
 
 import pytest
 
+from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.search.state import CandidateState, Search
-from expansion.display.charts import classes_figure, curves_figure, gains_figure, phases, time_figure
+from expansion.search.forecast import phases
+from expansion.search.state import Search
+from expansion.search.steps import CandidateState
 from expansion.spec import X2D
 from pipeline.report import content
 from pipeline.report.facts import gather
 from pipeline.report.svg import themed
 from pipeline.report.write import write_report
 from tests.browser import Browser
-from tests.expansion.searches import SMALL, finished
 from tests.expansion.search.test_racing import run, settings
 from tests.expansion.search.test_spending import MADE_WITH
+from tests.expansion.searches import SMALL, finished
 from tests.pipeline.folders import CONFUSION, make_run
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from expansion import paper
-from expansion.search.axes import Limits
 from expansion.foundation.errors import InputError
-from expansion.search.state import Search, SearchSettings
-from expansion.spec import NAMED
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
+from expansion.spec import NAMED, Limits
 from pipeline import reproduce_show
 from pipeline.config import load_config, shipped
 from pipeline.reproduce import reproduce, train, training_search, walk

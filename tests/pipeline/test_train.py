@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from expansion.foundation.errors import InputError
-from expansion.search.state import SearchSettings
+from expansion.network.saving import load_model
+from expansion.search.settings import SearchSettings
 from expansion.spec import NAMED, Spec
-from expansion.training.fit import load_model
 from pipeline.config import load_config, shipped
 from pipeline.train import settings, train
 from tests.expansion.colours import write_colours

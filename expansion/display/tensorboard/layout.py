@@ -12,7 +12,7 @@ from tensorboard.plugins.hparams import api as hp
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
 from expansion.search.axes import AXES
-from expansion.search.state import CandidateState, Step
+from expansion.search.steps import CandidateState, Step
 
 CURVES = ("loss", "accuracy", "learning_rate", "clips_per_second")
 RESULTS = ("val_accuracy", "val_top5", "val_loss", "seconds", "latency_ms")

@@ -17,17 +17,19 @@ from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hp
 from tensorboard.plugins.hparams import metadata
 
-from expansion.foundation import files
-from expansion.evaluation.evaluate import Evaluation
-from expansion.evaluation.samples import Sample, samples_figure
-from expansion.search.state import CandidateState, Search, Step
-from expansion.display.tensorboard.layout import CURVES, RESULTS, experiment, hyperparameters, layout, session_end, trial_id
 from expansion.display.charts import gains_figure, time_figure
-from expansion.display.tensorboard.events import Run, event_files
 from expansion.display.path_figure import confusion_figure, pixels, search_figure
+from expansion.display.samples import samples_figure
 from expansion.display.tables import SPEC_COLUMNS, cost, failures, percent, points, spec_cells, stops, verdict
-from expansion.search.decisions import reason_of
+from expansion.display.tensorboard.events import Run, event_files
+from expansion.display.tensorboard.layout import CURVES, RESULTS, experiment, hyperparameters, layout, session_end, trial_id
+from expansion.evaluation.evaluate import Evaluation
+from expansion.evaluation.samples import Sample
+from expansion.foundation import files
 from expansion.recipe import Recipe
+from expansion.search.decisions import reason_of
+from expansion.search.state import Search
+from expansion.search.steps import CandidateState, Step
 
 SUMMARY = "summary"
 TIMES = ("build_seconds", "start_seconds", "train_seconds", "input_wait_seconds", "evaluate_seconds")

@@ -8,8 +8,8 @@ from components.ingestion import ingest as ingestion
 from components.ingestion.ingest import ingest_folder, make_plan
 from components.ingestion.manifest import read
 from components.ingestion.settings import IngestSettings
-from expansion.foundation.errors import InputError
 from expansion.data.records import SCALARS
+from expansion.foundation.errors import InputError
 from tests.components.ingestion.videos import class_folders, write_video
 
 IN_MEMORY = ("--runner=DirectRunner", "--direct_running_mode=in_memory")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from components.ingestion import beam, storage
-from expansion.foundation import child_process
 from components.ingestion.ingest import ingest_folder, make_plan
 from components.ingestion.settings import IngestSettings
+from expansion.foundation import child_process
 from expansion.foundation.errors import InputError
 from expansion.video.decode import Rejected
 from expansion.video.frames import store

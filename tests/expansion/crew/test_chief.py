@@ -8,17 +8,17 @@ import time
 
 import pytest
 
-from expansion.foundation import files
 from expansion.crew.board import BOARD, read_board
 from expansion.crew.chief import CHIEF, Chief
 from expansion.crew.local import Crew, gpu_shares, make_members
 from expansion.crew.member import _here
 from expansion.crew.settings import WorkerSettings
 from expansion.crew.turns import Turns, Watch
-from expansion.tuning.oracle import ExpansionOracle
-from expansion.search.state import SearchSettings
+from expansion.foundation import files
 from expansion.search.decisions import NoCandidate
+from expansion.search.settings import SearchSettings
 from expansion.search.trace import OUTCOME, read_trace
+from expansion.tuning.oracle import ExpansionOracle
 from tests.expansion.paper import top1
 from tests.expansion.search.test_state import run_oracle
 

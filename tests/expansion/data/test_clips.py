@@ -9,9 +9,6 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expansion.foundation import files
-from expansion.data.views import evaluation_views, view_starts
-from expansion.spec import Spec
 from expansion.data import records
 from expansion.data.clips import (
     choose_clip,
@@ -21,10 +18,13 @@ from expansion.data.clips import (
     jpeg_ratio,
     training_clips,
 )
-from expansion.data.videos import IndexedVideos, RecordVideos, labels_and_ids, open_videos, parse
 from expansion.data.dataset import VideoDataset
 from expansion.data.frame_index import IndexWriter, index_paths
+from expansion.data.videos import IndexedVideos, RecordVideos, labels_and_ids, open_videos, parse
+from expansion.data.views import evaluation_views, view_starts
+from expansion.foundation import files
 from expansion.recipe import ClipSettings
+from expansion.spec import Spec
 
 STILL = ClipSettings(jitter=(1.0, 1.0), eval_scale=1.0, flip=False, views=3)
 

@@ -10,12 +10,12 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expansion.data.example import example
 from expansion import InputError
-from expansion.foundation import files
 from expansion.data import records
 from expansion.data.dataset import VideoDataset
+from expansion.data.example import example
 from expansion.data.frame_index import FRAME, VIDEO, FrameIndex, IndexWriter, index_of, index_paths
+from expansion.foundation import files
 
 JPEGS = st.lists(st.binary(min_size=0, max_size=300) | st.just(b"\xff" * 20_000), min_size=1, max_size=20)
 

@@ -4,9 +4,9 @@ import pytest
 
 from components.expansion_search.run import check_settings, run_search
 from expansion import InputError, Recipe
-from expansion.foundation.settings import parse_settings
-from expansion.data.videos import labels_and_ids, parse, read
 from expansion.data.subset import ProxySettings, make_proxy
+from expansion.data.videos import labels_and_ids, parse, read
+from expansion.foundation.settings import parse_settings
 
 
 def held(data, split):

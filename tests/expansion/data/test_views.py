@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from expansion.foundation.errors import InputError
 from expansion.data import views as views_module
-from expansion.data.views import ViewCutter, crop_corners, evaluation_views
-from expansion.foundation.settings import parse_settings
-from expansion.spec import NAMED, Spec
 from expansion.data.videos import parse
+from expansion.data.views import ViewCutter, crop_corners, evaluation_views
+from expansion.foundation.errors import InputError
+from expansion.foundation.settings import parse_settings
 from expansion.recipe import ClipSettings
+from expansion.spec import NAMED, Spec
 from tests.expansion.data.test_clips import grey, record
 
 SPEC = Spec(frames=2, stride=3, size=16)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from expansion.search.axes import AXES
-from expansion.foundation.errors import InputError
-from expansion.search.state import Search, SearchSettings
 from expansion.display.path_figure import STYLES, Reference, confusion_figure, pixels, save_figure, search_figure
+from expansion.foundation.errors import InputError
+from expansion.search.axes import AXES
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
 from tests.expansion.searches import SMALL, finished
 
 

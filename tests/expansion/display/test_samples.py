@@ -3,19 +3,12 @@
 import numpy as np
 import pytest
 
-from expansion.evaluation.evaluate import Evaluation
-from expansion.evaluation.samples import (
-    FRAMES_SHOWN,
-    RIGHT_COLOUR,
-    WRONG_COLOUR,
-    Sample,
-    choose,
-    samples_figure,
-    take_samples,
-)
 from expansion.data.views import evaluation_views
-from expansion.spec import Spec
+from expansion.display.samples import FRAMES_SHOWN, RIGHT_COLOUR, WRONG_COLOUR, samples_figure
+from expansion.evaluation.evaluate import Evaluation
+from expansion.evaluation.samples import Sample, choose, take_samples
 from expansion.recipe import ClipSettings
+from expansion.spec import Spec
 
 CLIPS = ClipSettings(views=3, eval_scale=1.0)
 

@@ -9,12 +9,13 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 from tensorboard.plugins.hparams import metadata
 
-from expansion.evaluation.evaluate import Evaluation
-from expansion.search.state import Search, SearchSettings
 from expansion.display.tensorboard import layout, summaries
+from expansion.evaluation.evaluate import Evaluation
 from expansion.recipe import Recipe
-from tests.expansion.searches import SMALL, VIDEOS, finished
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
 from tests.expansion.search.test_racing import run, settings
+from tests.expansion.searches import SMALL, VIDEOS, finished
 
 METRICS = {"val_accuracy": 0.5, "val_top5": 1.0, "val_loss": 1.25, "loss": 1.0, "seconds": 12.0, "build_seconds": 1.0,
            "train_seconds": 8.0, "evaluate_seconds": 3.0}

@@ -11,12 +11,12 @@ import urllib.request
 import numpy as np
 import pytest
 
-from expansion.evaluation.samples import Sample
 from expansion.display.tensorboard import summaries
+from expansion.evaluation.samples import Sample
 from expansion.recipe import Recipe
 from tests.browser import IMAGES, TEXTS, Browser
-from tests.expansion.searches import finished
 from tests.expansion.display.test_summaries import METRICS, evaluation
+from tests.expansion.searches import finished
 
 pytestmark = pytest.mark.slow
 CLASSES = ("fall", "jump", "run", "walk")

@@ -5,17 +5,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from expansion.foundation.errors import InputError
+from expansion.data.videos import read
+from expansion.data.views import evaluation_views
 from expansion.evaluation.evaluate import evaluate, evaluate_network
 from expansion.evaluation.export import export_saved_model, export_tflite, largest_difference
-from expansion.evaluation.tflite import LiteModel
 from expansion.evaluation.networks import keras_network, open_network
-from expansion.data.views import evaluation_views
+from expansion.evaluation.tflite import LiteModel
+from expansion.foundation.errors import InputError
 from expansion.network.model import at_size, build_model
-from expansion.spec import Spec
-from expansion.data.videos import read
-from expansion.training.fit import new_model, train
 from expansion.recipe import ClipSettings, Recipe
+from expansion.spec import Spec
+from expansion.training.fit import new_model, train
 
 SPEC = Spec(frames=3, stride=2, size=32, width=0.34, depth=0.6, bottleneck=1.5)
 CLIPS = ClipSettings(views=2, crops=3)

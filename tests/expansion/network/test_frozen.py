@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 
 from expansion.network.frozen import folded_forward
-from expansion.network.inference import forward
-from expansion.network.model import at_size, build_model
+from expansion.network.model import at_size, build_model, forward
 from expansion.spec import Spec
 from tests.expansion.network.test_model import clips
 from tests.expansion.networks import assert_equal_but_for_rounding, awake

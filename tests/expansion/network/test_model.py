@@ -10,8 +10,8 @@ from expansion.complexity import complexity, halve
 from expansion.foundation.errors import InputError
 from expansion.network.blocks import Bottleneck
 from expansion.network.model import at_size, build_model
+from expansion.network.saving import load_model
 from expansion.spec import NAMED, Spec
-from expansion.training.fit import load_model
 from tests.expansion.networks import assert_equal_but_for_rounding, awake, difference
 
 SMALL = Spec(frames=3, stride=2, size=32, width=0.5, depth=1.2, bottleneck=1.5)

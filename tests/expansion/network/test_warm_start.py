@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from expansion.search.axes import expand
 from expansion.foundation.errors import InputError
 from expansion.network.model import build_model
-from expansion.spec import X2D, Spec
-from expansion.network.warm_start import preserved, start_from
+from expansion.network.transfer import start_from
+from expansion.search.axes import expand
+from expansion.spec import X2D, Spec, preserved
 from tests.expansion.network.test_model import clips
 
 PARENT = Spec(frames=2, stride=4, size=32, width=0.5, depth=1.0, bottleneck=1.25)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expansion.search.axes import AXES, GRID, Limits, contract, expand, macs, propose
 from expansion.foundation.errors import InputError
-from expansion.spec import NAMED, X2D, Spec
+from expansion.search.axes import AXES, GRID, contract, expand, macs, propose
+from expansion.spec import NAMED, X2D, Limits, Spec
 from tests.expansion.paper import SPECS, STEPS, WINNERS, golden_spec
 
 

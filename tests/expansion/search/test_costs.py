@@ -4,18 +4,18 @@ import math
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from expansion.evaluation import latency as latency_module
-from expansion.search.axes import Limits, expand, macs, propose
 from expansion.complexity import complexity
+from expansion.evaluation import latency as latency_module
+from expansion.evaluation.latency import Latencies
+from expansion.foundation.errors import InputError
+from expansion.search.axes import expand, macs, propose
 from expansion.search.constraints import UNITS, Constraint, broken_constraint
 from expansion.search.costs import cost_of, show_cost
-from expansion.foundation.errors import InputError
-from expansion.evaluation.latency import Latencies
-from expansion.spec import NAMED, X2D, Spec
+from expansion.spec import NAMED, X2D, Limits, Spec
 
 XS = NAMED["XS"]
 

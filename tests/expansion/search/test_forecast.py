@@ -3,12 +3,13 @@
 import pytest
 
 from benchmarks.racing import recorded_search
+from expansion.display.tables import how_right
+from expansion.recipe import Recipe
 from expansion.search.forecast import Speed, hindsight, measured_speed, of_step, raced, seconds_left, steps_to_come
 from expansion.search.racing import RaceSettings
-from expansion.search.state import Search, SearchSettings
-from expansion.display.tables import how_right
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
 from expansion.search.steps import Rung
-from expansion.recipe import Recipe
 from tests.expansion.searches import SMALL, finished
 
 DEMO_ERRORS = [11, 4, -7]  # per cent, steps 1 to 3

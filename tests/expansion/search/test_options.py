@@ -5,16 +5,16 @@ import os
 
 import pytest
 
-from expansion.foundation import files
-from expansion.search.axes import Limits
 from expansion.complexity import complexity
+from expansion.display.tables import path_table, step_table
+from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.tuning.oracle import OUTCOME, ExpansionOracle
-from expansion.search.state import Search, SearchSettings
 from expansion.search.repeats import SeedSettings
 from expansion.search.selection import wilson
-from expansion.display.tables import path_table, step_table
-from expansion.spec import NAMED
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
+from expansion.spec import NAMED, Limits
+from expansion.tuning.oracle import OUTCOME, ExpansionOracle
 from tests.expansion.paper import top1
 from tests.expansion.search.test_state import run
 

@@ -4,17 +4,19 @@ import json
 
 import pytest
 
-from expansion.foundation.errors import InputError
-from expansion.tuning.oracle import ExpansionOracle
-from expansion.search.racing import RaceSettings, Runner, race, rung_epoch
-from expansion.search.state import Search, SearchSettings
-from expansion.foundation.settings import parse_settings
 from expansion.display.tables import step_table, stops
-from expansion.spec import X2D
+from expansion.foundation.errors import InputError
+from expansion.foundation.settings import parse_settings
 from expansion.search.decisions import NoCandidate
+from expansion.search.racing import RaceSettings, race, rung_epoch
+from expansion.search.selection import Scored
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
 from expansion.search.steps import Rung
-from tests.expansion.searches import right
+from expansion.spec import X2D
+from expansion.tuning.oracle import ExpansionOracle
 from tests.expansion.search.test_resume import oracle_on
+from tests.expansion.searches import right
 
 VIDEOS = 20
 RACE = RaceSettings(on=True, rungs=(0.3, 0.5))
@@ -66,8 +68,8 @@ def by_axis(search: Search) -> dict:
 # The rule
 
 
-def runners(*counts: int) -> list[Runner]:
-    return [Runner(count / VIDEOS, 2.0, 1, right(count)) for count in counts]
+def runners(*counts: int) -> list[Scored]:
+    return [Scored("a", count / VIDEOS, 2.0, 1, right(count)) for count in counts]
 
 
 @pytest.mark.parametrize("keep, going", [(0.5, (0, 2, 3)), (0.34, (0, 3)), (0.2, (3,)), (0.9, (0, 1, 2, 3, 4))])
@@ -87,13 +89,13 @@ def test_by_the_bound_only_those_clearly_behind_stop():
 
 
 def test_gains_not_accuracies_are_compared():
-    cheap, dear = Runner(0.5, 1.9, 1, right(10)), Runner(0.5, 2.2, 1, right(10))
+    cheap, dear = Scored("a", 0.5, 1.9, 1, right(10)), Scored("b", 0.5, 2.2, 1, right(10))
     found = race(0.3, 1.0, [dear, cheap], RaceSettings(on=True, keep=0.5))
     assert [standing.goes_on for standing in found] == [False, True]
 
 
 def test_without_paired_videos_no_bound_stops_anyone():
-    found = race(0.1, 1.0, [Runner(0.9, 2.0), Runner(0.2, 2.0)], RaceSettings(on=True, rule="bound"))
+    found = race(0.1, 1.0, [Scored("a", 0.9, 2.0), Scored("b", 0.2, 2.0)], RaceSettings(on=True, rule="bound"))
     assert [standing.goes_on for standing in found] == [True, True] and found[1].bound is None
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.tuning.oracle import ExpansionOracle
-from expansion.search.resume import continue_search
-from expansion.search.state import Search, SearchSettings
-from expansion.spec import NAMED
 from expansion.search.decisions import NoCandidate
-from expansion.search.trace import read_trace
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
+from expansion.search.trace import continue_search, read_trace
+from expansion.spec import NAMED
+from expansion.tuning.oracle import ExpansionOracle
 from tests.expansion.paper import top1
 from tests.expansion.search.test_state import run, run_oracle
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expansion.search.axes import macs, propose
 from expansion.foundation.errors import InputError
+from expansion.search.axes import macs, propose
 from expansion.search.selection import Scored, decide, marginal_gain, mcnemar, wilson
 from expansion.spec import X2D
 from tests.expansion.paper import STEPS, top1

@@ -2,9 +2,10 @@
 
 import pytest
 
-from expansion.search.state import Search, SearchSettings
 from expansion.display.tables import path_table
-from expansion.search.spending import spending
+from expansion.search.forecast import spending
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
 from tests.expansion.search.test_racing import run, settings
 
 MADE_WITH = {"recipe": {"epochs": 12}, "clips": {"views": 4}, "data": {"videos": {"train": 100, "val": 20}}, "seed": 0}

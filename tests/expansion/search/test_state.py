@@ -6,13 +6,13 @@ import os
 import pytest
 from keras_tuner.src.engine import oracle as oracle_module
 
-from expansion.search.axes import Limits
 from expansion.foundation.errors import InputError
-from expansion.tuning.oracle import ExpansionOracle, spec_of
-from expansion.search.state import Search, SearchSettings
-from expansion.spec import NAMED, Spec
 from expansion.search.decisions import NoCandidate
+from expansion.search.settings import SearchSettings
+from expansion.search.state import Search
 from expansion.search.trace import read_trace
+from expansion.spec import NAMED, Limits, Spec
+from expansion.tuning.oracle import ExpansionOracle, spec_of
 from tests.expansion.paper import STEPS, top1
 
 

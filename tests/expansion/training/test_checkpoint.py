@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from expansion.foundation.errors import InputError
+from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
 from expansion.training.checkpoint import STATE, Checkpoint
 from expansion.training.fit import compile_model, new_model, train
-from expansion.recipe import ClipSettings, Recipe
 
 SPEC = Spec(frames=2, stride=4, size=24, width=0.34, depth=0.2)
 # Batches that do not divide the 48 videos, and both kinds of random generators.

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from expansion.foundation.errors import InputError
+from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
 from expansion.training.distribute import Devices, make_strategy
 from expansion.training.fit import new_model, train
-from expansion.recipe import ClipSettings, Recipe
 from tests.expansion.colours import write_colours
 
 ROOT = Path(__file__).resolve().parents[3]

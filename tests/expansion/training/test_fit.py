@@ -10,14 +10,15 @@ import pytest
 from rich.console import Console
 
 import expansion
-from expansion.foundation.errors import InputError
-from expansion.evaluation.evaluate import evaluate
 from expansion.display.progress import SearchProgress
-from expansion.spec import Spec
+from expansion.evaluation.evaluate import evaluate
+from expansion.foundation.errors import InputError
+from expansion.network.saving import load_model
+from expansion.recipe import ClipSettings, Recipe
 from expansion.search.decisions import NoCandidate
 from expansion.search.trace import read_trace
-from expansion.training.fit import Diverged, load_model, new_model, train
-from expansion.recipe import ClipSettings, Recipe
+from expansion.spec import Spec
+from expansion.training.fit import Diverged, new_model, train
 from expansion.tuning.trial import read_job
 from tests.expansion.colours import write_colours
 

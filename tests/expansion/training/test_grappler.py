@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from expansion.network.model import build_model
+from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
 from expansion.training.fit import train
 from expansion.training.grappler import SWITCH, without_passes
-from expansion.recipe import ClipSettings, Recipe
 
 SPEC = Spec(frames=1, stride=4, size=16, width=0.34)
 

@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from expansion.network.model import build_model
+from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
 from expansion.training.fit import new_model, train
 from expansion.training.precise_bn import recompute_statistics
-from expansion.recipe import ClipSettings, Recipe
 
 SPEC = Spec(frames=2, stride=4, size=24, width=0.34, depth=0.2)
 

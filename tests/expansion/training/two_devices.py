@@ -12,12 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from expansion.evaluation.evaluate import evaluate
-from expansion.spec import Spec
 from expansion.data.dataset import VideoDataset
+from expansion.evaluation.evaluate import evaluate
+from expansion.recipe import ClipSettings, Recipe
+from expansion.spec import Spec
 from expansion.training.distribute import RANDOM_STATE, Devices, make_strategy, on_one_device
 from expansion.training.fit import compile_model, new_model, train
-from expansion.recipe import ClipSettings, Recipe
 
 SPEC = Spec(frames=2, stride=4, size=24, width=0.34, depth=0.2)
 CLIPS = ClipSettings(flip=False, views=2)

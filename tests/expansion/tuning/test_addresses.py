@@ -6,11 +6,11 @@ import fsspec
 import pytest
 
 import expansion
+from expansion.display.progress import SearchProgress
+from expansion.display.tensorboard.events import event_files
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.search.state import SearchSettings
-from expansion.display.tensorboard.events import event_files
-from expansion.display.progress import SearchProgress
+from expansion.search.settings import SearchSettings
 from expansion.spec import Spec
 
 RECIPE = expansion.Recipe(epochs=2, batch=16, rate=0.05, rate_batch=16)

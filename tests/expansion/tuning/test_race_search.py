@@ -5,12 +5,12 @@ import os
 import pytest
 
 import expansion
-from expansion.foundation import files
-from expansion.tuning import trial
 from expansion.display.progress import SearchProgress
-from expansion.spec import Spec
-from expansion.search.trace import OUTCOME, rung_file
+from expansion.foundation import files
 from expansion.recipe import ClipSettings, Recipe
+from expansion.search.trace import OUTCOME, rung_file
+from expansion.spec import Spec
+from expansion.tuning import trial
 
 SEED = Spec(stride=8, size=24, width=0.34, depth=0.2)
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from expansion.tuning import trial_process as workers
 from expansion.foundation.errors import InputError
 from expansion.foundation.lock import Lock
+from expansion.tuning import trial_process as workers
 from expansion.tuning.trial_process import TrialFailed, Worker
 
 FAKE = (sys.executable, "-m", "tests.expansion.tuning.fake_trials")

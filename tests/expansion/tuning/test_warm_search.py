@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import expansion
-from expansion.foundation import files
 from expansion.display.progress import SearchProgress
-from expansion.spec import Spec
-from expansion.training.fit import load_model
+from expansion.foundation import files
+from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
+from expansion.spec import Spec
 from expansion.tuning.trial import read_job
 
 SEED = Spec(stride=8, size=24, width=0.34)

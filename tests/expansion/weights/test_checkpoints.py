@@ -12,8 +12,8 @@ from expansion.complexity import complexity
 from expansion.foundation.errors import InputError
 from expansion.network.model import X3D, build_model
 from expansion.spec import NAMED, Spec
-from expansion.weights.naming import DIALECTS, entries, find_factors
 from expansion.weights.checkpoints import WeightsFile, load_weights, open_weights, save_weights, state_dict
+from expansion.weights.naming import DIALECTS, entries, find_factors
 from expansion.weights.torch_file import Tensor, read_torch_file, write_torch_file
 from tests.expansion import networks
 
