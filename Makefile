@@ -27,7 +27,7 @@ fast: install  ## the fast tests only
 
 # Pins stay where they still fit; remove a lock to have it resolved anew.
 COMPILE = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
-EXTRAS = setup.py --extra tfx --extra demo --extra kubeflow --extra wandb --extra notebooks --extra test --overrides locks/overrides.in
+EXTRAS = setup.py --extra tfx --extra demo --extra kubeflow --extra wandb --extra ray --extra notebooks --extra test --overrides locks/overrides.in
 lock:  ## resolve locks/ anew after a change of setup.py
 	$(COMPILE) $(EXTRAS) --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o locks/py311.txt
 	$(COMPILE) $(EXTRAS) --python-version 3.12 --python-platform x86_64-manylinux_2_39 -o locks/py312.txt

@@ -29,6 +29,7 @@ TFX = [
 ]
 KUBEFLOW = ["kfp>=2.7"]  # compiles the pipeline for Kubeflow Pipelines and Vertex AI
 WANDB = ["wandb>=0.16"]
+RAY = ["ray>=2.52"]  # candidates on several machines; 2.52 is the first with token authentication
 NOTEBOOKS = ["nbclient>=0.9", "nbformat>=5", "ipykernel>=6", "ipython>=7"]
 PARITY = ["torch>=2", "torchvision", "pytorchvideo==0.1.5"]  # only scripts/parity.py; docs/weights.md
 DEMO = ["scikit-learn>=1.3", *VIDEO]
@@ -43,7 +44,7 @@ setup(
     packages=find_packages(include=["expansion*", "components*", "pipeline*", "configs"]),
     package_data={"configs": ["*.yaml"], "expansion": ["paper.json"], "pipeline.report": ["*.j2"]},
     install_requires=CORE,
-    extras_require={"tfx": TFX, "video": VIDEO, "demo": DEMO, "kubeflow": KUBEFLOW, "wandb": WANDB,
+    extras_require={"tfx": TFX, "video": VIDEO, "demo": DEMO, "kubeflow": KUBEFLOW, "wandb": WANDB, "ray": RAY,
                     "notebooks": NOTEBOOKS, "parity": PARITY, "test": TEST},
     entry_points={"console_scripts": ["x3d=pipeline.cli:main"]},
 )
