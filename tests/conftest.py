@@ -25,16 +25,16 @@ def pytest_addoption(parser):
 
 # Several processes of pytest-xdist share the tests by module, for the fixtures of one are made once. Those that import
 # TFX, which takes half a minute, go to one of them together.
-TFX = ("components/video_example_gen/test_component", "e2e/test_kubeflow", "e2e/test_pipeline")
+TFX = ("components/test_video_example_gen", "e2e/test_kubeflow", "e2e/test_pipeline")
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item):  # early enough for pytest-xdist
+    module = item.nodeid.split("::")[0].removeprefix("tests/").removesuffix(".py")
+    item.add_marker(pytest.mark.xdist_group("tfx" if module in TFX else module))
+
+
 def pytest_collection_modifyitems(config, items):
-    wanted = config.getoption("--slow") or "slow" in (config.getoption("-m") or "")
-    for item in items:
-        module = item.nodeid.split("::")[0].removeprefix("tests/").removesuffix(".py")
-        item.add_marker(pytest.mark.xdist_group("tfx" if module in TFX else module))
-    if wanted:
+    if config.getoption("--slow") or "slow" in (config.getoption("-m") or ""):
         # What takes long first, so that no process is left alone with it at the end.
         slow = {item.fspath for item in items if item.get_closest_marker("slow")}
         items.sort(key=lambda item: item.fspath not in slow)

@@ -31,7 +31,9 @@ def read(folder) -> dict[str, dict[str, list]]:
     multiplexer = EventMultiplexer(size_guidance={"tensors": 0})
     multiplexer.AddRunsFromDirectory(str(folder))
     multiplexer.Reload()
-    return {run: {tag: [(event.step, _value(multiplexer, run, tag, event)) for event in multiplexer.Tensors(run, tag)]
+    # Files of one second are read in the order of their names, in which a tenth file comes before the ninth.
+    return {run: {tag: sorted(((event.step, _value(multiplexer, run, tag, event)) for event in multiplexer.Tensors(run, tag)),
+                              key=lambda event: event[0])
                   for tag in content["tensors"]} for run, content in multiplexer.Runs().items()}
 
 
