@@ -11,7 +11,7 @@ _HOME = {
     "decide": "search.selection", "marginal_gain": "search.selection",
     "SeedSettings": "search.repeats", "Constraint": "search.constraints", "start_from": "network.transfer",
     "Recipe": "recipe", "ClipSettings": "recipe",
-    "SearchSettings": "search.state", "Search": "search.state", "read_trace": "search.trace",
+    "SearchSettings": "search.settings", "Search": "search.state", "read_trace": "search.trace",
     "VideoDataset": "data.dataset", "InputError": "foundation.errors",
     "build": "weights.build", "predict": "evaluation.predict", "Prediction": "evaluation.predict",
     "X3D": "network.model", "build_model": "network.model", "at_size": "network.model",
@@ -22,7 +22,7 @@ _HOME = {
     "evaluate_network": "evaluation.evaluate", "open_network": "evaluation.networks",
     "export_saved_model": "evaluation.export",
     "load_weights": "weights.checkpoints", "save_weights": "weights.checkpoints", "open_weights": "weights.checkpoints",
-    "ExpansionOracle": "tuning.oracle", "ExpansionTuner": "tuning.tuner",
+    "EngineSettings": "tuning.engines.settings", "ExpansionOracle": "tuning.oracle", "ExpansionTuner": "tuning.tuner",
     "search_figure": "display.path_figure", "save_figure": "display.path_figure",
 }
 

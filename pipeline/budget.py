@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from expansion.crew.settings import cores
 from expansion.display.console import make_table
 from expansion.display.tables import cost, duration
 from expansion.foundation import files
+from expansion.foundation.machine import cores
 from expansion.foundation.settings import Settings
 from expansion.search.forecast import Speed
 from pipeline.config import Config

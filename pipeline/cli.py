@@ -78,24 +78,9 @@ def search(videos: Videos = None, labels: Labels = None, config: ConfigFile = No
 
     commands.search(_config(config, name, videos, labels, steps, target_gmacs, epochs, beam=beam, **{
         "search.cost": cost, "search.constraints": constraint or None, "search.hours": hours,
-        "search.warm_start": warm_start, "search.seeds.extra": extra_seeds, "workers.count": workers,
-        "workers.threads": threads, "wandb.project": wandb}), runs, fresh=fresh, as_json=as_json,
+        "search.warm_start": warm_start, "search.seeds.extra": extra_seeds, "engine.workers": workers,
+        "engine.threads": threads, "wandb.project": wandb}), runs, fresh=fresh, as_json=as_json,
         verbose=verbose)
-
-
-@app.command()
-def worker(run: Annotated[str, typer.Argument(help="Name or folder of a run that searches, or a search's folder.",
-                                              autocompletion=_run_names)],
-           workers: Annotated[int, typer.Option(help="Processes that train side by side on this machine.")] = 1,
-           threads: Annotated[Optional[int], typer.Option(
-               help="Threads of one training; default: as the search has settled, for equal numbers.")] = None,
-           records: Annotated[Optional[str], typer.Option(
-               help="Folder of the records, where it is another on this machine.")] = None,
-           runs: Runs = "runs", verbose: Verbose = False) -> None:
-    """Join a search that runs elsewhere: train its candidates until it ends. May come and go at any time."""
-    from pipeline import worker as command
-
-    command.work(run, runs, workers=workers, threads=threads, records=records, verbose=verbose)
 
 
 @app.command()

@@ -6,7 +6,6 @@ import os
 import tempfile
 import traceback
 
-from components.expansion_search.run import check_settings
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.progress import task_progress, waiting
 from expansion.display.tables import path_table, percent
@@ -30,7 +29,7 @@ def search(config: Config, runs: str, *, fresh: bool = False, as_json: bool = Fa
     folder = RunFolder(os.path.join(runs, config.name))
     if fresh:
         folder.begin_anew()
-    check_settings(config.search_settings(), folder.search_folder)
+    config.search_job().check_folder(folder.search_folder)
     save_config(config, folder.config)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with noise_to(folder.log, verbose) as console:
@@ -100,7 +99,7 @@ def demo(runs: str, steps: int | None, workers: int | None = None, threads: int 
 
     folder = os.path.join(runs, "demo-videos")
     config = load_config(shipped("demo.yaml"), **{
-        "search.steps": steps, "workers.count": workers, "workers.threads": threads, "ingest.videos": folder,
+        "search.steps": steps, "engine.workers": workers, "engine.threads": threads, "ingest.videos": folder,
         "ingest.labels": os.path.join(folder, "labels.csv")})
     with task_progress("making videos") as progress:
         make_demo_videos(folder, progress=progress)

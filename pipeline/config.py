@@ -9,7 +9,6 @@ import yaml
 from pydantic import Field
 
 from components.ingestion.settings import IngestSettings
-from expansion.crew.settings import WorkerSettings
 from expansion.data.subset import ProxySettings
 from expansion.display.wandb_settings import WandbSettings
 from expansion.foundation.errors import InputError
@@ -17,6 +16,8 @@ from expansion.foundation.settings import Settings, parse_settings
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search.settings import SearchSettings, SpecSetting
 from expansion.training.distribute import Devices
+from expansion.tuning.engines.settings import EngineSettings
+from expansion.tuning.jobs import SearchJob
 
 
 class Thresholds(Settings):
@@ -80,8 +81,7 @@ class Config(Settings):
         thresholds: what the last training has to reach.
         train: what `x3d train` trains, without a search.
         retries: how often a failed candidate is tried again.
-        isolate: train candidates in a process of their own, so that one that crashes ends only itself.
-        workers: how many such processes train side by side, and how those that join are waited for.
+        engine: where candidates are trained: in this process, in child processes, or on a Ray cluster.
         proxy: some of the data, and fewer epochs, for the search alone; the last training has all.
         wandb: a run at Weights & Biases to log to; None for none.
         seed: settles weights and clips.
@@ -98,8 +98,7 @@ class Config(Settings):
     thresholds: Thresholds = Thresholds()
     train: TrainSettings = TrainSettings()
     retries: int = Field(1, ge=0)
-    isolate: bool = True
-    workers: WorkerSettings = WorkerSettings()
+    engine: EngineSettings = EngineSettings()
     proxy: ProxySettings | None = None
     wandb: WandbSettings | None = None
     seed: int = Field(0, ge=0)
@@ -107,23 +106,10 @@ class Config(Settings):
 
     def model_post_init(self, _):
         self.recipe.final(0, self.final)
-        if not self.isolate and self.workers != WorkerSettings():
-            raise ValueError("workers go with isolate: true")
 
-    def search_settings(self) -> dict:
-        """What components.expansion_search takes."""
-        dump = {"mode": "json", "exclude_none": True}
-        return {
-            # Classes and limits come from the data.
-            "search": self.search.model_dump(**dump, exclude={"classes", "limits"}),
-            "recipe": self.recipe.model_dump(**dump),
-            "clips": self.clips.model_dump(**dump),
-            "seed": self.seed,
-            "retries": self.retries,
-            "isolate": self.isolate,
-        } | ({"workers": self.workers.model_dump(**dump)} if self.workers != WorkerSettings() else {}) | (
-            {"wandb": self.wandb.model_dump(**dump)} if self.wandb else {}) | (
-            {"proxy": self.proxy.model_dump(**dump)} if self.proxy else {})
+    def search_job(self) -> SearchJob:
+        """What the search takes of it."""
+        return SearchJob(**{name: getattr(self, name) for name in SearchJob.model_fields})
 
 
 def shipped(name: str) -> str:

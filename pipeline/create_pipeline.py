@@ -68,16 +68,17 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
     schema = tfx.components.SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=False)
     validator = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
-    search = ExpansionSearch(examples, config.search_settings(), search_folder)
+    search = ExpansionSearch(examples, config.search_job(), search_folder)
     search.add_upstream_node(validator)
-    settings = config.search_settings()
+    dump = {"mode": "json", "exclude_none": True}
     trainer = tfx.components.Trainer(
         run_fn=RUN_FN,
         examples=examples,
         hyperparameters=search.outputs["best_hyperparameters"],
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["val"]),
-        custom_config={"recipe": settings["recipe"], "final": config.final, "clips": settings["clips"],
+        custom_config={"recipe": config.recipe.model_dump(**dump), "final": config.final,
+                       "clips": config.clips.model_dump(**dump),
                        "seed": config.seed, "checkpoints": os.path.join(search_folder, "final")},
     )
     models = {

@@ -9,13 +9,13 @@ import tempfile
 from dataclasses import dataclass
 
 from expansion.complexity import complexity
-from expansion.crew.settings import cores
 from expansion.data.dataset import VideoDataset
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.progress import waiting
 from expansion.display.tables import SPEC_COLUMNS, cost, duration, how_right, spec_cells
 from expansion.evaluation.latency import Latencies
 from expansion.foundation.errors import InputError
+from expansion.foundation.machine import cores
 from expansion.search.axes import propose
 from expansion.search.costs import show_cost
 from expansion.search.forecast import Speed, measured_speed, of_step

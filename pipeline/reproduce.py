@@ -19,7 +19,8 @@ def walk(steps: int) -> Search:
 
     The accuracies go through the real Oracle and the real selection: nothing here knows which axis the paper chose.
     """
-    from expansion.tuning.oracle import OBJECTIVE, ExpansionOracle  # brings Keras with it
+    from expansion.tuning.jobs import OBJECTIVE
+    from expansion.tuning.oracle import ExpansionOracle  # brings Keras with it
 
     oracle = ExpansionOracle(SearchSettings(steps=steps))
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +76,6 @@ def train(records: str, config, until: str, runs: str, output: str | None, as_js
     Raises:
         InputError: the name is not known, or there is no data set.
     """
-    from components.expansion_search.run import run_search
     from expansion.data.dataset import VideoDataset
     from pipeline.config import save_config
     from pipeline.runs.folder import RunFolder
@@ -84,5 +84,9 @@ def train(records: str, config, until: str, runs: str, output: str | None, as_js
     folder = RunFolder(os.path.join(runs, config.name))
     save_config(config, folder.config)
     with noise_to(folder.log):
-        search = run_search(data, config.search_settings(), folder.search_folder).trace
+        from expansion.tuning.tuner import ExpansionTuner
+
+        tuner = ExpansionTuner.from_job(config.search_job(), data, folder.search_folder)
+        tuner.search()
+        search = tuner.trace
     show.show(make_console(), search, last, output or folder.path, as_json, own=data.path)

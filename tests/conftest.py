@@ -14,6 +14,8 @@ hypothesis.settings.register_profile("same", derandomize=True, **ANY_SPEED)
 hypothesis.settings.register_profile("search", derandomize=False, **ANY_SPEED)
 hypothesis.settings.load_profile("same")
 
+os.fsync = lambda file: None  # it guards against a power cut; on a busy disk it takes most of a test's time
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes long or imports TFX; left out unless asked for with --slow or -m")

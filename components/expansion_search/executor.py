@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.expansion_search.run import run_search
 from expansion.data.dataset import VideoDataset
 from expansion.foundation import files
-from expansion.recipe import ClipSettings
 from expansion.search.trace import write_trace
+from expansion.tuning.jobs import SearchJob
 
 # The names that TFX's own Tuner uses; its Trainer reads the first.
 HYPERPARAMETERS = "best_hyperparameters.txt"
@@ -24,11 +22,13 @@ class Executor(base_executor.BaseExecutor):
 
     def Do(self, input_dict, output_dict, exec_properties):
         from expansion.display.path_figure import save_figure
-        from expansion.evaluation.export import export_saved_model  # brings TensorFlow with it
+        from expansion.evaluation.export import export_saved_model
+        from expansion.tuning.tuner import ExpansionTuner  # brings TensorFlow with it
 
         data = VideoDataset.open(artifact_utils.get_single_uri(input_dict["examples"]))
-        settings = json.loads(exec_properties["settings"])
-        tuner = run_search(data, settings, exec_properties["search_folder"])
+        job = SearchJob.model_validate_json(exec_properties["job"])
+        tuner = ExpansionTuner.from_job(job, data, exec_properties["search_folder"])
+        tuner.search()
 
         uri = artifact_utils.get_single_uri(output_dict["best_hyperparameters"])
         files.write_json(os.path.join(uri, HYPERPARAMETERS), tuner.get_best_hyperparameters()[0].get_config())
@@ -40,5 +40,5 @@ class Executor(base_executor.BaseExecutor):
 
         model = tuner.get_best_models()[0]
         uri = artifact_utils.get_single_uri(output_dict["model"])
-        export_saved_model(model, path_utils.serving_model_dir(uri), ClipSettings(**settings["clips"]))
+        export_saved_model(model, path_utils.serving_model_dir(uri), job.clips)
         model.save(os.path.join(uri, files.KERAS_MODEL))

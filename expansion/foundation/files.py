@@ -15,7 +15,7 @@ import fsspec
 from expansion.foundation.errors import InputError
 
 KERAS_MODEL = "model.keras"  # a network's file, in whatever folder holds one
-
+CREATED = ".created"  # see create_folder
 
 _LOCAL = fsspec.filesystem("file")
 
@@ -68,6 +68,29 @@ def folder(path: str) -> str:
     system, name = _file_system(path)
     system.makedirs(name, exist_ok=True)
     return path
+
+
+def names(path: str) -> list[str]:
+    """Names of what a folder holds, sorted; [] where there is no such folder."""
+    system, name = _file_system(path)
+    return sorted(os.path.basename(entry.rstrip("/")) for entry in system.ls(name, detail=False)) if system.isdir(name) else []
+
+
+def create_folder(path: str) -> bool:
+    """Makes a folder that is not there yet; False, and nothing is changed, where there is one. Of several who try, one does.
+
+    Object stores have no folders: there the file CREATED in it stands for it.
+    """
+    system, name = _file_system(path)
+    try:
+        if _is_local(system):
+            system.makedirs(os.path.dirname(name), exist_ok=True)
+            os.mkdir(name)
+        else:
+            system.pipe_file(f"{name}/{CREATED}", b"", mode="create")
+    except FileExistsError:
+        return False
+    return True
 
 
 def exists(path: str) -> bool:

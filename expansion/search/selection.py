@@ -75,12 +75,6 @@ class Decision:
             self, winner=places[self.winner], runner_up=None if self.runner_up is None else places[self.runner_up],
             against=tuple(replace(comparison, loser=places[comparison.loser]) for comparison in self.against))
 
-    @classmethod
-    def from_dict(cls, values: dict) -> Decision:
-        """From the dictionary that dataclasses.asdict makes of it, also by way of JSON."""
-        return cls(**values | {"gains": tuple(values["gains"]),
-                               "against": tuple(Comparison(**found) for found in values.get("against", ()))})
-
 
 def marginal_gain(accuracy: float, cost: float, parent_accuracy: float, parent_cost: float) -> float:
     """Accuracy won per doubling of the cost.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from pydantic import TypeAdapter
+
 from expansion.complexity import complexity
 from expansion.foundation.errors import InputError
 from expansion.search import axes as axes_module
@@ -15,12 +17,12 @@ from expansion.search.axes import Candidate
 from expansion.search.constraints import broken_constraint
 from expansion.search.costs import Cost, CostName, cost_of
 from expansion.search.decisions import decide_rung, decide_step, next_rung, reason_of
-from expansion.search.settings import Axis, SearchSettings
-from expansion.search.steps import CandidateState, Rung, Step, as_dict, read_step
+from expansion.search.settings import SearchSettings
+from expansion.search.steps import CandidateState, Rung, Step
 from expansion.spec import Spec, preserved
 
-__all__ = ["Axis", "CandidateState", "Search", "SearchSettings", "Step"]
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+STEPS = TypeAdapter(list[Step])
 
 Forecast = Callable[["Search", int, Sequence[int]], float | None]  # seconds of a step's candidates, by their MACs
 
@@ -35,6 +37,9 @@ class Search:
         forecast: tells how long a step will take, where there is a limit in hours.
         steps: those of a trace; by default the search begins with its seed.
 
+    Attributes:
+        threads: of one training on a CPU, which the order of its sums depends on; None where the process has all cores.
+
     Raises:
         InputError: the seed does not fit the data or the constraints.
     """
@@ -46,6 +51,7 @@ class Search:
         self.latency, self.forecast = latency, forecast
         self.steps = steps or []
         self.set_aside: list[Step] = []
+        self.threads: int | None = None
         self.stopped_by: str | None = None
         if not self.steps:
             broken = settings.limits.broken_by(settings.seed)
@@ -65,7 +71,32 @@ class Search:
         """Which constraint a spec breaks, or None."""
         return broken_constraint(self.settings.constraints, lambda name: self.cost(spec, name))
 
-    # What the Oracle calls
+    # What is trained, and what comes of it
+
+    def start_all(self) -> list[tuple[Step, CandidateState]]:
+        """The trainings that can start now, in the order of their trials; they count as running from then on."""
+        found = []
+        while proposal := self.next():
+            step, training = proposal
+            self.started(training, f"{sum(t.trial_id is not None for s in self.all_steps for t in s.trainings):04d}")
+            found.append(proposal)
+        for step in self.steps[-1:]:
+            for training in step.trainings:
+                if training.status == "waiting":  # it paused at a rung and goes on, or its process was stopped
+                    training.status = "running"
+                    found.append((step, training))
+        return sorted(found, key=lambda pair: pair[1].trial_id)
+
+    def resume(self) -> None:
+        """The process that had things run is gone: what ran waits again.
+
+        Where a step could not be decided for want of those that failed, they run once more.
+        """
+        step = self.steps[-1]
+        undecided = step.decision is None and all(training.done for training in step.trainings)
+        for training in step.trainings:
+            if training.status == "running" or (undecided and training.status == "failed"):
+                training.status = "waiting"
 
     def next(self) -> tuple[Step, CandidateState] | None:
         """A candidate that waits to be trained, or None: wait for running ones, or, if `finished`, stop."""
@@ -74,11 +105,6 @@ class Search:
         step = self.steps[-1]
         return next(((step, training) for training in step.trainings
                      if training.status == "waiting" and training.trial_id is None), None)
-
-    def going_on(self) -> list[CandidateState]:
-        """The trainings that paused at a rung and wait to go on."""
-        return [training for training in self.steps[-1].trainings
-                if training.status == "waiting" and training.trial_id is not None]
 
     def rung(self, trial_id: str) -> int | None:
         """Index of the rung that a trial pauses at next; None where it trains to its end."""
@@ -100,6 +126,10 @@ class Search:
         training = self.place(trial_id)[1]
         training.status, training.rungs, training.metrics = "paused", (*training.rungs, rung), dict(metrics or {})
         return self._advance()
+
+    def worker_lost(self, trial_id: str) -> None:
+        """Records that a trial's worker was lost; the trial itself has not failed."""
+        self.place(trial_id)[1].lost += 1
 
     def attempt_failed(self, trial_id: str, message: str) -> None:
         """Records that an attempt at a candidate failed; it is tried again."""
@@ -242,20 +272,11 @@ class Search:
             self._plan_next()
         return True
 
-    def try_again(self) -> None:
-        """Where a step could not be decided for want of those that failed, they run once more: it was started again."""
-        step = self.steps[-1]
-        if step.decision is None and all(training.done for training in step.trainings):
-            for candidate in step.candidates:
-                if candidate.status == "failed":
-                    candidate.status = "running"
-
-    # On disk
+    # As JSON
 
     def as_dict(self) -> dict:
         """The trace: settings, steps with all candidates and decisions, and where the path stands."""
-        return self.head() | {"steps": [as_dict(step) for step in self.steps],
-                              "set_aside": [as_dict(step) for step in self.set_aside]}
+        return self.head() | {"steps": STEPS.dump_python(self.steps), "set_aside": STEPS.dump_python(self.set_aside)}
 
     def head(self) -> dict:
         """The trace without the steps."""
@@ -263,6 +284,7 @@ class Search:
             "format_version": FORMAT_VERSION,
             "settings": self.settings.model_dump(mode="json"),
             "made_with": self.made_with,
+            "threads": self.threads,
             "status": "finished" if self.finished else "running",
             "stopped_by": self.stopped_by,
             "path": [{"axis": c.axis, "spec": c.spec.as_dict(), "macs": c.macs, "accuracy": c.accuracy}
@@ -277,12 +299,14 @@ class Search:
             means: latency and forecast of Search, which a trace does not hold.
 
         Raises:
-            InputError: the trace is of another format.
+            InputError: the trace is of another version.
+            ValueError: it is damaged.
         """
         if trace.get("format_version") != FORMAT_VERSION:
-            raise InputError(f"trace: format {trace.get('format_version')!r} is not known; {FORMAT_VERSION} is allowed")
-        search = cls(SearchSettings.model_validate(trace["settings"]), trace.get("made_with"),
-                     steps=[read_step(step) for step in trace["steps"]], **means)
-        search.stopped_by = trace["stopped_by"]
-        search.set_aside = [read_step(step) for step in trace.get("set_aside", [])]
+            raise InputError(f"trace: it was written by another version (format {trace.get('format_version')!r}; this one reads "
+                             f"{FORMAT_VERSION})")
+        search = cls(SearchSettings.model_validate(trace["settings"]), trace["made_with"],
+                     steps=STEPS.validate_python(trace["steps"]), **means)
+        search.stopped_by, search.threads = trace["stopped_by"], trace["threads"]
+        search.set_aside = STEPS.validate_python(trace["set_aside"])
         return search

@@ -1,8 +1,7 @@
-"""A step of a search and its candidates: what is known of each, and how it is read from the trace. Plain Python."""
+"""A step of a search and its candidates: what is known of each. Plain Python."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -49,6 +48,7 @@ class CandidateState:
             known.
         failures: a line for each attempt that failed, also of candidates that completed at last.
         message: all that is known of the last failure.
+        lost: workers that were lost while they trained it, which are no failures of its own.
         warm_start: which function of the parent it began with, see spec.preserved; None from scratch.
         rungs: where it paused in a race; the last one says why it stopped, where its status is "stopped".
         repeats: further trainings with other seeds, each in the form of a candidate.
@@ -68,6 +68,7 @@ class CandidateState:
     correct: tuple[bool, ...] = ()
     failures: tuple[str, ...] = ()
     message: str | None = None
+    lost: int = 0
     cost: float | None = None
     seed: int = 0
     accuracies: tuple[float, ...] = ()
@@ -78,8 +79,6 @@ class CandidateState:
 
     def __post_init__(self):
         self.cost = self.macs if self.cost is None else self.cost
-        if self.accuracy is not None and not self.accuracies:  # a trace from before there were further trainings
-            self.record(self.accuracy, self.metrics, self.correct)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -151,38 +150,3 @@ class Step:
     def owner(self, training: CandidateState) -> CandidateState:
         """The candidate that a training is of."""
         return next(c for c in self.candidates if any(training is other for other in c.trainings))
-
-
-def as_dict(record) -> dict:
-    """What dataclasses.asdict makes of a step or a candidate; it does not copy tuples, which takes most of the time there."""
-    return {part.name: _plain(getattr(record, part.name)) for part in dataclasses.fields(record)}
-
-
-def _plain(value):
-    if dataclasses.is_dataclass(value):
-        return as_dict(value)
-    if isinstance(value, (list, tuple)) and value and dataclasses.is_dataclass(value[0]):
-        return type(value)(as_dict(entry) for entry in value)
-    return dict(value) if isinstance(value, dict) else value
-
-
-def read_step(step: dict) -> Step:
-    """A step from the dictionary that dataclasses.asdict makes of it, also by way of JSON."""
-    decision = Decision.from_dict(step["decision"]) if step["decision"] else None
-    return Step(step["step"], step["kind"], [_read_candidate(c) for c in step["candidates"]],
-                [Saturated(**s) for s in step["saturated"]], decision, step.get("cost", "macs"))
-
-
-def _read_candidate(values: dict) -> CandidateState:
-    tuples = {name: tuple(values.get(name, ())) for name in ("merged", "correct", "failures", "accuracies")}
-    interval = values.get("interval")
-    return CandidateState(**values | tuples | {
-        "spec": Spec(**values["spec"]), "interval": None if interval is None else tuple(interval),
-        "rungs": tuple(_read_rung(rung) for rung in values.get("rungs", ())),
-        "repeats": [_read_candidate(repeat) for repeat in values.get("repeats", ())]})
-
-
-def _read_rung(values: dict) -> Rung:
-    standing = values.get("standing")
-    return Rung(values["epoch"], values["accuracy"], tuple(values["correct"]), tuple(values["curve"]),
-                Standing(**standing) if standing else None)

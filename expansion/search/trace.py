@@ -8,23 +8,19 @@ from __future__ import annotations
 import json
 import os
 
+from pydantic import ValidationError
+
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.foundation.settings import parse_settings
+from expansion.foundation.settings import one_line, parse_settings
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
-from expansion.search.steps import Step, as_dict
+from expansion.search.state import STEPS, Search
+from expansion.search.steps import Step
 
 TRACE = "trace.json"
-OUTCOME = "outcome.json"  # in a trial's folder, from who ran it: curves, metrics, which validation videos it got right
 BUDGET = {"steps", "target_gmacs", "target_accuracy", "hours"}  # settings that only say when a search ends
 _MODELS = {"recipe": Recipe, "clips": ClipSettings}
-
-
-def rung_file(rung: int) -> str:
-    """Name of the file that a trial leaves at a rung, by the rung's index."""
-    return f"rung-{rung + 1}.json"
 
 
 class TraceText:
@@ -37,13 +33,18 @@ class TraceText:
         def text(step: Step) -> str:
             if id(step) in self._made:
                 return self._made[id(step)][1]
-            made = json.dumps(as_dict(step))
+            made = json.dumps(STEPS.dump_python([step])[0])
             if any(step is other for other in search.steps[:-1]):
                 self._made[id(step)] = step, made
             return made
 
         lists = {name: ", ".join(map(text, steps)) for name, steps in (("steps", search.steps), ("set_aside", search.set_aside))}
         return json.dumps(search.head())[:-1] + "".join(f', "{name}": [{steps}]' for name, steps in lists.items()) + "}"
+
+
+def has_trace(folder: str) -> bool:
+    """Whether a folder holds a search."""
+    return files.exists(os.path.join(folder, TRACE))
 
 
 def write_trace(folder: str, search: Search) -> None:
@@ -64,20 +65,15 @@ def read_trace(folder: str, **means) -> Search:
         InputError: there is none, or it cannot be read.
     """
     path = os.path.join(folder, TRACE)
-    if not files.exists(path):
+    if not has_trace(folder):
         raise InputError(f"{folder}: no {TRACE} there, so no search to read")
     try:
         return Search.from_dict(files.read_json(path), **means)
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is damaged ({error}); without it the search cannot go on") from None
-
-
-def read_outcomes(folder: str) -> dict[str, dict]:
-    """What the tuner kept of the trials that a search's folder holds, by their ids."""
-    found = files.matching(os.path.join(folder, "trial_*", OUTCOME))
-    return {os.path.basename(os.path.dirname(path)).removeprefix("trial_"): files.read_json(path) for path in found}
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        said = one_line(error) if isinstance(error, ValidationError) else error
+        raise InputError(f"{path} is damaged ({said}); without it the search cannot be resumed") from None
 
 
 def continue_search(search: Search, settings: SearchSettings, made_with: dict, folder: str) -> bool:

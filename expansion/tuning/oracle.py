@@ -1,37 +1,29 @@
-"""The Keras Tuner Oracle of the expansion search: proposes the candidates of a step, and decides it when all are done."""
+"""The search as a Keras Tuner Oracle, a thin view of its state for those who use Keras Tuner's API.
+
+A tuner of Keras Tuner that asks this Oracle gets the candidates of a step one by one, is told to wait (IDLE) while others
+of the step run, and has the step decided when all have ended. ExpansionTuner drives the state by itself and shows it here.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import json
 import os
-from collections.abc import Callable
 
 import keras_tuner
 from keras_tuner.engine import trial as trial_module
 
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.search.costs import Cost
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Forecast, Search
-from expansion.search.steps import CandidateState, Rung, Step
-from expansion.search.trace import (
-    OUTCOME,
-    TRACE,
-    TraceText,
-    continue_search,
-    read_trace,
-    rung_file,
-    write_trace,
-    write_trace_text,
-)
+from expansion.search.state import Search
+from expansion.search.steps import CandidateState, Step
+from expansion.search.trace import has_trace, read_trace, write_trace
 from expansion.spec import Spec
+from expansion.tuning.folders import SearchFolder
+from expansion.tuning.jobs import OBJECTIVE
 
-OBJECTIVE = "val_accuracy"
-TRIAL = "trial.json"
 SPEC_FIELDS = ("frames", "stride", "size", "width", "depth", "bottleneck")
+Status = trial_module.TrialStatus
+STATUS = {"completed": Status.COMPLETED, "failed": Status.FAILED, "stopped": Status.STOPPED}
 
 
 def spec_of(hyperparameters: keras_tuner.HyperParameters) -> Spec:
@@ -39,238 +31,125 @@ def spec_of(hyperparameters: keras_tuner.HyperParameters) -> Spec:
     return Spec(**{name: hyperparameters.get(name) for name in SPEC_FIELDS})
 
 
-def _space(seed: Spec) -> keras_tuner.HyperParameters:
+def _space(start: Spec) -> keras_tuner.HyperParameters:
     space = keras_tuner.HyperParameters()
     space.Int("step", 0, 1000, default=0)
     space.Fixed("axis", "seed")
     space.Int("training", 0, 1000, default=0)
     for name in ("frames", "stride", "size"):
-        space.Int(name, 1, 1 << 16, default=getattr(seed, name))
+        space.Int(name, 1, 1 << 16, default=getattr(start, name))
     for name in ("width", "depth", "bottleneck"):
-        space.Float(name, 0.0, 1000.0, default=getattr(seed, name))
+        space.Float(name, 0.0, 1000.0, default=getattr(start, name))
     return space
 
 
 class ExpansionOracle(keras_tuner.Oracle):
     """Grows a seed step by step: one candidate per axis, all trained, the one with the largest marginal gain kept.
 
-    A trial has the hyperparameters step, axis and those of its spec, and reports "val_accuracy". While candidates of a
-    step are still running, others who ask are told to wait (IDLE). The state is a search.Search; it is written to
-    trace.json in the project's folder after every change, and all else is made from it when a search goes on.
+    A trial has the hyperparameters step, axis and those of its spec, and reports "val_accuracy". The state is written to
+    trace.json in the project's folder after every change.
 
     Args:
-        settings: what to search for and when to end.
+        search: its state, or the settings of a new one.
         retries: how often a candidate that failed is tried again.
-        on_decided: called with each step when it is decided.
-        made_with: what else results depend on, as JSON; a search made with other things is not gone on with.
-        latency, forecast: as of Search.
+
+    Raises:
+        InputError: candidates are to race: pausing trials is beyond Keras Tuner's API, ExpansionTuner does it.
     """
 
-    def __init__(self, settings: SearchSettings = SearchSettings(), retries: int = 1, seed: int = 0,
-                 on_decided: Callable[[Step], None] | None = None, made_with: dict | None = None,
-                 latency: Cost | None = None, forecast: Forecast | None = None):
+    def __init__(self, search: Search | SearchSettings = SearchSettings(), retries: int = 1):
+        self.search = search if isinstance(search, Search) else Search(search)
         super().__init__(
             objective=keras_tuner.Objective(OBJECTIVE, "max"),
-            hyperparameters=_space(settings.seed),
+            hyperparameters=_space(self.search.settings.seed),
             max_retries_per_trial=retries,
             # A step with no completed candidate ends the search; failures in a row do not.
             max_consecutive_failed_trials=1 << 30,
-            seed=seed or 1,
+            seed=1,
         )
-        self._means = {"latency": latency, "forecast": forecast}
-        self.search = Search(settings, made_with, **self._means)
-        self._asked = settings, made_with or {}
-        self.budget_changed = self._saves_later = False
-        self._postings, self._text = itertools.count(), TraceText()
-        self.on_decided = on_decided
         self.verbose = 0
+
+    # What Keras Tuner's loop calls
 
     def populate_space(self, trial_id):
         """The next candidate; IDLE while a step waits for its last ones; STOPPED at the end."""
+        if self.search.settings.race.on:
+            raise InputError("search.race is on: Keras Tuner cannot pause a trial; ExpansionTuner can")
         proposal = self.search.next()
         if proposal is None:
-            done = self.search.finished
-            return {"status": trial_module.TrialStatus.STOPPED if done else trial_module.TrialStatus.IDLE}
+            return {"status": Status.STOPPED if self.search.finished else Status.IDLE}
         step, candidate = proposal
         self.search.started(candidate, trial_id)
-        return {"status": trial_module.TrialStatus.RUNNING, "values": _values(step, candidate)}
+        return {"status": Status.RUNNING, "values": values_of(step, candidate)}
 
     @keras_tuner.synchronized
     def end_trial(self, trial):
-        with self._unsaved():
-            super().end_trial(trial)
-        trial = self.trials[trial.trial_id]
-        decided = None
+        super().end_trial(trial)
+        trial, message = self.trials[trial.trial_id], trial.message or f"{OBJECTIVE} is not a number"
         try:
-            if trial.status == trial_module.TrialStatus.COMPLETED:
-                rung = self.search.rung(trial.trial_id)
-                if rung is None:
-                    decided = self.search.completed(trial.trial_id, trial.score, *self._outcome(trial))
-                else:
-                    decided = self._pause(trial, rung)
-            elif trial.status == trial_module.TrialStatus.FAILED:
-                decided = self.search.failed(trial.trial_id, trial.message or f"{OBJECTIVE} is not a number")
+            if trial.status == Status.COMPLETED:
+                metrics = {name: trial.metrics.get_best_value(name) for name in trial.metrics.metrics if name != OBJECTIVE}
+                outcome = SearchFolder(self._project_dir).trial(trial.trial_id).read_result() or {}
+                self.search.completed(trial.trial_id, trial.score, metrics, tuple(outcome.get("correct", ())))
+            elif trial.status == Status.FAILED:
+                self.search.failed(trial.trial_id, message)
             else:
-                self.search.attempt_failed(trial.trial_id, trial.message or f"{OBJECTIVE} is not a number")
-            self._go_on()
+                self.search.attempt_failed(trial.trial_id, message)
         finally:
             self.save()
-        if decided and self.on_decided:
-            self.on_decided(decided)
-
-    def _pause(self, trial, rung: int) -> Step | None:
-        """Takes in that a trial has come to a rung: to Keras Tuner it is one that runs."""
-        path = os.path.join(self._get_trial_dir(trial.trial_id), rung_file(rung))
-        kept = files.read_json(path) if files.exists(path) else {"epoch": rung + 1}
-        metrics, accuracy = self._metrics(trial), trial.score
-        self.end_order.remove(trial.trial_id)
-        trial.status, trial.score, trial.metrics = trial_module.TrialStatus.RUNNING, None, type(trial.metrics)()
-        self._save_trial(trial)
-        self._count_attempts(self.search.place(trial.trial_id)[1])
-        return self.search.paused(trial.trial_id, Rung(
-            kept["epoch"], accuracy, tuple(kept.get("correct", ())), tuple(kept.get("curve", ()))), metrics)
-
-    def _go_on(self) -> None:
-        """Has those run on that a race left in; the others have ended."""
-        for training in self.search.steps[-1].candidates:
-            if training.status == "stopped":
-                self.trials[training.trial_id].status = trial_module.TrialStatus.STOPPED
-        for training in self.search.going_on():
-            training.status = "running"
-            self._retry_queue.append(training.trial_id)
-        self._retry_queue.sort(reverse=True)  # Keras Tuner takes the last one
-
-    def _count_attempts(self, candidate: CandidateState) -> None:
-        self._run_times[candidate.trial_id] = len(candidate.failures) % (self.max_retries_per_trial + 1)
-
-    def _metrics(self, trial) -> dict[str, float]:
-        metrics = {name: trial.metrics.get_best_value(name) for name in trial.metrics.metrics}
-        metrics.pop(OBJECTIVE, None)
-        return metrics
-
-    def _outcome(self, trial) -> tuple[dict, tuple[bool, ...]]:
-        path = os.path.join(self._get_trial_dir(trial.trial_id), OUTCOME)
-        correct = files.read_json(path)["correct"] if files.exists(path) else ()
-        return self._metrics(trial), tuple(correct)
 
     def get_best_trials(self, num_trials=1):
         """The end of the path first, back to the seed; then the others by accuracy."""
-        path = [self.trials[c.trial_id] for c in reversed(self.search.path) if c.trial_id in self.trials]
-        others = [t for t in super().get_best_trials(len(self.trials)) if t not in path]
-        return (path + others)[:num_trials]
+        ended = [(step, c) for step in self.search.all_steps for c in step.trainings if c.status == "completed"]
+        path = list(reversed(self.search.path))
+        place = {id(candidate): number for number, candidate in enumerate(path)}
+        ended.sort(key=lambda pair: (place.get(id(pair[1]), len(path)), -pair[1].accuracies[0]))
+        return [self._trial_of(*pair) for pair in ended[:num_trials]]
 
-    # On disk; Keras Tuner's own way there knows fewer file systems
+    # On disk: trace.json is all
 
     @property
     def _project_dir(self):
         return files.folder(os.path.join(os.fspath(self._directory), self._project_name))
 
-    def _get_trial_dir(self, trial_id):
-        return files.folder(os.path.join(self._project_dir, f"trial_{trial_id}"))
-
     def save(self):
-        # Keras Tuner writes in place: a stop in the middle of it would leave half a file.
-        if self._saves_later:
-            return
-        search = self._text(self.search)
-        state = json.dumps(super().get_state())
-        files.write_text(self._get_oracle_fname(), f'{{"search": {search}, {state[1:]}')
-        write_trace_text(self._project_dir, search)
-
-    @contextlib.contextmanager
-    def _unsaved(self):
-        self._saves_later = True
-        try:
-            yield
-        finally:
-            self._saves_later = False
-
-    def create_trials(self) -> list[trial_module.Trial]:
-        """All trials that can be begun at present; saved once, for a save takes the longer the more there are."""
-        trials: list[trial_module.Trial] = []
-        with self._unsaved():
-            while True:
-                trial = self.create_trial(f"posting {next(self._postings)}")
-                if trial.status != trial_module.TrialStatus.RUNNING:
-                    break
-                trials.append(trial)
-        if trials:
-            self.save()
-        return trials
+        write_trace(self._project_dir, self.search)
 
     def _save_trial(self, trial):
-        files.write_json(os.path.join(self._get_trial_dir(trial.trial_id), TRIAL), trial.get_state())
+        """Nothing: the trace has it."""
 
-    def get_state(self):
-        return super().get_state() | {"search": self.search.as_dict()}
+    def reload(self):
+        """Continues from the trace in the project's folder. Trials that ran are begun again, as others.
+
+        Raises:
+            InputError: there is no trace, or it cannot be read.
+        """
+        self.search = read_trace(self._project_dir, latency=self.search.latency, forecast=self.search.forecast)
+        self.show(self.search)
+        self.search.resume()
+        for training in self.search.steps[-1].trainings:
+            if training.status == "waiting":
+                training.trial_id = None
 
     @property
     def stored(self) -> bool:
         """Whether the project's folder holds a search."""
-        return files.exists(os.path.join(self._project_dir, TRACE)) or files.exists(self._get_oracle_fname())
+        return has_trace(self._project_dir)
 
-    def reload(self):
-        """Goes on from disk, wherever the last process was stopped, with the budget of this oracle's settings.
-
-        Raises:
-            InputError: the search there is damaged, or was made with other settings than those that say when it ends.
-        """
-        search = self._read()
-        self.budget_changed = continue_search(search, *self._asked, self._project_dir)
-        search.try_again()
-        self.search, self.trials, self.ongoing_trials = search, {}, {}
-        self._text = TraceText()
-        self._retry_queue, self.start_order, self.end_order = [], [], []
-        for step in search.all_steps:
-            for candidate in step.trainings:
-                if candidate.trial_id is not None:
-                    self._restore(step, candidate)
-        self.start_order.sort()
-        self._retry_queue.sort(reverse=True)  # Keras Tuner takes the last one
-
-    def _read(self) -> Search:
-        try:
-            return read_trace(self._project_dir, **self._means)
-        except InputError as damaged:
-            try:
-                search = Search.from_dict(files.read_json(self._get_oracle_fname())["search"], **self._means)
-            except (OSError, ValueError, KeyError, TypeError):
-                raise damaged from None
-            write_trace(self._project_dir, search)
-            return search
-
-    def _restore(self, step: Step, candidate: CandidateState) -> None:
-        trial_id = candidate.trial_id
-        if not candidate.done and step in self.search.steps:
-            self._take_in(trial_id)
-        self.trials[trial_id] = self._trial_of(step, candidate)
-        self.start_order.append(trial_id)
-        self._count_attempts(candidate)
-        if candidate.done:
-            self.end_order.append(trial_id)
-        elif step in self.search.steps and candidate.status != "paused":
-            candidate.status = "running"
-            self._retry_queue.append(trial_id)
-
-    def _take_in(self, trial_id: str) -> None:
-        """A trial that had ended when the process was stopped, but was not in the search yet."""
-        if self.search.rung(trial_id) is not None:  # run again, it only reads what it left there
-            return
-        try:
-            trial = trial_module.Trial.from_state(files.read_json(os.path.join(self._get_trial_dir(trial_id), TRIAL)))
-            outcome = self._outcome(trial)
-        except (OSError, ValueError, KeyError, TypeError):
-            return
-        if trial.status == trial_module.TrialStatus.COMPLETED and trial.score is not None:
-            self.search.completed(trial_id, trial.score, *outcome)
+    def show(self, search: Search) -> None:
+        """Makes Keras Tuner's trials those of a state."""
+        self.search = search
+        named = [(step, c) for step in search.all_steps for c in step.trainings if c.trial_id is not None]
+        self.trials = {candidate.trial_id: self._trial_of(step, candidate) for step, candidate in named}
+        self.start_order = sorted(self.trials)
+        self.end_order = [name for name in self.start_order if self.trials[name].status != Status.RUNNING]
 
     def _trial_of(self, step: Step, candidate: CandidateState) -> trial_module.Trial:
-        """Keras Tuner's form of a candidate."""
-        states, hyperparameters = trial_module.TrialStatus, self.hyperparameters.copy()
-        hyperparameters.values = _values(step, candidate)
-        ended = {"completed": states.COMPLETED, "failed": states.FAILED, "stopped": states.STOPPED}
-        status = ended.get(candidate.status, states.RUNNING)
-        trial = trial_module.Trial(hyperparameters, candidate.trial_id, status, candidate.message)
+        """Keras Tuner's form of a training."""
+        hyperparameters = self.hyperparameters.copy()
+        hyperparameters.values = values_of(step, candidate)
+        trial = trial_module.Trial(
+            hyperparameters, candidate.trial_id, STATUS.get(candidate.status, Status.RUNNING), candidate.message)
         if candidate.status == "completed":
             trial.score = candidate.accuracies[0]
             for name, value in {OBJECTIVE: trial.score, **candidate.metrics}.items():
@@ -279,5 +158,6 @@ class ExpansionOracle(keras_tuner.Oracle):
         return trial
 
 
-def _values(step: Step, candidate: CandidateState) -> dict:
+def values_of(step: Step, candidate: CandidateState) -> dict:
+    """The hyperparameters of a training."""
     return {"step": step.step, "axis": candidate.axis, "training": candidate.seed, **candidate.spec.as_dict()}

@@ -1,8 +1,8 @@
 """A process of its own for trials, so that a crash or a leak in one cannot take the search down.
 
-`python -m expansion.tuning.trial_process` reads folders of trials from standard input, a line of JSON each, runs their jobs
-(expansion.trial) and writes what happens as lines of JSON to standard output; all that libraries print goes to standard
-error. It ends when its input ends: a search that is killed leaves no process behind.
+`python -m expansion.tuning.trial_process` reads folders of trials from standard input, one line of JSON each, runs their
+jobs (expansion.tuning.trial) and writes what happens as lines of JSON to standard output; all that libraries print goes
+to standard error. It ends when its input ends: a search that is killed leaves no process behind.
 """
 
 from __future__ import annotations
@@ -24,115 +24,110 @@ from types import ModuleType
 
 from expansion.foundation.imports import import_keras
 
-MEMORY_GROWTH = 512 << 20  # bytes that a worker may gain over its first trial before another takes its place
+COMMAND = (sys.executable, "-m", "expansion.tuning.trial_process")
+MEMORY_GROWTH = 512 << 20  # bytes that a process may gain over its first trial before another takes its place
+CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}  # what a fault of its own ends it by
 
 
-class TrialFailed(RuntimeError):
-    """An attempt at a trial failed in a worker: one line why, and what is known beside it."""
-
-    def __init__(self, reason: str, details: str = ""):
-        super().__init__(reason)
-        self.details = details
-
-
-class _NeverBegan(RuntimeError):
-    """The process ended before it took the trial up."""
-
-
-class Worker:
-    """Runs trials in a process that is started when it is needed, and replaced after a failure or when it has grown.
+class TrialProcess:
+    """The side of the search: starts the process, gives it one trial at a time and reads what it tells.
 
     Args:
         command: of the process.
         env: environment variables of the process, over those of this one.
 
     Attributes:
-        memory: bytes that the process held after the last trial; None where that is not known.
+        trial: what it works on, by the name given with it; None while it waits.
+        began: whether it has taken that up.
     """
 
-    def __init__(self, command: tuple[str, ...] = (sys.executable, "-m", "expansion.tuning.trial_process"),
-                 env: dict[str, str] | None = None):
+    def __init__(self, command: tuple[str, ...] = COMMAND, env: dict[str, str] | None = None):
         self.command, self.env = command, env or {}
-        self.memory: int | None = None
+        self.trial: str | None = None
+        self.began = False
         self._process: subprocess.Popen | None = None
-        self._abandoned = False
+        self._unread = b""
         self._first_memory: int | None = None
 
-    def run(self, folder: str, on_epoch: Callable[[int, int, dict], None] | None = None) -> dict[str, float]:
-        """Runs the job of a trial's folder. Returns its metrics.
-
-        Raises:
-            TrialFailed: it raised, or the process ended.
-        """
-        waiting, self._abandoned = self._process is not None, False
-        self.start()
-        try:
-            return self._follow(self._process, folder, on_epoch)
-        except _NeverBegan as ended:
-            self.close()
-            if not waiting or self._abandoned:
-                raise TrialFailed(str(ended)) from None
-            return self.run(folder, on_epoch)  # it died before, while it waited
-        except BaseException:
-            self.close()
-            raise
-
-    def abandon(self) -> None:
-        """Ends the process while another thread waits in `run`, which raises TrialFailed then."""
-        self._abandoned = True
-        if process := self._process:
-            process.kill()
-
-    def close(self) -> None:
-        """Ends the process; a trial that runs in it goes on from its last epoch when it is started again."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            with contextlib.suppress(BrokenPipeError):  # what was written last may be unread
-                self._process.stdin.close()
-            self._process.stdout.close()
-        self._process = self._first_memory = None
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
 
     def start(self) -> None:
         """Starts the process, if there is none, so that it is ready when the first trial comes."""
         if self._process is not None:
             return
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        self._process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                         encoding="utf-8", bufsize=1, env=os.environ | {"PYTHONPATH": path} | self.env)
+        self._process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+                                         env=os.environ | {"PYTHONPATH": path} | self.env)
 
-    def _follow(self, process: subprocess.Popen, folder: str, on_epoch) -> dict[str, float]:
-        try:
-            process.stdin.write(json.dumps(folder) + "\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it ended; its output ends as well
-        began = False
-        for line in process.stdout:
-            event, began = json.loads(line), True
-            if event["event"] == "epoch" and on_epoch:
-                on_epoch(event["epoch"], event["epochs"], event["logs"])
-            elif event["event"] == "failed":
-                raise TrialFailed(event["reason"], event["details"])
-            elif event["event"] == "done":
-                self._weigh(event["memory"])
-                return event["metrics"]
-        raise (TrialFailed if began else _NeverBegan)(how_it_ended(process.wait()))
+    def send(self, trial: str, folder: str) -> None:
+        """Gives it a trial."""
+        self.start()
+        self.trial, self.began = trial, False
+        with contextlib.suppress(BrokenPipeError):  # it has ended; so does its output
+            self._process.stdin.write(json.dumps(folder).encode() + b"\n")
 
-    def _weigh(self, memory: int | None) -> None:
-        self.memory = memory
-        if self._first_memory is None:
-            self._first_memory = memory
+    def fileno(self) -> int:
+        """What can be waited for with `select`: it is ready when `read` has something."""
+        return self._process.stdout.fileno()
+
+    def read(self) -> tuple[list[dict], int | None]:
+        """What it has told since the last call, and its exit code if it has ended. Blocks where there is nothing."""
+        found = os.read(self.fileno(), 1 << 16)
+        if not found:
+            code = self._process.wait()
+            self.close()
+            return [], code
+        *lines, self._unread = (self._unread + found).split(b"\n")
+        events = [json.loads(line) for line in lines]
+        self.began = self.began or bool(events)
+        return events, None
+
+    def done(self, memory: int | None) -> None:
+        """The trial is over; a process that has grown, or whose size is not known, is ended.
+
+        Args:
+            memory: bytes that it holds.
+        """
+        self.trial = None
+        self._first_memory = self._first_memory or memory
         if memory is None or memory > self._first_memory + MEMORY_GROWTH:
             self.close()
 
+    def close(self) -> None:
+        """Ends the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                pipe.close()
+        self._process = self._first_memory = self.trial = None
+        self._unread = b""
 
-def how_it_ended(code: int) -> str:
+
+def is_crash(code: int) -> bool:
+    """Whether a process that was at work ended by a fault of its own; else it was killed from outside, or for want of memory."""
+    return code >= 0 or -code in CRASHES
+
+
+def exit_reason(code: int) -> str:
     """A process's exit code in words."""
     if code >= 0:
         return f"the worker process ended with code {code}"
     name = {signal.SIGKILL: "perhaps out of memory"}.get(-code) or (signal.strsignal(-code) or "unknown").lower()
     return f"the worker process was killed (signal {-code}, {name})"
+
+
+def reason_for(error: BaseException) -> str:
+    """An exception in one line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def failure(error: BaseException) -> dict[str, str]:
+    """What is known of an exception, in its handler: one line why, and its traceback."""
+    return {"reason": reason_for(error), "details": traceback.format_exc()}
 
 
 def memory_in_use() -> int | None:
@@ -156,8 +151,8 @@ def main(load: Callable[[], ModuleType] = _load) -> None:
     """Serves folders until the input ends.
 
     Args:
-        load: imports what runs the trials: a module with `run_job` and `read_job` as those of expansion.tuning.trial. It is called
-            before the first trial comes, and again at each trial until it has not raised.
+        load: imports what runs the trials: a module with `run_attempt` as that of expansion.tuning.trial. It is called before
+            the first trial comes, and again at each trial until it has not raised.
     """
     output = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
@@ -182,21 +177,12 @@ def _listen(folders: queue.Queue) -> None:
 def _serve(load: Callable[[], ModuleType], folder: str, tell: Callable[..., object]) -> None:
     tell(event="began")
     try:
-        trial = load()
-        metrics = trial.run_job(folder, trial.read_job(folder), on_epoch=lambda epoch, epochs, logs: tell(
+        metrics, attempt = load().run_attempt(folder, lambda epoch, epochs, logs: tell(
             event="epoch", epoch=epoch, epochs=epochs, logs={name: float(value) for name, value in logs.items()}))
     except Exception as error:
-        tell(event="failed", reason=reason_for(error), details=traceback.format_exc())
+        tell(event="failed", **failure(error))
     else:
-        tell(event="done", metrics=metrics, memory=memory_in_use())
-
-
-def reason_for(error: BaseException) -> str:
-    """An exception in one line."""
-    if isinstance(error, TrialFailed):
-        return str(error)
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        tell(event="done", metrics=metrics, attempt=attempt, memory=memory_in_use())
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from expansion.foundation.errors import InputError
 from expansion.search.forecast import phases_of_all
 from expansion.search.state import Search
 from expansion.search.steps import CandidateState
-from expansion.search.trace import read_outcomes
+from expansion.tuning.folders import SearchFolder
 from pipeline.config import Config, load_config
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.held_out import Outcome, read_outcome
@@ -86,5 +86,5 @@ def gather(folder: RunFolder) -> Facts:
         with contextlib.suppress(InputError):
             data = VideoDataset.open(records)
     environment = files.read_json(folder.environment) if files.exists(folder.environment) else {}
-    return Facts(folder, state(folder, search), search, traces[-1], config, data, read_outcomes(traces[-1]), outcome,
+    return Facts(folder, state(folder, search), search, traces[-1], config, data, SearchFolder(traces[-1]).outcomes(), outcome,
                  environment, datetime.now(timezone.utc))

@@ -5,7 +5,8 @@ import math
 from expansion.data.records import MANIFEST
 from expansion.foundation import files
 from expansion.search.state import Search
-from expansion.search.trace import OUTCOME, write_trace
+from expansion.search.trace import write_trace
+from expansion.tuning.folders import SearchFolder
 from pipeline.config import load_config, save_config, shipped
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.held_out import Outcome
@@ -27,7 +28,7 @@ def make_run(path, search: Search, ended: bool = True) -> RunFolder:
             if candidate.status == "completed":
                 history = {"accuracy": [candidate.accuracy * (1 - math.exp(-epoch)) for epoch in range(1, 6)],
                            "loss": [2.0, 1.5, 1.2, 1.1, 1.0]}
-                files.write_json(f"{searched}/trial_{candidate.trial_id}/{OUTCOME}", {"history": history})
+                files.write_json(SearchFolder(searched).trial(candidate.trial_id).result(), {"history": history, "metrics": {}})
     counts = {split: {"videos": 40, "per_class": dict.fromkeys(CLASSES, 10), "median_frames": 48}
               for split in ("train", "val", "test")}
     records = f"{folder.artifacts}/VideoExampleGen/examples/1"

@@ -1,8 +1,8 @@
 """A proxy is part of the data, by hashes, with labels that index its own classes."""
 
 import pytest
-
 from components.expansion_search.run import check_settings, run_search
+
 from expansion import InputError, Recipe
 from expansion.data.subset import ProxySettings, make_proxy
 from expansion.data.videos import labels_and_ids, parse, read

@@ -1,20 +1,17 @@
 """A search by other costs, under constraints, within hours, with warm starts and with further seeds; nothing is trained."""
 
 import json
-import os
 
 import pytest
 
 from expansion.complexity import complexity
 from expansion.display.tables import path_table, step_table
-from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.search.repeats import SeedSettings
 from expansion.search.selection import wilson
 from expansion.search.settings import SearchSettings
 from expansion.search.state import Search
-from expansion.spec import NAMED, Limits
-from expansion.tuning.oracle import OUTCOME, ExpansionOracle
+from expansion.spec import NAMED
 from tests.expansion.paper import top1
 from tests.expansion.search.test_state import run
 
@@ -190,52 +187,3 @@ def test_a_path_that_is_followed_needs_no_seeds():
         search.started(candidate, str(number))
         search.completed(str(number), 0.5, {}, right(50))
     assert search.finished and search.path[-1].axis == "depth"
-
-
-def run_seeds_oracle(oracle: ExpansionOracle, folder, stop_after=None):
-    oracle._set_project_dir(str(folder), "search")
-    for _ in range(stop_after or 100):
-        trial = oracle.create_trial("tuner0")
-        if trial.status == "STOPPED":
-            return oracle
-        values = trial.hyperparameters.values
-        count = 20 if values["axis"] == "seed" else TIED[values["axis"]] + values["training"]
-        files.write_json(os.path.join(oracle._get_trial_dir(trial.trial_id), OUTCOME), {"correct": right(count)})
-        oracle.update_trial(trial.trial_id, {"val_accuracy": count / VIDEOS})
-        trial.status = "COMPLETED"
-        oracle.end_trial(trial)
-    return oracle
-
-
-@pytest.mark.parametrize("stop_after", [6, 7, 8, 9])
-def test_a_search_with_seeds_goes_on_where_it_was(tmp_path, stop_after):
-    settings = SearchSettings(steps=1, seeds=SeedSettings(extra=4, std=0.02))
-    whole = run_seeds_oracle(ExpansionOracle(settings), tmp_path / "whole")
-    oracle = run_seeds_oracle(ExpansionOracle(settings), tmp_path, stop_after)
-    oracle.create_trial("tuner0")  # killed while this one runs
-    after = ExpansionOracle(settings)
-    after._set_project_dir(str(tmp_path), "search")
-    after.reload()
-    run_seeds_oracle(after, tmp_path)
-    assert [c.accuracies for c in after.search.steps[1].candidates] == [c.accuracies for c in whole.search.steps[1].candidates]
-    assert len(after.trials) == len(whole.trials) == 10 and after.search.path[-1].axis == "fast"
-    best = after.get_best_trials(1)[0]
-    assert best.hyperparameters.get("training") == 0 and best.score == 0.62
-
-
-def test_a_trace_from_before_all_this_is_read():
-    search = run(Search(SearchSettings(steps=1, limits=Limits(span=100, size=200))), top1)
-    old = json.loads(json.dumps(search.as_dict()))
-    for step in old["steps"]:
-        del step["cost"]
-        for candidate in step["candidates"]:
-            for name in ("cost", "seed", "accuracies", "interval", "warm_start", "repeats"):
-                del candidate[name]
-        if step["decision"]:
-            del step["decision"]["against"]
-    for name in ("cost", "constraints", "warm_start", "seeds", "hours"):
-        del old["settings"][name]
-    read = Search.from_dict(old)
-    assert read.path[-1].accuracies == search.path[-1].accuracies and read.path[-1].cost == search.path[-1].macs
-    assert read.settings == search.settings
-

@@ -1,4 +1,4 @@
-"""Races: the rule alone, in the search, through the Oracle, and over a stop at every moment. Nothing is trained."""
+"""Races: the rule alone and in the search. Nothing is trained; tests of tuning.loop stop them at every moment."""
 
 import json
 
@@ -13,9 +13,6 @@ from expansion.search.selection import Scored
 from expansion.search.settings import SearchSettings
 from expansion.search.state import Search
 from expansion.search.steps import Rung
-from expansion.spec import X2D
-from expansion.tuning.oracle import ExpansionOracle
-from tests.expansion.search.test_resume import oracle_on
 from tests.expansion.searches import right
 
 VIDEOS = 20
@@ -35,15 +32,11 @@ def settings(**race) -> SearchSettings:
 def run(search: Search, fails=lambda axis, rung: False, first=0) -> Search:
     """Feeds a search; `fails` says which axes fail on their way to a rung, or with None to the end."""
     for number in range(first, first + 200):
-        going = search.going_on()
-        if going:
-            candidate = going[0]
-            candidate.status = "running"
-        elif proposal := search.next():
-            candidate = proposal[1]
-            search.started(candidate, f"{number:04d}")
-        else:
+        waiting = [training for training in search.steps[-1].trainings if training.status == "waiting"]
+        if search.finished or not waiting:
             return search
+        candidate = waiting[0]
+        search.started(candidate, candidate.trial_id or f"{number:04d}")
         rung = search.rung(candidate.trial_id)
         if fails(candidate.axis, rung):
             search.failed(candidate.trial_id, "out of memory")
@@ -171,76 +164,3 @@ def test_further_seeds_go_to_those_that_are_left_and_are_not_raced():
     trainings = {c.axis: len(c.accuracies) for c in search.steps[1].candidates}
     assert trainings == {"fast": 3, "spatial": 3, "depth": 0, "width": 0, "bottleneck": 0}
     assert {len(r.rungs) for c in search.steps[1].candidates for r in c.repeats} == {0}
-
-
-# Through the Oracle
-
-
-def end_one(oracle: ExpansionOracle) -> bool:
-    """Runs a trial, with files as they are found after a stop. False at the end."""
-    trial = oracle.create_trial("tuner0")
-    if trial.status == "STOPPED":
-        return False
-    axis, rung = trial.hyperparameters.values["axis"], oracle.search.rung(trial.trial_id)
-    count = FINAL[axis] if rung is None else at_rung(axis, rung)
-    oracle.update_trial(trial.trial_id, {"val_accuracy": count / VIDEOS, "seconds": 1.0})
-    trial.status = "COMPLETED"
-    oracle.end_trial(trial)
-    return True
-
-
-def of_search(search: Search):
-    return [[(c.axis, c.status, c.trial_id, c.accuracy, c.rungs, c.gain) for c in step.candidates] for step in search.steps]
-
-
-def test_a_race_that_is_stopped_at_any_moment_ends_the_same(tmp_path):
-    whole = oracle_on(tmp_path / "whole", race=RACE, steps=1)
-    visits = 0
-    while end_one(whole):
-        visits += 1
-    assert visits == 3 + 5 + 3 + 2  # the seed thrice, then those that were left
-    assert [c.status for c in whole.search.steps[1].candidates].count("stopped") == 3
-    assert whole.get_best_trials(1)[0].hyperparameters.values["axis"] == "fast"
-    assert {t.status for t in whole.trials.values()} == {"COMPLETED", "STOPPED"}
-    for stop in range(1, visits):
-        oracle = oracle_on(tmp_path / str(stop), race=RACE, steps=1)
-        for _ in range(stop):
-            end_one(oracle)
-        oracle.create_trial("tuner0")  # it had begun the next one
-        oracle = oracle_on(tmp_path / str(stop), race=RACE, steps=1)
-        while end_one(oracle):
-            pass
-        assert of_search(oracle.search) == of_search(whole.search)
-
-
-def test_side_by_side_it_ends_as_one_after_another(tmp_path):
-    alone, beside = (oracle_on(tmp_path / name, race=RACE, steps=1) for name in ("alone", "beside"))
-    while end_one(alone):
-        pass
-    waiting = []
-    for turn in range(200):
-        trial = beside.create_trial(f"tuner{turn}")
-        if trial.status == "RUNNING":
-            waiting.append(trial)
-            continue
-        if trial.status == "STOPPED":
-            break
-        trial = waiting.pop()  # the last one first
-        axis, rung = trial.hyperparameters.values["axis"], beside.search.rung(trial.trial_id)
-        beside.update_trial(trial.trial_id, {
-            "val_accuracy": (FINAL[axis] if rung is None else at_rung(axis, rung)) / VIDEOS, "seconds": 1.0})
-        trial.status = "COMPLETED"
-        beside.end_trial(trial)
-    assert of_search(beside.search) == of_search(alone.search)
-
-
-def test_failures_are_counted_over_the_rungs_and_visits_are_not(tmp_path):
-    oracle = oracle_on(tmp_path, race=RACE, steps=0)
-    for status in ("COMPLETED", "INVALID", "COMPLETED", "COMPLETED"):
-        trial = oracle.create_trial("tuner0")
-        if status == "COMPLETED":
-            oracle.update_trial(trial.trial_id, {"val_accuracy": 0.5 - 0.1 * len(oracle.search.path)})
-        trial.status = status
-        oracle.end_trial(trial)
-    seed = oracle.search.path[0]
-    assert oracle.search.finished and seed.spec == X2D and len(seed.failures) == 1 and len(seed.rungs) == 2

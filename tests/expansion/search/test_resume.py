@@ -1,21 +1,18 @@
-"""Going on with a search: a larger budget continues it, other data or settings are refused, no half-written file is an end."""
+"""Continuing a search: a larger budget, other data or settings that are refused."""
 
 import json
 import os
-import shutil
 
 import pytest
 
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.search.decisions import NoCandidate
 from expansion.search.settings import SearchSettings
 from expansion.search.state import Search
-from expansion.search.trace import continue_search, read_trace
+from expansion.search.trace import continue_search
 from expansion.spec import NAMED
-from expansion.tuning.oracle import ExpansionOracle
 from tests.expansion.paper import top1
-from tests.expansion.search.test_state import run, run_oracle
+from tests.expansion.search.test_state import run
 
 MADE_WITH = {"data": {"fingerprint": "a1", "videos": {"train": 48}}, "recipe": {"epochs": 2}, "clips": {"flip": False}, "seed": 0}
 
@@ -28,7 +25,7 @@ def ended(**budget) -> Search:
     return run(Search(SearchSettings(**budget), MADE_WITH), top1_or)
 
 
-def gone_on(search: Search, **budget) -> Search:
+def continued(search: Search, **budget) -> Search:
     """The search read from its trace and continued with another budget."""
     again = Search.from_dict(json.loads(json.dumps(search.as_dict())))
     continue_search(again, SearchSettings(**budget), MADE_WITH, "folder")
@@ -50,7 +47,7 @@ def of_path(search: Search):
 def test_a_larger_budget_ends_as_if_it_had_been_given_at_once(small, large):
     first = ended(**small)
     trained = {c.trial_id for step in first.steps for c in step.candidates}
-    again, whole = gone_on(first, **large), ended(**large)
+    again, whole = continued(first, **large), ended(**large)
     assert of_path(again) == of_path(whole) and again.stopped_by == whole.stopped_by
     kept = {c.trial_id for step in again.all_steps for c in step.candidates}
     assert trained <= kept  # none of them is forgotten, and their ids are not given again
@@ -60,7 +57,7 @@ def test_a_larger_budget_ends_as_if_it_had_been_given_at_once(small, large):
 def test_a_contraction_is_set_aside_and_taken_up_again():
     first = ended(target_gmacs=2.0)
     assert first.path[-1].spec == NAMED["S"]
-    larger = gone_on(first, target_gmacs=4.0)
+    larger = continued(first, target_gmacs=4.0)
     (aside,) = larger.set_aside
     assert aside.kind == "contraction" and aside.winner.spec == NAMED["S"]
     back = Search.from_dict(json.loads(json.dumps(first.as_dict())))
@@ -103,89 +100,6 @@ def test_what_concerns_only_later_steps_may_change():
     later = MADE_WITH | {"recipe": {"epochs": 2, "by_step": {3: {"batch": 8}}}}
     continue_search(search, SearchSettings(steps=3, follow=("bottleneck", "fast", "spatial")), later, "folder")
     assert run(search, top1, first=1000).path[-1].axis == "spatial" and search.made_with == later
-
-
-def oracle_on(folder, **settings) -> ExpansionOracle:
-    oracle = ExpansionOracle(SearchSettings(**settings))
-    oracle._set_project_dir(str(folder), "search")
-    if oracle.stored:
-        oracle.reload()
-    return oracle
-
-
-@pytest.mark.parametrize("done", range(1, 10))
-def test_a_file_cut_off_at_any_stage_changes_nothing(tmp_path, done):
-    """Each of the search's files is cut to half, alone, after each number of trials."""
-    whole = run_oracle(ExpansionOracle(SearchSettings(steps=1)), tmp_path / "whole", top1).search.as_dict()
-    oracle = oracle_on(tmp_path / "cut", steps=1)
-    for _ in range(done):
-        trial = oracle.create_trial("tuner0")
-        if trial.status == "STOPPED":
-            break
-        values = trial.hyperparameters.values
-        oracle.update_trial(trial.trial_id, {"val_accuracy": top1(values["step"], values["axis"])})
-        trial.status = "COMPLETED"
-        oracle.end_trial(trial)
-    there = [path for path in (tmp_path / "cut").rglob("*.json")]
-    assert {path.name for path in there} == {"trace.json", "oracle.json", "trial.json"}
-    for number, path in enumerate(there):
-        copy = tmp_path / f"copy{number}"
-        shutil.copytree(tmp_path / "cut", copy)
-        cut = copy / path.relative_to(tmp_path / "cut")
-        cut.write_text(cut.read_text()[: cut.stat().st_size // 2])
-        again = run_oracle(oracle_on(copy, steps=1), copy, top1)
-        assert again.search.as_dict() == whole
-        assert read_trace(str(copy / "search")).as_dict() == whole
-
-
-def test_a_search_without_a_readable_file_says_so(tmp_path):
-    run_oracle(ExpansionOracle(SearchSettings(steps=1)), tmp_path, top1)
-    for name in ("trace.json", "oracle.json"):
-        (tmp_path / "search" / name).write_text("{")
-    with pytest.raises(InputError, match="trace.json is damaged"):
-        oracle_on(tmp_path, steps=1)
-
-
-def test_a_reloaded_trial_is_what_keras_tuner_knew(tmp_path):
-    first = run_oracle(ExpansionOracle(SearchSettings(steps=2)), tmp_path, top1)
-    again = oracle_on(tmp_path, steps=2)
-    assert {key: trial.get_state() for key, trial in again.trials.items()} == {
-        key: trial.get_state() for key, trial in first.trials.items()}
-    assert again.end_order == first.end_order and again.start_order == first.start_order
-
-
-def test_a_larger_budget_through_the_oracle(tmp_path):
-    run_oracle(ExpansionOracle(SearchSettings(steps=1)), tmp_path / "a", top1)
-    trained = []
-    again = run_oracle(oracle_on(tmp_path / "a", steps=2), tmp_path / "a",
-                       lambda step, axis: trained.append((step, axis)) or top1(step, axis))
-    assert {step for step, _ in trained} == {2}
-    whole = run_oracle(ExpansionOracle(SearchSettings(steps=2)), tmp_path / "b", top1)
-    assert again.search.as_dict() == whole.search.as_dict()
-
-
-def fail(oracle, trial, message):
-    trial.status, trial.message = "INVALID", message
-    oracle.end_trial(trial)
-
-
-def test_attempts_are_counted_over_restarts(tmp_path):
-    oracle = oracle_on(tmp_path, steps=1)
-    fail(oracle, oracle.create_trial("tuner0"), "MemoryError: first\n\nmore")
-    again = oracle_on(tmp_path, steps=1)
-    trial = again.create_trial("tuner0")
-    with pytest.raises(NoCandidate, match="seed: MemoryError: second"):
-        fail(again, trial, "MemoryError: second")
-    (seed,) = read_trace(str(tmp_path / "search")).steps[0].candidates
-    assert (seed.status, seed.failures) == ("failed", ("MemoryError: first", "MemoryError: second"))
-    # Started again, it is given another chance, with as many attempts as before.
-    third = oracle_on(tmp_path, steps=1)
-    fail(third, third.create_trial("tuner0"), "MemoryError: third")
-    trial = third.create_trial("tuner0")
-    third.update_trial(trial.trial_id, {"val_accuracy": 0.5})
-    trial.status, trial.message = "COMPLETED", None
-    third.end_trial(trial)
-    assert third.search.path[0].accuracy == 0.5 and len(third.search.path[0].failures) == 3
 
 
 def test_a_folder_is_moved_aside_and_never_over_another(tmp_path):

@@ -1,25 +1,14 @@
 """Training and the tuner on real records: it learns, evaluates, resumes, and fails loudly."""
 
-import io
-import os
-import sys
 
 import keras
 import numpy as np
 import pytest
-from rich.console import Console
 
-import expansion
-from expansion.display.progress import SearchProgress
 from expansion.evaluation.evaluate import evaluate
-from expansion.foundation.errors import InputError
-from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
-from expansion.search.decisions import NoCandidate
-from expansion.search.trace import read_trace
 from expansion.spec import Spec
 from expansion.training.fit import Diverged, new_model, train
-from expansion.tuning.trial import read_job
 from tests.expansion.colours import write_colours
 
 SPEC = Spec(frames=2, stride=4, size=24, width=0.34)
@@ -78,145 +67,3 @@ def test_a_loss_that_is_no_number_is_an_error(demo_records):
         model = new_model(SPEC, demo_records, RECIPE)
         model.set_weights([weight * np.nan for weight in model.get_weights()])
         train(model, demo_records, RECIPE, CLIPS)
-
-
-def tuner(data, folder, steps=1, axes=("fast", "width"), **changes):
-    settings = expansion.SearchSettings(seed=Spec(stride=8, size=24, width=0.34), steps=steps, axes=axes)
-    return expansion.ExpansionTuner(
-        data, settings, directory=folder, project_name="s",
-        **{"recipe": RECIPE.model_copy(update={"epochs": 1}), "clips": CLIPS, "progress": SearchProgress(quiet=True)} | changes)
-
-
-@pytest.mark.slow
-def test_a_search_without_tfx(demo_records, tmp_path):
-    first = tuner(demo_records, tmp_path)
-    first.search()
-    path = first.trace.path
-    assert len(path) == 2 and first.trace.finished
-    model = first.get_best_models()[0]
-    assert model.spec == path[-1].spec and model.class_names == demo_records.classes
-    assert evaluate(model, demo_records, "val", CLIPS).accuracy == pytest.approx(path[-1].accuracy)
-    assert os.path.exists(os.path.join(first.project_dir, "path.png"))
-    trials = [first.get_trial_dir(c.trial_id) for step in first.trace.steps for c in step.candidates]
-    assert {read_job(folder).parent for folder in trials} == {None}  # from scratch, as in the paper
-    # A finished search is not run again.
-    again = tuner(demo_records, tmp_path)
-    again.search()
-    assert again.trace.as_dict() == first.trace.as_dict()
-
-
-@pytest.mark.slow
-def test_a_candidate_that_fails_is_tried_again_then_passed_over(demo_records, tmp_path, monkeypatch):
-    calls = []
-
-    def explode(model, *args, **kwargs):
-        calls.append(model.spec.frames)
-        if model.spec.frames == 2:
-            raise MemoryError("no memory left")
-        return train(model, *args, **kwargs)
-
-    monkeypatch.setattr("expansion.tuning.trial.train", explode)
-    search = tuner(demo_records, tmp_path, retries=1)
-    search.search()
-    step = search.trace.steps[1]
-    assert {c.axis: c.status for c in step.candidates} == {"fast": "failed", "width": "completed"}
-    assert "no memory left" in step.candidates[0].message and step.winner.axis == "width"
-    assert calls.count(2) == 2
-
-
-def test_a_search_whose_seed_fails_is_an_error(demo_records, tmp_path, monkeypatch):
-    def explode(*args, **kwargs):
-        raise MemoryError("no memory left")
-
-    monkeypatch.setattr("expansion.tuning.trial.train", explode)
-    with pytest.raises(NoCandidate, match="step 0: no candidate completed .seed: MemoryError: no memory left"):
-        tuner(demo_records, tmp_path, retries=0).search()
-
-
-def test_answers_that_are_no_numbers_are_a_failure(demo_records, tmp_path, monkeypatch):
-    """The last update can break a network whose losses were all finite."""
-    def poisoned(model, *args, **kwargs):
-        model.set_weights([weight * np.nan for weight in model.get_weights()])
-        return dict.fromkeys(("loss", "accuracy", "clips_per_second"), [1.0])
-
-    monkeypatch.setattr("expansion.tuning.trial.train", poisoned)
-    with pytest.raises(NoCandidate, match="step 0: no candidate completed .seed: Diverged: the network's answers"):
-        tuner(demo_records, tmp_path, retries=0).search()
-
-
-def test_a_search_without_a_completed_trial_is_an_error(demo_records, tmp_path):
-    search = tuner(demo_records, tmp_path)
-    search.trace.stopped_by = "steps"
-    with pytest.raises(NoCandidate, match="without a completed trial"):
-        search.search()
-
-
-def test_an_interrupted_search_says_how_to_go_on(demo_records, tmp_path, monkeypatch):
-    def interrupted(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("expansion.tuning.trial.train", interrupted)
-    screen = io.StringIO()
-    search = tuner(demo_records, tmp_path, progress=SearchProgress(Console(file=screen)))
-    with pytest.raises(KeyboardInterrupt):
-        search.search()
-    assert "stopped; started again, the search goes on from here" in " ".join(screen.getvalue().split())
-    (seed,) = tuner(demo_records, tmp_path).trace.steps[0].candidates
-    assert seed.status == "running" and not seed.failures
-
-
-def test_overwrite_begins_anew_and_keeps_the_old_search(demo_records, tmp_path):
-    search = tuner(demo_records, tmp_path)
-    search.save()
-    with pytest.raises(InputError, match="recipe.epochs was 1, is now 2.*overwrite=True"):
-        tuner(demo_records, tmp_path, recipe=RECIPE)
-    anew = tuner(demo_records, tmp_path, recipe=RECIPE, overwrite=True)
-    anew.save()
-    assert sorted(os.listdir(tmp_path)) == ["s", "s.1"]
-    assert read_trace(str(tmp_path / "s.1")).as_dict() == search.trace.as_dict()
-    assert anew.trace.made_with["recipe"]["epochs"] == 2
-
-
-def results(search):
-    """What has to be the same in two runs of a search: all but times."""
-    trace = search.trace.as_dict()
-    for step in trace["steps"]:
-        for candidate in step["candidates"]:
-            candidate["metrics"] = {k: v for k, v in candidate["metrics"].items() if "second" not in k and k != "latency_ms"}
-    weights = {key: load_model(os.path.join(search.get_trial_dir(key), "model.keras")).get_weights()
-               for key in search.oracle.trials}
-    return trace, weights
-
-
-@pytest.mark.slow
-def test_the_same_numbers_inside_in_a_worker_and_after_kills(demo_records, tmp_path, monkeypatch):
-    """Three searches: inside; in workers that kill themselves after the first epoch of `fast`, once; and cut short."""
-    changes = {"recipe": RECIPE, "axes": ("fast",)}
-    inside = tuner(demo_records, tmp_path / "inside", **changes)
-    inside.search()
-    assert not list((tmp_path / "inside").rglob("checkpoint"))
-
-    killed = tuner(demo_records, tmp_path / "killed", **changes, isolate=True)
-    killed.worker_command = (sys.executable, "-m", "tests.expansion.tuning.killed_trials", str(tmp_path / "mark"))
-    killed.search()
-    (fast,) = [c for c in killed.trace.steps[1].candidates]
-    assert fast.failures == ("the worker process was killed (signal 9, perhaps out of memory)",)
-    fast.failures, fast.message = (), None
-
-    def stop(*args):
-        raise KeyboardInterrupt
-
-    short = tuner(demo_records, tmp_path / "short", **changes)
-    short.progress.epoch_ended = stop
-    with pytest.raises(KeyboardInterrupt):
-        short.search()
-    again = tuner(demo_records, tmp_path / "short", **changes)
-    again.search()
-
-    trace, weights = results(inside)
-    for other in (killed, again):
-        other_trace, other_weights = results(other)
-        assert other_trace == trace
-        for key, values in weights.items():
-            for value, other_value in zip(values, other_weights[key], strict=True):
-                np.testing.assert_array_equal(value, other_value)

@@ -1,0 +1,200 @@
+"""Trains on a Ray cluster: each trial is a Ray task, which Ray places, gives its CPUs, GPUs and memory, and retries.
+
+What passes to a task is the path of the trial's folder; what comes back is JSON. So the search's folder and the records
+must have the same path on every node (a shared disk, or an address such as gs://). A task whose worker or node is lost is
+retried by Ray and resumes from its last epoch. If this process ends, Ray ends its tasks; started again, it resumes too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+
+from expansion.foundation.errors import InputError
+from expansion.tuning.engines.engine import LOST_RETRIES, Began, Done, Epoch, Event, Failed, Lost
+from expansion.tuning.engines.settings import EngineSettings
+
+WAIT = 0.5  # seconds that a call of `poll` waits for a task to end
+
+try:
+    import ray
+    from ray import exceptions
+except ImportError:
+    raise InputError("engine ray: Ray is not installed; `pip install 'x3d-search[ray]'` adds it, or take engine local") from None
+
+LOST = (exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.OutOfMemoryError, exceptions.ActorDiedError,
+        exceptions.ObjectLostError, exceptions.RaySystemError)
+
+
+class Progress:
+    """An actor that trials tell of their epochs, and that the search asks."""
+
+    def __init__(self):
+        self._told: list[tuple[str, dict]] = []
+
+    def tell(self, trial: str, what: dict) -> None:
+        self._told.append((trial, what))
+
+    def take(self) -> list[tuple[str, dict]]:
+        told, self._told = self._told, []
+        return told
+
+
+def train(trial: str, folder: str, progress) -> str:
+    """In a worker of the cluster: does a trial. Returns what came of it as JSON."""
+    from expansion.foundation.imports import import_keras
+
+    progress.tell.remote(trial, {"worker": f"{platform.node()}, process {os.getpid()}"})
+    import_keras()
+    from expansion.tuning.trial import run_attempt
+    from expansion.tuning.trial_process import failure
+
+    try:
+        metrics, attempt = run_attempt(folder, lambda epoch, epochs, logs: progress.tell.remote(trial, {
+            "epoch": epoch, "epochs": epochs, "logs": {name: float(value) for name, value in logs.items()}}))
+    except Exception as error:
+        return json.dumps(failure(error))
+    return json.dumps({"metrics": metrics, "attempt": attempt})
+
+
+def sees(folder: str) -> bool:
+    """In a worker of the cluster: whether it sees a search's folder."""
+    from expansion.search.trace import has_trace
+
+    return has_trace(folder)
+
+
+class RayEngine:
+    """The engine of a Ray cluster.
+
+    Args:
+        settings: of the engine.
+        threads: of one training.
+        folder: of the search; every node must see it.
+    """
+
+    def __init__(self, settings: EngineSettings, threads: int, folder: str):
+        self._settings, self._folder = settings, folder
+        self._needs = {"CPU": settings.num_cpus or threads, "GPU": settings.num_gpus,
+                       "memory": (settings.memory_gib or 0) * 2**30}
+        self._env = {"TF_NUM_INTRAOP_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
+        self._tasks: dict = {}  # by the reference of its result: the trial
+        self._queue: list[tuple[str, str]] = []
+        self._begun: set[str] = set()
+        self._without_node: float | None = None
+
+    @property
+    def parallel(self) -> int:
+        """As many as the cluster holds at present, at most the workers of the settings."""
+        room = sum(int(min(node["Resources"].get(name, 0) // need for name, need in self._needs.items() if need))
+                   for node in _nodes()) if ray.is_initialized() else 1
+        return max(1, min(room, self._settings.workers or room))
+
+    def start(self) -> None:
+        settings = self._settings
+        alone = settings.address is None and "RAY_ADDRESS" not in os.environ
+        try:
+            ray.init(address="local" if alone else settings.address, runtime_env={"env_vars": self._env}, log_to_driver=False,
+                     logging_level="error", include_dashboard=False if alone else None,
+                     num_cpus=max(1, int((settings.workers or 1) * self._needs["CPU"])) if alone and settings.workers else None)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:  # no cluster there, or another version
+            raise InputError(f"engine ray, address {settings.address or 'of RAY_ADDRESS'}: {_first_line(error)}") from None
+        self._wait_for_room()
+        self._check_folder()
+        self._progress = ray.remote(num_cpus=0)(Progress).remote()
+        self._train = ray.remote(max_retries=LOST_RETRIES, num_cpus=self._needs["CPU"], num_gpus=self._needs["GPU"],
+                                 memory=self._needs["memory"] or None)(train)
+
+    def _fits(self) -> bool:
+        return any(all(node["Resources"].get(name, 0) >= need for name, need in self._needs.items()) for node in _nodes())
+
+    def _wait_for_room(self) -> None:
+        ends = time.monotonic() + (self._settings.node_timeout if self._settings.address else 0)
+        while not self._fits():
+            if time.monotonic() > ends:
+                raise InputError(self._no_room())
+            time.sleep(0.5)
+
+    def _no_room(self) -> str:
+        needs = ", ".join(f"{need:g} {name}" for name, need in self._needs.items() if need)
+        nodes = "; ".join(", ".join(f"{node['Resources'].get(name, 0):g} {name}" for name, need in self._needs.items() if need)
+                          for node in _nodes()) or "none"
+        return (f"engine ray: no node of the cluster has {needs} for a training (nodes: {nodes}); set engine.num_cpus, "
+                "engine.num_gpus or engine.memory_gib, or add a node; the same command then resumes")
+
+    def _check_folder(self) -> None:
+        """Asks every node whether it sees the search's folder."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+
+        nodes = _nodes()
+        asked = [ray.remote(num_cpus=0, scheduling_strategy=On(node["NodeID"], soft=False))(sees).remote(self._folder)
+                 for node in nodes]
+        try:
+            blind = [node["NodeManagerAddress"] for node, seen in zip(nodes, ray.get(asked, timeout=120)) if not seen]
+        except exceptions.RayError as error:
+            raise InputError(f"engine ray: a node cannot run this project: {_first_line(error)}; install the same version, at "
+                             "the same Python, on every node") from None
+        if blind:
+            raise InputError(f"engine ray: {', '.join(blind)} cannot see {self._folder}; runs and records must be at the same "
+                             "path on every node (a shared disk, or an address such as gs://)")
+
+    def submit(self, trial: str, folder: str) -> None:
+        self._queue.append((trial, folder))
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        while self._queue and len(self._tasks) < (self._settings.workers or len(self._tasks) + 1):
+            trial, folder = self._queue.pop(0)
+            self._begun.discard(trial)
+            self._tasks[self._train.options(name=f"trial {trial}").remote(trial, folder, self._progress)] = trial
+
+    def poll(self, tell: Callable[[Event], None]) -> None:
+        ended, _ = ray.wait(list(self._tasks), timeout=WAIT) if self._tasks else ([], [])
+        for trial, what in ray.get(self._progress.take.remote()):
+            if trial not in self._tasks.values():
+                continue
+            if "epoch" in what:
+                tell(Epoch(trial, **what))
+                continue
+            if trial in self._begun:
+                tell(Lost(trial, "Ray has retried it"))
+            self._begun.add(trial)
+            tell(Began(trial, what["worker"]))
+        for task in ended:
+            self._ended(self._tasks.pop(task), task, tell)
+        self._dispatch()
+        self._look_for_nodes()
+
+    def _ended(self, trial: str, task, tell: Callable[[Event], None]) -> None:
+        try:
+            found = json.loads(ray.get(task))
+        except LOST as error:
+            tell(Failed(trial, f"{LOST_RETRIES + 1} workers in a row were lost at it; of the last one: {_first_line(error)}"))
+        except exceptions.RayError as error:
+            tell(Failed(trial, _first_line(error), str(error)))
+        else:
+            tell(Failed(trial, **found) if "reason" in found else Done(trial, **found))
+
+    def _look_for_nodes(self) -> None:
+        """Ends a wait for nodes that do not come back."""
+        if not self._tasks or self._fits():
+            self._without_node = None
+            return
+        self._without_node = self._without_node or time.monotonic()
+        if time.monotonic() - self._without_node > self._settings.node_timeout:
+            raise InputError(self._no_room())
+
+    def close(self) -> None:
+        ray.shutdown()
+
+
+def _nodes() -> list[dict]:
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,68 @@
+"""Shows how a search goes: in the terminal, TensorBoard, Weights & Biases, and as the figure of its path."""
+
+from __future__ import annotations
+
+from expansion.display.path_figure import save_figure
+from expansion.display.progress import SearchProgress
+from expansion.display.tables import percent
+from expansion.display.tensorboard import summaries
+from expansion.display.wandb_logger import WandbLogger
+from expansion.recipe import Recipe
+from expansion.search.forecast import seconds_left
+from expansion.search.state import Search
+from expansion.search.steps import Step
+from expansion.tuning.folders import SearchFolder
+from expansion.tuning.jobs import OBJECTIVE
+
+
+class SearchWatcher:
+    """The watcher of tuning.loop.
+
+    Args:
+        state, folder: of the search.
+        recipe: of its candidates.
+        videos: for training.
+        seed: of the search.
+        parallel: trainings at the same time.
+        progress: the terminal.
+        logger: Weights & Biases; None for none.
+    """
+
+    def __init__(self, state: Search, folder: SearchFolder, recipe: Recipe, videos: int, seed: int, parallel: int,
+                 progress: SearchProgress, logger: WandbLogger | None = None):
+        self._state, self._folder, self._recipe, self._videos, self._seed = state, folder, recipe, videos, seed
+        self._parallel, self._progress, self._logger = max(1, parallel), progress, logger
+
+    def began(self, trial: str) -> None:
+        step, candidate = self._state.place(trial)
+        place = f"{step.candidates.index(step.owner(candidate)) + 1}/{len(step.candidates)}"
+        place += f" seed {self._seed + candidate.seed}" if candidate.seed else ""
+        done = [c for of in self._state.all_steps for c in of.trainings if c.done]
+        spent, left = sum(c.metrics.get("seconds", 0.0) for c in done), seconds_left(self._state, self._recipe, self._videos)
+        self._progress.trial_began(
+            step.step, place, candidate, self._recipe.at(step.step).epochs, len(done), spent / self._parallel,
+            None if left is None else left / self._parallel, trial)
+
+    def epoch(self, trial: str, epoch: int, epochs: int, logs: dict) -> None:
+        self._progress.epoch_ended(epoch, epochs, logs, trial)
+        if self._logger:
+            step, candidate = self._state.place(trial)
+            self._logger.epoch(summaries.run_name(step, candidate.axis, candidate.seed), epoch, logs)
+
+    def ended(self, trial: str, metrics: dict | None, reason: str | None) -> None:
+        result = f"failed: {reason}" if metrics is None else f"{percent(metrics[OBJECTIVE])} in {metrics['seconds']:.0f} s"
+        self._progress.trial_ended(result, trial)
+
+    def lost(self, trial: str, reason: str) -> None:
+        self._progress.trial_ended(f"its worker is lost, another takes over: {reason}", trial)
+
+    def decided(self, step: Step) -> None:
+        self._progress.step_decided(step)
+        self.show()
+
+    def show(self) -> None:
+        """Brings pictures and tables up to date."""
+        summaries.write_search(self._folder.logs, self._state)
+        save_figure(self._state, self._folder.figure)
+        if self._logger:
+            self._logger.search(self._state)
