@@ -1,10 +1,11 @@
 """Runs small searches that are killed at random moments, then compares all that they made with an undisturbed search's.
 
-    python scripts/fault_search.py --kills 30                 the plain Keras search; --inside: without a worker process
+    python scripts/fault_search.py --kills 20                 child processes and the deciding process, in turn
+    python scripts/fault_search.py --engine ray --workers 10 --nodes 3 --drivers 3     on a Ray cluster of three nodes
     python scripts/fault_search.py --whole --kills 5          the whole `x3d search`, from videos to the pushed network
-    python scripts/fault_search.py --workers 2                by two `x3d worker`s: one is killed twice, the chief once
 
-Compared are, with times left out: trace.json, every trial's outcome, and the weights of every network to the bit.
+Compared are trace.json, every trial's outcome, and the weights of every network to the bit. Left out are times, and how many
+workers were lost.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ import argparse
 import io
 import json
 import os
+import random
+import signal
+import subprocess
 import sys
 import tempfile
+import time
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-import fault_workers  # noqa: E402
-from killing import kill_until_done  # noqa: E402
+from fault_ray import Cluster  # noqa: E402
+from killing import children, kill_group, kill_until_done, wait_for  # noqa: E402
 
-TIMES = ("seconds", "clips_per_second", "latency_ms")
+TIMES = ("seconds", "clips_per_second", "latency_ms", "lost")
 SETTINGS = {
     "search": {"seed": {"frames": 1, "stride": 8, "size": 24, "width": 0.34}, "steps": 2, "axes": ["fast", "spatial"]},
     "recipe": {"epochs": 3, "batch": 16, "rate": 0.05, "rate_batch": 16, "warmup_epochs": 0.5, "dropout": 0.1},
@@ -37,21 +43,21 @@ SEARCH = """
 import json, sys
 import expansion
 from expansion.display.progress import SearchProgress
-records, folder, isolate, mark, settings = sys.argv[1:]
+records, folder, engine, mark, settings = sys.argv[1:]
 settings = json.loads(settings)
 tuner = expansion.ExpansionTuner(
     records, expansion.SearchSettings(**settings["search"]), recipe=expansion.Recipe(**settings["recipe"]),
-    clips=expansion.ClipSettings(**settings["clips"]), directory=folder, project_name="search", isolate=isolate == "yes",
-    progress=SearchProgress(quiet=True))
+    clips=expansion.ClipSettings(**settings["clips"]), directory=folder, project_name="search",
+    engine=expansion.EngineSettings(**json.loads(engine)), progress=SearchProgress(quiet=True))
 open(mark, "w").close()
 tuner.search()
 """
 
 
-def plain(work: Path, records: str, isolate: bool, settings: dict):
+def plain(work: Path, records: str, engine: dict, settings: dict):
     """The command of a search in work/name, as a function of the name."""
-    return lambda name: [sys.executable, "-W", "ignore", "-c", SEARCH, records, str(work / name),
-                         "yes" if isolate else "no", str(work / "begun"), json.dumps(settings)]
+    return lambda name: [sys.executable, "-W", "ignore", "-c", SEARCH, records, str(work / name), json.dumps(engine),
+                         str(work / "begun"), json.dumps(settings)]
 
 
 def whole(work: Path, videos: str, labels: str, settings: dict):
@@ -125,14 +131,65 @@ def compare(command, kills: int, seed: int, work: Path, mark: str | None = None,
     }  # fmt: skip
 
 
+def victims(command, kinds: list[str], work: Path, mark: str, seed: int, cluster: Cluster | None = None) -> dict:
+    """Searches whose deciding process, workers and nodes are killed one by one, each by its name in `kinds`.
+
+    Moments are at random in what the undisturbed search took for each of its kills; a search that ends first is followed by
+    another, until all kills have landed.
+    """
+    env, log, rng = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"}, work / "log.txt", random.Random(seed)
+
+    def start(name: str) -> subprocess.Popen:
+        Path(mark).unlink(missing_ok=True)
+        with open(log, "ab") as output:
+            process = subprocess.Popen(command(name), stdout=output, stderr=output, env=env, start_new_session=True)
+        wait_for(mark, process, LONGEST)
+        return process
+
+    began = time.monotonic()
+    assert start("alone").wait(LONGEST) == 0, log.read_text()[-3000:]
+    whole_seconds, one = time.monotonic() - began, made(work / "alone")
+    landed, different, codes, left, number = Counter(), set(), set(), list(kinds), 0
+    rng.shuffle(left)
+    while left and codes <= {0}:
+        name, number = f"killed{number}", number + 1
+        process = start(name)
+        try:
+            for _ in range(3):  # so many kills to a search
+                time.sleep(rng.uniform(0.1, 0.6) * whole_seconds)
+                if not left or process.poll() is not None:
+                    break
+                kind = left[-1]
+                if kind == "driver":
+                    kill_group(process)
+                    process = start(name)
+                elif kind == "worker":
+                    found = cluster.workers() if cluster else children(process.pid, "expansion.tuning.trial_process")
+                    if not found:
+                        continue
+                    os.kill(rng.choice(found), signal.SIGKILL)
+                else:
+                    cluster.replace_node()
+                landed[left.pop()] += 1
+            codes.add(process.wait(LONGEST))
+        finally:
+            kill_group(process)
+        two = made(work / name)
+        different |= {f"{name}/{path}" for path in one.keys() | two.keys() if one.get(path) != two.get(path)}
+    return {"searches": number, "kills": dict(landed), "seed": seed, "exit_codes": sorted(codes),
+            "undisturbed_seconds": round(whole_seconds, 1), "compared": len(one), "different": sorted(different)}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--engine", choices=("in-process", "local", "ray"), default="local")
+    parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--whole", action="store_true", help="the whole x3d search")
-    parser.add_argument("--inside", action="store_true", help="trials in the search's own process")
-    parser.add_argument("--of-each", type=int, default=3, help="kills that one search gets at the most")
-    parser.add_argument("--workers", type=int, help="so many x3d worker processes, of which one is killed twice")
+    parser.add_argument("--whole", action="store_true", help="the whole x3d search; its process group is killed")
+    parser.add_argument("--of-each", type=int, default=3, help="kills that one search gets at the most, with --whole or in-process")
+    parser.add_argument("--workers", type=int, default=10, help="on Ray: workers to kill")
+    parser.add_argument("--nodes", type=int, default=3, help="on Ray: nodes to kill")
+    parser.add_argument("--drivers", type=int, default=3, help="on Ray: deciding processes to kill")
     args = parser.parse_args()
     from pipeline.demo_data import make_demo_videos
 
@@ -146,15 +203,21 @@ def main() -> int:
             from components.ingestion.ingest import ingest_folder
             from components.ingestion.settings import IngestSettings
 
-            records = str(work / "records")
+            records, mark = str(work / "records"), str(work / "begun")
             ingest_folder(IngestSettings(videos=str(labels.parent), labels=str(labels), short_side=32), records)
-            if args.workers:
-                settings = SETTINGS | {"search": SETTINGS["search"] | {"axes": ["fast", "depth", "bottleneck"]}}
-                found = fault_workers.compare(work, records, settings, made, args.workers, seed=args.seed)
-                print(json.dumps(found, indent=1))
-                return int(bool(found["different"] or found["chief_exit_code"] or any(found["worker_exit_codes"])))
-            found = compare(plain(work, records, not args.inside, SETTINGS), args.kills, args.seed, work,
-                            str(work / "begun"), args.of_each)
+            if args.engine == "in-process":
+                found = compare(plain(work, records, {"name": "in-process"}, SETTINGS), args.kills, args.seed, work, mark,
+                                args.of_each)
+            elif args.engine == "local":
+                engine = {"name": "local", "workers": 2, "threads": 1}
+                kinds = [("worker", "driver")[number % 2] for number in range(args.kills)]
+                found = victims(plain(work, records, engine, SETTINGS), kinds, work, mark, args.seed)
+            else:
+                kinds = ["worker"] * args.workers + ["node"] * args.nodes + ["driver"] * args.drivers
+                with Cluster(work / "ray.txt") as cluster:
+                    engine = {"name": "ray", "threads": 1, "address": cluster.address}
+                    found = victims(plain(work, records, engine, SETTINGS), kinds, work, mark, args.seed, cluster)
+                    found["cluster"] = cluster.about
     print(json.dumps(found, indent=1))
     return int(bool(found["different"]) or found["exit_codes"] != [0])
 

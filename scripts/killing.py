@@ -59,7 +59,7 @@ def kill_until_done(
             process = subprocess.Popen(command, stdout=output, stderr=output, env=env, start_new_session=True)
             try:
                 if mark is not None:
-                    _wait_for(mark, process, limit)
+                    wait_for(mark, process, limit)
                     started = time.monotonic()
                 found.code = process.wait(timeout=moment)
                 found.last = time.monotonic() - started
@@ -72,7 +72,8 @@ def kill_until_done(
                 kill_group(process)
 
 
-def _wait_for(mark: str, process: subprocess.Popen, limit: float) -> None:
+def wait_for(mark: str, process: subprocess.Popen, limit: float) -> None:
+    """Until the file is there, or the process has ended."""
     ends = time.monotonic() + limit
     while not os.path.exists(mark) and process.poll() is None:
         if time.monotonic() > ends:
@@ -87,3 +88,9 @@ def kill_group(process: subprocess.Popen) -> None:
     except ProcessLookupError:
         pass
     process.wait()
+
+
+def children(process: int, part: str) -> list[int]:
+    """Ids of a process's children whose command line holds a text."""
+    found = subprocess.run(["pgrep", "-P", str(process), "-f", part], capture_output=True, text=True)
+    return [int(line) for line in found.stdout.split()]

@@ -1,12 +1,13 @@
 """A proxy is part of the data, by hashes, with labels that index its own classes."""
 
 import pytest
-from components.expansion_search.run import check_settings, run_search
 
 from expansion import InputError, Recipe
 from expansion.data.subset import ProxySettings, make_proxy
 from expansion.data.videos import labels_and_ids, parse, read
 from expansion.foundation.settings import parse_settings
+from expansion.tuning.jobs import SearchJob
+from expansion.tuning.tuner import ExpansionTuner
 
 
 def held(data, split):
@@ -78,14 +79,16 @@ def test_more_classes_than_there_are(demo_records, tmp_path):
 
 @pytest.mark.slow
 def test_a_search_on_a_proxy(demo_records, tmp_path):
-    settings = {
+    job = SearchJob.model_validate({
         "search": {"seed": {"frames": 1, "stride": 8, "size": 24, "width": 0.34}, "steps": 0},
         "recipe": {"epochs": 5, "batch": 8, "rate": 0.05, "rate_batch": 8}, "clips": {"flip": False, "views": 2},
-        "seed": 0, "retries": 0, "isolate": False, "proxy": {"classes": 3, "share": 0.5, "epochs": 1}}
+        "seed": 0, "retries": 0, "engine": "in-process", "proxy": {"classes": 3, "share": 0.5, "epochs": 1}})
     folder = str(tmp_path / "search")
-    search = run_search(demo_records, settings, folder).trace
+    tuner = ExpansionTuner.from_job(job, demo_records, folder)
+    tuner.search()
+    search = tuner.trace
     assert search.settings.classes == 3 and search.made_with["recipe"]["epochs"] == 1
     assert search.made_with["data"]["videos"] == {"train": 9, "val": 9}
-    check_settings(settings, folder)
+    job.check_folder(folder)
     with pytest.raises(InputError, match="recipe.epochs"):
-        check_settings(settings | {"proxy": {"classes": 3, "share": 0.5, "epochs": 2}}, folder)
+        job.model_copy(update={"proxy": job.proxy.model_copy(update={"epochs": 2})}).check_folder(folder)

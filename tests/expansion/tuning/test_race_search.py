@@ -6,11 +6,11 @@ import pytest
 
 import expansion
 from expansion.display.progress import SearchProgress
-from expansion.foundation import files
 from expansion.recipe import ClipSettings, Recipe
-from expansion.search.trace import OUTCOME, rung_file
 from expansion.spec import Spec
-from expansion.tuning import trial
+from expansion.tuning.folders import TrialFolder
+from expansion.tuning.jobs import read_job, write_job
+from expansion.tuning.trial import run_attempt
 
 SEED = Spec(stride=8, size=24, width=0.34, depth=0.2)
 
@@ -19,11 +19,11 @@ class Stopped(KeyboardInterrupt):
     """What stops a search in the middle of an epoch's end."""
 
 
-def tuner(data, folder, progress=None, isolate=False, **settings):
+def tuner(data, folder, progress=None, engine="in-process", **settings):
     return expansion.ExpansionTuner(
         data, expansion.SearchSettings(seed=SEED, steps=1, axes=("width", "bottleneck"), **settings),
         recipe=Recipe(epochs=4, batch=16, rate=0.1, rate_batch=16, warmup_epochs=0),
-        clips=ClipSettings(flip=False, views=2), directory=folder, project_name="s", isolate=isolate,
+        clips=ClipSettings(flip=False, views=2), directory=folder, project_name="s", engine=engine,
         progress=progress or SearchProgress(quiet=True))
 
 
@@ -45,20 +45,21 @@ def test_a_race_that_is_killed_goes_on_and_pauses_change_no_result(demo_records,
     race = {"on": True, "rungs": (0.5,)}
     with pytest.raises(Stopped):  # the seed has 4 epochs, the first candidate paused after 2, the second is in its first
         tuner(demo_records, tmp_path, StopAfter(7), race=race).search()
-    search = tuner(demo_records, tmp_path, isolate=True, race=race)  # the rest in a worker process
+    search = tuner(demo_records, tmp_path, engine=expansion.EngineSettings(threads=2), race=race)  # the rest in a child process
     assert [c.status for c in search.trace.steps[1].candidates] == ["paused", "running"]
     search.search()
     step = search.trace.steps[1]
     stopped, winner = sorted(step.candidates, key=lambda c: c.status == "completed")
     assert (stopped.status, winner.status, step.winner) == ("stopped", "completed", winner)
     for candidate in step.candidates:
-        folder = search.get_trial_dir(candidate.trial_id)
+        folder = search.folder.trial(candidate.trial_id)
         assert len(candidate.rungs[0].curve) == 2 and len(candidate.rungs[0].correct) == demo_records.videos("val")
-        assert os.path.exists(os.path.join(folder, files.KERAS_MODEL)) == (candidate is winner)
-        assert not os.path.exists(os.path.join(folder, trial.CHECKPOINT))
-    job = trial.read_job(search.get_trial_dir(winner.trial_id))
-    trial.run_job(str(tmp_path / "unpaused"), job)
-    raced, unpaused = (files.read_json(os.path.join(of, OUTCOME)) for of in (
-        search.get_trial_dir(winner.trial_id), str(tmp_path / "unpaused")))
-    assert raced["history"]["loss"] == unpaused["history"]["loss"] and raced["predictions"] == unpaused["predictions"]
-    assert winner.metrics["seconds"] > trial.metrics_of(search.get_trial_dir(winner.trial_id), rung_file(0))["seconds"]
+        assert os.path.exists(folder.model) == (candidate is winner)
+        assert not os.path.exists(folder.checkpoint) and not folder.attempts()
+    raced = search.folder.trial(winner.trial_id)
+    unpaused = TrialFolder(str(tmp_path / "unpaused"))
+    write_job(unpaused, read_job(raced))
+    _, attempt = run_attempt(unpaused.path)
+    found, expected = (folder.read_result() for folder in (raced, TrialFolder(attempt)))
+    assert found["history"]["loss"] == expected["history"]["loss"] and found["predictions"] == expected["predictions"]
+    assert winner.metrics["seconds"] > raced.read_result(0)["metrics"]["seconds"]
