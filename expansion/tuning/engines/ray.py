@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -19,10 +20,13 @@ from expansion.tuning.engines.engine import LOST_RETRIES, Began, Done, Epoch, Ev
 from expansion.tuning.engines.settings import EngineSettings
 
 WAIT = 0.5  # seconds that a call of `poll` waits for a task to end
+ANSWER = 10.0  # seconds that the head of a cluster has to answer
+OBJECT_STORE = 80 << 20  # bytes of shared memory, Ray's least: only paths and JSON pass
 
 try:
     import ray
     from ray import exceptions
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 except ImportError:
     raise InputError("engine ray: Ray is not installed; `pip install 'x3d-search[ray]'` adds it, or take engine local") from None
 
@@ -31,7 +35,7 @@ LOST = (exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.OutO
 
 
 class Progress:
-    """An actor that trials tell of their epochs, and that the search asks."""
+    """An actor that trials tell of their epochs."""
 
     def __init__(self):
         self._told: list[tuple[str, dict]] = []
@@ -48,14 +52,17 @@ def train(trial: str, folder: str, progress) -> str:
     """In a worker of the cluster: does a trial. Returns what came of it as JSON."""
     from expansion.foundation.imports import import_keras
 
-    progress.tell.remote(trial, {"worker": f"{platform.node()}, process {os.getpid()}"})
+    def tell(**what) -> None:  # and waits until it is told, so that nothing comes after the result
+        ray.get(progress.tell.remote(trial, what))
+
+    tell(worker=f"{platform.node()}, process {os.getpid()}")
     import_keras()
     from expansion.tuning.trial import run_attempt
     from expansion.tuning.trial_process import failure
 
     try:
-        metrics, attempt = run_attempt(folder, lambda epoch, epochs, logs: progress.tell.remote(trial, {
-            "epoch": epoch, "epochs": epochs, "logs": {name: float(value) for name, value in logs.items()}}))
+        metrics, attempt = run_attempt(folder, lambda epoch, epochs, logs: tell(
+            epoch=epoch, epochs=epochs, logs={name: float(value) for name, value in logs.items()}))
     except Exception as error:
         return json.dumps(failure(error))
     return json.dumps({"metrics": metrics, "attempt": attempt})
@@ -75,17 +82,19 @@ class RayEngine:
         settings: of the engine.
         threads: of one training.
         folder: of the search; every node must see it.
+        work: what a task runs.
     """
 
-    def __init__(self, settings: EngineSettings, threads: int, folder: str):
-        self._settings, self._folder = settings, folder
+    def __init__(self, settings: EngineSettings, threads: int, folder: str, work: Callable[..., str] = train):
+        self._settings, self._folder, self._work = settings, folder, work
         self._needs = {"CPU": settings.num_cpus or threads, "GPU": settings.num_gpus,
                        "memory": (settings.memory_gib or 0) * 2**30}
         self._env = {"TF_NUM_INTRAOP_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
         self._tasks: dict = {}  # by the reference of its result: the trial
         self._queue: list[tuple[str, str]] = []
         self._begun: set[str] = set()
-        self._without_node: float | None = None
+        self._without_node: float | None = None  # since when no node has room
+        self._own = False
 
     @property
     def parallel(self) -> int:
@@ -95,29 +104,26 @@ class RayEngine:
         return max(1, min(room, self._settings.workers or room))
 
     def start(self) -> None:
-        settings = self._settings
-        alone = settings.address is None and "RAY_ADDRESS" not in os.environ
+        address = self._settings.address or os.environ.get("RAY_ADDRESS", "local")
+        self._own = address == "local"
+        ours = {"include_dashboard": False, "object_store_memory": OBJECT_STORE} if self._own else {}
+        if self._own:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        else:
+            _check_reachable(address)
         try:
-            ray.init(address="local" if alone else settings.address, runtime_env={"env_vars": self._env}, log_to_driver=False,
-                     logging_level="error", include_dashboard=False if alone else None,
-                     num_cpus=max(1, int((settings.workers or 1) * self._needs["CPU"])) if alone and settings.workers else None)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:  # no cluster there, or another version
-            raise InputError(f"engine ray, address {settings.address or 'of RAY_ADDRESS'}: {_first_line(error)}") from None
-        self._wait_for_room()
+            ray.init(address, runtime_env={"env_vars": self._env}, log_to_driver=False, logging_level="error", **ours)
+        # No cluster there, or one of another version; Ray ends the process where what listens there is no Ray.
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError, SystemExit) as error:
+            raise InputError(f"engine ray, address {address}: {_first_line(error)}") from None
         self._check_folder()
-        self._progress = ray.remote(num_cpus=0)(Progress).remote()
+        here = On(ray.get_runtime_context().get_node_id(), soft=False)  # the one node that lives as long as the search
+        self._progress = ray.remote(num_cpus=0, scheduling_strategy=here)(Progress).remote()
         self._train = ray.remote(max_retries=LOST_RETRIES, num_cpus=self._needs["CPU"], num_gpus=self._needs["GPU"],
-                                 memory=self._needs["memory"] or None)(train)
+                                 memory=self._needs["memory"] or None)(self._work)
 
     def _fits(self) -> bool:
         return any(all(node["Resources"].get(name, 0) >= need for name, need in self._needs.items()) for node in _nodes())
-
-    def _wait_for_room(self) -> None:
-        ends = time.monotonic() + (self._settings.node_timeout if self._settings.address else 0)
-        while not self._fits():
-            if time.monotonic() > ends:
-                raise InputError(self._no_room())
-            time.sleep(0.5)
 
     def _no_room(self) -> str:
         needs = ", ".join(f"{need:g} {name}" for name, need in self._needs.items() if need)
@@ -128,8 +134,6 @@ class RayEngine:
 
     def _check_folder(self) -> None:
         """Asks every node whether it sees the search's folder."""
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
-
         nodes = _nodes()
         asked = [ray.remote(num_cpus=0, scheduling_strategy=On(node["NodeID"], soft=False))(sees).remote(self._folder)
                  for node in nodes]
@@ -180,16 +184,32 @@ class RayEngine:
             tell(Failed(trial, **found) if "reason" in found else Done(trial, **found))
 
     def _look_for_nodes(self) -> None:
-        """Ends a wait for nodes that do not come back."""
+        """Ends a wait for a node that does not come, or does not come back. A Ray of our own gets none."""
         if not self._tasks or self._fits():
             self._without_node = None
             return
         self._without_node = self._without_node or time.monotonic()
-        if time.monotonic() - self._without_node > self._settings.node_timeout:
+        if self._own or time.monotonic() - self._without_node > self._settings.node_timeout:
             raise InputError(self._no_room())
 
     def close(self) -> None:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes.
+
+    Raises:
+        InputError: nothing answers at HOST:PORT.
+    """
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if not (host and port.isdigit()):
+        return  # "auto", or what Ray refuses by itself
+    try:
+        socket.create_connection((host, int(port)), ANSWER).close()
+    except OSError as error:
+        raise InputError(f"engine ray: nothing answers at {address} ({error.strerror or error}); `ray start --head` on a "
+                         "machine prints the address of its cluster") from None
 
 
 def _nodes() -> list[dict]:
