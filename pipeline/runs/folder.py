@@ -169,3 +169,8 @@ def newest_run(root: str = "runs") -> RunFolder:
     if not dated:
         raise InputError(f"no search under {root}/; `x3d search` or `x3d demo` makes one")
     return RunFolder(max(dated)[1])
+
+
+def named_or_newest(name: str | None, root: str = "runs") -> RunFolder:
+    """The run of that name or folder; without one, the run whose search changed last. Raises as find_run, newest_run."""
+    return find_run(name, root) if name else newest_run(root)

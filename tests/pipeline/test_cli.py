@@ -148,8 +148,9 @@ def test_plan_reckons_with_the_labels(tmp_path):
 
 def test_ctrl_c_is_one_line_and_130(tmp_path):
     """TensorBoard's own end is quiet; here the command is stopped before it has one."""
-    code = ("import os, signal, sys\nfrom pipeline import cli, planning\n"
-            "planning.describe = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
+    code = ("import os, signal, sys\nfrom pipeline import cli\nfrom pipeline.commands import describe\n"
+            "def stopped(spec: str) -> None:\n    'Is stopped.'\n    os.kill(os.getpid(), signal.SIGINT)\n"
+            "describe.describe = stopped\n"
             "sys.argv = ['x3d', 'describe', 'M']\ncli.main()")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert (done.returncode, done.stderr, done.stdout) == (130, "x3d: stopped\n", "")

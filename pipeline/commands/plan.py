@@ -1,4 +1,4 @@
-"""`x3d plan` and `x3d describe`: costs before anything trains. Imports no TensorFlow."""
+"""`x3d plan`: what the next step and the whole search take, before anything trains. Imports no TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import math
 import os
 import tempfile
 from dataclasses import dataclass
+from typing import Annotated
+
+import typer
 
 from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
@@ -20,12 +23,11 @@ from expansion.search.axes import propose
 from expansion.search.costs import show_cost
 from expansion.search.forecast import Speed, measured_speed, of_step
 from expansion.search.state import Search
-from expansion.spec import Spec, parse_spec
-from pipeline.budget import EFFICIENCY, Budget, Throughput, kept_throughput, make_budget, measure, tables
+from expansion.spec import Spec
+from pipeline.commands.plan_estimate import EFFICIENCY, Budget, Throughput, kept_throughput, make_budget, measure, tables
 from pipeline.config import Config
+from pipeline.options import Given, Json, Runs, configured_by
 from pipeline.runs.folder import RunFolder
-
-BATCH = 8  # that `describe` states the memory of a training step for
 
 
 @dataclass(frozen=True)
@@ -142,19 +144,38 @@ def measure_speed(config: Config, runs: str) -> None:
             measure(config, os.path.join(runs, config.name), sources)
 
 
-def show(config: Config, runs: str, gmacs_per_second: float | None, as_json: bool = False, *,
-         device_tflops: float | None = None, devices: int = 1, measure_first: bool = False) -> None:
-    """Prints the plan of the run that the configuration names.
+@configured_by("videos", "labels", "name", "steps", "target_gmacs", "epochs", "cost", "constraint", "hours")
+def plan(given: Given,
+         gmacs_per_second: Annotated[float | None, typer.Option(
+             help="Speed to estimate with, of one device in training; default: as measured in the run, else 20 for 2 CPU "
+                  "cores.")] = None,
+         device_tflops: Annotated[float | None, typer.Option(
+             help="Peak of a device instead, of which a tenth is taken to be reached.")] = None,
+         devices: Annotated[int, typer.Option(help="Devices that train candidates in parallel.")] = 1,
+         measure: Annotated[bool, typer.Option(
+             "--measure", help="Measure this machine first (a minute) and keep that in the run's folder.")] = False,
+         runs: Runs = "runs", as_json: Json = False) -> None:
+    """The next step's candidates with MACs, parameters, memory and time, before anything trains.
 
-    Args:
-        devices: that train side by side.
-        measure_first: measure this machine, in place of what was measured before.
+    Raises:
+        InputError: an error of use.
     """
     for name, value in (("--device-tflops", device_tflops), ("--devices", devices), ("--gmacs-per-second", gmacs_per_second)):
         if value is not None and value <= 0:
             raise InputError(f"{name} is {value:g}; more than 0 is allowed")
-    if measure_first:
+    config = given.load(need_videos=False)
+    if measure:
         measure_speed(config, runs)
+    show(config, runs, gmacs_per_second, as_json, device_tflops=device_tflops, devices=devices)
+
+
+def show(config: Config, runs: str, gmacs_per_second: float | None = None, as_json: bool = False, *,
+         device_tflops: float | None = None, devices: int = 1) -> None:
+    """Prints the plan of the run that the configuration names.
+
+    Args:
+        devices: that train in parallel.
+    """
     if config.search.measures_latency:
         with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt")):
             with waiting(make_console(stderr=True), "measuring latencies"):
@@ -238,44 +259,3 @@ def _later(config: Config, macs: float, number: int, candidates: list[dict], vid
         if config.search.target_gmacs and macs >= config.search.target_gmacs * 1e9:
             break
     return rows
-
-
-def describe(specs: list[str], classes: int, as_json: bool = False) -> None:
-    """Prints exact MACs and parameters; of a single network also its stages and the memory of a training step.
-
-    Raises:
-        InputError: a spec is unknown, or there are fewer than two classes.
-    """
-    if classes < 2:
-        raise InputError(f"--classes is {classes}; at least 2 are allowed")
-    parsed = [(text, parse_spec(text)) for text in specs]
-    if as_json:
-        print_json([{"name": text, "spec": spec.as_dict(), "classes": classes, "macs": found.macs,
-                     "params": found.params, "params_without_bn": found.params_without_bn, "bytes": found.memory(BATCH)}
-                    for text, spec in parsed for found in [complexity(spec, classes)]])
-        return
-    if len(parsed) == 1:
-        _describe_one(*parsed[0], classes)
-    table = make_table("networks", "name", *SPEC_COLUMNS, "MACs", "params", "without BN")
-    for text, spec in parsed:
-        found = complexity(spec, classes)
-        table.add_row(text, *spec_cells(spec), *(f"{n:,}" for n in (found.macs, found.params, found.params_without_bn)))
-    console = make_console()
-    console.print(table)
-    console.print(f"{classes} classes; MACs of one clip at the training crop. Width is on X2D's channels: the paper's "
-                  "figure is twice it.")
-
-
-def _describe_one(text: str, spec: Spec, classes: int) -> None:
-    table = make_table(f"{text}: stages", "stage", "blocks", "channels", "inner", "output")
-    size = math.ceil(spec.size / 2)
-    table.add_row("stem", "", str(spec.stem_channels), "", f"{spec.frames}x{size}x{size}")
-    blocks = spec.blocks()
-    for stage in sorted({block.stage for block in blocks}):
-        inside = [block for block in blocks if block.stage == stage]
-        size = math.ceil(size / 2)
-        table.add_row(f"res{stage}", str(len(inside)), str(inside[0].outputs), str(inside[0].inner),
-                      f"{spec.frames}x{size}x{size}")
-    table.add_row("head", "", f"{spec.head_inner}, 2048, {classes}", "", "")
-    table.caption = f"memory of a training step at batch {BATCH}: {complexity(spec, classes).memory(BATCH) / 2**30:.2f} GiB"
-    make_console().print(table)

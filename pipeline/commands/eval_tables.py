@@ -46,13 +46,6 @@ def per_class(evaluation, classes: Sequence[str]) -> list[dict]:
     return rows
 
 
-def size_of(path: str) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    if os.path.isfile(path):
-        return os.path.getsize(path)
-    return sum(os.path.getsize(os.path.join(root, name)) for root, _, names in os.walk(path) for name in names)
-
-
 def device() -> str:
     """What TensorFlow computes on: the first GPU, else the processor and its cores."""
     import tensorflow as tf
