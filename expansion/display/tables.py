@@ -8,7 +8,8 @@ from rich.table import Table
 from expansion.display.console import make_table
 from expansion.search.costs import show_cost
 from expansion.search.decisions import reason_of
-from expansion.search.forecast import hindsight, spending
+from expansion.search.forecast import hindsight
+from expansion.search.spending import spending
 from expansion.search.state import Search
 from expansion.search.steps import CandidateState, Step
 

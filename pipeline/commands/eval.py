@@ -32,7 +32,8 @@ def evaluate(models: Annotated[list[str], typer.Argument(
              split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
              views: Annotated[int, typer.Option(help="Clips per video, spread evenly in time.")] = 10,
              crops: Annotated[int, typer.Option(help="1: centre; 3: left, centre, right at the larger test crop.")] = 1,
-             size: Annotated[int | None, typer.Option(help="Pixels of the network's input; default: what crops and scale say.")] = None,
+             size: Annotated[int | None, typer.Option(
+                 help="Pixels of the network's input; default: what crops and scale say.")] = None,
              scale: Annotated[float | None, typer.Option(
                  help="Short side as a multiple of the training crop; default: the run's, else 128/112.")] = None,
              batch: Annotated[int | None, typer.Option(help="Clips in a forward pass; default: as many as fit.")] = None,

@@ -35,8 +35,10 @@ def export(model: Annotated[str, typer.Argument(help="A .keras file, or the name
                                                              "videos show; needs records.")] = False,
            records: Annotated[str | None, typer.Option(
                help="Data set of `x3d ingest`, for the check and for --int8; default: the run's.")] = None,
-           size: Annotated[int | None, typer.Option(help="Pixels of the network's input; default: what crops and scale say.")] = None,
-           views: Annotated[int | None, typer.Option(help="Clips that a SavedModel cuts of a record; default: the run's.")] = None,
+           size: Annotated[int | None, typer.Option(
+               help="Pixels of the network's input; default: what crops and scale say.")] = None,
+           views: Annotated[int | None, typer.Option(
+               help="Clips that a SavedModel cuts of a record; default: the run's.")] = None,
            crops: Annotated[int | None, typer.Option(help="Crops of each: 1 or 3, at the larger test crop.")] = None,
            runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
     """Export a model as .keras, SavedModel or TFLite, and check it against the Keras model.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import tempfile
 from dataclasses import dataclass
@@ -19,12 +18,16 @@ from expansion.display.tables import SPEC_COLUMNS, cost, duration, how_right, sp
 from expansion.evaluation.latency import Latencies
 from expansion.foundation.errors import InputError
 from expansion.foundation.machine import cores
+from expansion.foundation.settings import parse_settings
+from expansion.recipe import Recipe
 from expansion.search.axes import propose
 from expansion.search.costs import show_cost
-from expansion.search.forecast import Speed, measured_speed, of_step
+from expansion.search.forecast import Speed, StepForecast, measured_speed, of_step, race_at, steps_ahead
+from expansion.search.settings import SearchSettings
 from expansion.search.state import Search
+from expansion.search.trace import BUDGET
 from expansion.spec import Spec
-from pipeline.commands.plan_estimate import EFFICIENCY, Budget, Throughput, kept_throughput, make_budget, measure, tables
+from pipeline.commands.plan_estimate import EFFICIENCY, Budget, kept_throughput, make_budget, measure, tables
 from pipeline.config import Config
 from pipeline.options import Given, Json, Runs, configured_by
 from pipeline.runs.folder import RunFolder
@@ -35,17 +38,18 @@ class Plan:
     """What comes next in a run.
 
     Args:
-        step: number of the next step.
+        step: number of the next step, or of the one that is begun.
         parent: what it expands.
         cost: what candidates are matched in; see costs.cost_of.
         candidates: axis, the axes that come to the same, spec, cost, MACs, parameters, bytes of a training step, seconds.
         saturated: axis and reason of those that cannot move.
-        later: this step and those after it, as they come out if each costs what it should: MACs, candidates, seconds.
+        later: this step, or what is left of it, and those after it, as forecast.steps_ahead has them.
         videos: for training; None where it is not known yet.
         classes: of the data; None where it is not known yet.
         ingested: whether both are of records, or only of the labels.
         stopped_by: why the search has ended; None where it has not.
-        speed: what the seconds are reckoned with.
+        speed: what the seconds are estimated with.
+        budget: what the whole search takes; None where the videos are not known.
         so_far: how right the forecasts of the steps were that are done; None before there is one.
     """
 
@@ -55,7 +59,7 @@ class Plan:
     cost: str
     candidates: list[dict]
     saturated: list[dict]
-    later: list[dict]
+    later: list[StepForecast]
     videos: int | None
     classes: int | None
     ingested: bool
@@ -69,26 +73,36 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
     """The plan of the run that the configuration names, from where its search stands.
 
     Args:
-        gmacs_per_second: speed to reckon with, of one device in training.
-        device_tflops: its peak instead, of which training is taken to reach budget.EFFICIENCY.
+        gmacs_per_second: speed to estimate with, of one device in training.
+        device_tflops: its peak instead, of which training is taken to reach plan_estimate.EFFICIENCY.
     """
     folder = RunFolder(os.path.join(runs, config.name))
     records = folder.records()
     data = VideoDataset.open(records) if records else None
-    search = folder.search() if folder.traces() else None
+    stored = folder.search() if folder.traces() else None
+    classes, videos = (len(data.classes), data.videos("train")) if data else _listed(config)
+    if stored and "data" in stored.made_with:  # a proxy may have fewer classes
+        of_data = {"classes": stored.settings.classes, "limits": stored.settings.limits}
+    else:
+        of_data = {"classes": classes or 400} | ({"limits": data.limits} if data else {})
+    settings = config.search.model_copy(update=of_data)
+    kept = kept_throughput(folder.path)
     if device_tflops and not gmacs_per_second:  # a multiply-add is two operations
         gmacs_per_second = 1000 * device_tflops / 2 * EFFICIENCY
-    kept = kept_throughput(folder.path)
-    classes, videos = (len(data.classes), data.videos("train")) if data else _listed(config)
-    measured = measured_speed(search, config.recipe, videos) if videos else None
-    speed = (Speed(gmacs_per_second) if gmacs_per_second else measured
+    own = measured_speed(stored, *_trained_with(stored, config, videos)) if stored and videos else None
+    speed = (Speed(gmacs_per_second) if gmacs_per_second else own
              or (Speed(kept.gmacs_per_second, measured=True) if kept else Speed()))
-    settings = config.search.model_copy(
-        update={"classes": classes or 400} | ({"limits": data.limits} if data else {}))
-    parent, number = (settings.seed, 0) if search is None else _standing(search)
-    costs = Search(settings, latency=Latencies(settings.classes, folder.traces()[-1] if search else None))
-    proposed, saturated = propose(parent, settings.axes, costs.cost, settings.factor, settings.limits, costs.rejects)
-    recipe = config.recipe.at(number + 1)
+    counts = (({split: data.videos(split) for split in data.splits} if data else _splits(config, videos)) if videos else {})
+    # The evaluations are in what the search's own trials took.
+    evaluated = 0.0 if own is speed else counts.get("val", 0) * config.clips.views * config.clips.crops
+    latency = Latencies(settings.classes, folder.traces()[-1] if stored else None)
+
+    def forecast(_, step: int, macs) -> float | None:
+        return of_step(macs, config.recipe.at(step).epochs * videos, speed, race_at(settings, step)) if videos else None
+
+    search = _standing(stored, settings, latency, forecast)
+    step, parent, proposed, saturated = _next_step(search)
+    recipe = config.recipe.at(step)
     candidates = []
     for candidate in proposed:
         found = complexity(candidate.spec, settings.classes)
@@ -97,27 +111,48 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
             "cost": candidate.cost, "macs": found.macs,
             "params": found.params, "params_without_bn": found.params_without_bn, "bytes": found.memory(recipe.batch),
             "seconds": speed.seconds(found.macs, recipe.epochs * videos) if videos else None})
-    macs = complexity(parent, settings.classes).macs
-    spent = sum(t.metrics.get("seconds", 0.0) for step in search.steps for t in step.trainings) if search else 0.0
-    later = _later(config, macs, number, candidates, videos, speed, spent) if videos else []
-    return Plan(number + 1, parent, macs, settings.cost, candidates, [dataclasses.asdict(axis) for axis in saturated], later, videos,
-                classes, data is not None, search.stopped_by if search else None, speed,
-                _budget(config, settings, len(proposed) if number == 0 else len(settings.axes), data, videos, speed, kept),
-                how_right(search) if search else None)
+    later, budget = [], None
+    if videos:
+        of_seed = (proposed, saturated) if step == 1 else None
+        later = steps_ahead(search, *_trained_with(stored, config, videos), speed, evaluated=evaluated, proposed=of_seed)
+        whole = steps_ahead(Search(settings, latency=latency), config.recipe, videos, speed, evaluated=evaluated,
+                            proposed=of_seed)
+        size = sum(part.get("bytes", 0) for part in data.manifest["splits"].values()) if data else None
+        budget = make_budget(config, whole, counts, speed, kept, size or None)
+    return Plan(step, parent, complexity(parent, settings.classes).macs, settings.cost, candidates,
+                [dataclasses.asdict(axis) for axis in saturated], [row for row in later if row.step], videos, classes,
+                data is not None, search.stopped_by, speed, budget, how_right(stored) if stored else None)
 
 
-def _budget(config: Config, settings, width: int, data: VideoDataset | None, videos: int | None, speed: Speed,
-            kept: Throughput | None) -> Budget | None:
-    """What the whole search takes, from the seed on; None where the videos are not known."""
-    if not videos:
-        return None
-    macs = [float(complexity(settings.seed, settings.classes).macs)]
-    while len(macs) <= settings.steps and not (settings.target_gmacs and macs[-1] >= settings.target_gmacs * 1e9):
-        macs.append(macs[-1] * settings.factor)
-    counts = {split: data.videos(split) for split in data.splits} if data else _splits(config, videos)
-    stored = sum(part.get("bytes", 0) for part in data.manifest["splits"].values()) if data else None
-    return make_budget(config, macs, [1, width, *(len(settings.axes) for _ in macs[2:])][:len(macs)], counts, speed, kept,
-                       stored or None)
+def _trained_with(search: Search | None, config: Config, videos: int) -> tuple[Recipe, int]:
+    """Recipe and training videos of the candidates: a search that is there knows them; its proxy has fewer."""
+    if search is None or not {"recipe", "data"} <= search.made_with.keys():
+        return config.recipe, videos
+    return parse_settings(Recipe, search.made_with["recipe"], "recipe"), search.made_with["data"]["videos"]["train"]
+
+
+def _standing(stored: Search | None, settings: SearchSettings, latency: Latencies, forecast) -> Search:
+    """The search as it would go on with these settings: a larger budget begins a further step, other settings another one."""
+    if stored is None:
+        return Search(settings, latency=latency)
+    search = Search(stored.settings, stored.made_with, latency=latency, forecast=forecast, steps=list(stored.steps))
+    search.stopped_by, search.set_aside = stored.stopped_by, list(stored.set_aside)
+    changed = {name for name in SearchSettings.model_fields if getattr(settings, name) != getattr(stored.settings, name)}
+    if changed - BUDGET and not search.steps[-1].decision and len(search.steps) > 1:
+        search.steps.pop()
+    search.continue_to(settings)
+    return search
+
+
+def _next_step(search: Search) -> tuple[int, Spec, list, list]:
+    """(number, parent, candidates, axes that cannot move) of the step that is begun, or of the one that would come next."""
+    last = search.steps[-1]
+    if last.kind != "seed" and not last.decision:
+        return last.step, search.parent(last).spec, last.candidates, last.saturated
+    ends = [step for step in search.steps if step.winner and step.kind != "contraction"]  # a larger target goes on from there
+    number, spec = (ends[-1].step, ends[-1].winner.spec) if ends else (0, search.settings.seed)
+    settings = search.settings
+    return number + 1, spec, *propose(spec, settings.axes, search.cost, settings.factor, settings.limits, search.rejects)
 
 
 def _splits(config: Config, train: int) -> dict[str, int]:
@@ -205,14 +240,14 @@ def show(config: Config, runs: str, gmacs_per_second: float | None = None, as_js
     if plan.so_far:
         console.print(f"So far: {plan.so_far}.")
     if plan.stopped_by:
-        console.print(f"The search has ended ({plan.stopped_by}); a larger budget goes on from here.")
+        console.print(f"The search has ended ({plan.stopped_by}); a larger budget continues from here.")
     if plan.later and not (plan.budget and plan.step == 1):  # which says the same of all steps
         table = make_table("steps to come", "step", "about", "candidates", "time", "in all")
         total = 0.0
         for row in plan.later:
-            total += row["seconds"]
-            table.add_row(str(row["step"]), f"{cost(round(row['macs']))}MACs", str(row["candidates"]),
-                          duration(row["seconds"]), duration(total))
+            total += row.seconds
+            table.add_row(str(row.step), f"{cost(round(row.macs))}MACs", str(row.candidates), duration(row.seconds),
+                          duration(total))
         console.print(table)
     if plan.budget:
         console.print()
@@ -222,11 +257,6 @@ def show(config: Config, runs: str, gmacs_per_second: float | None = None, as_js
         source = "measured" if plan.speed.measured else "taken as given; --measure or --gmacs-per-second sets it"
         console.print(f"Times: {plan.speed.gmacs_per_second:.3g} GMACs/s of a device in training ({source}), {plan.videos} "
                       "training videos.")
-
-
-def _standing(search: Search) -> tuple[Spec, int]:
-    path = [step for step in search.steps if step.winner]
-    return (path[-1].winner.spec, path[-1].step) if path else (search.settings.seed, 0)
 
 
 def _listed(config: Config) -> tuple[int | None, int | None]:
@@ -241,21 +271,3 @@ def _listed(config: Config) -> tuple[int | None, int | None]:
     given = sum(entry.split == "train" for entry in entries)
     share = config.ingest.ratio()["train"] * sum(entry.split is None for entry in entries)
     return max(2, len({entry.label_text for entry in entries})), round(given + share)
-
-
-def _later(config: Config, macs: float, number: int, candidates: list[dict], videos: int, speed: Speed,
-           spent: float) -> list[dict]:
-    """What the steps to come will take if each costs what it should; MACs grow as in the next step where they are not it."""
-    rows, width, factor = [], len(candidates), config.search.factor
-    if config.search.cost != "macs" and candidates:
-        factor = math.prod(row["macs"] / macs for row in candidates) ** (1 / width)
-    for step in range(number + 1, config.search.steps + 1):
-        macs *= factor
-        rows.append({"step": step, "macs": macs, "candidates": width,
-                     "seconds": of_step([macs] * width, config.recipe.at(step).epochs * videos, speed, config.search.race)})
-        if config.search.hours and spent + sum(row["seconds"] for row in rows) > 3600 * config.search.hours:
-            rows.pop()
-            break
-        if config.search.target_gmacs and macs >= config.search.target_gmacs * 1e9:
-            break
-    return rows

@@ -24,8 +24,8 @@ from expansion.display.tables import (
     stops,
     verdict,
 )
-from expansion.search.forecast import spending
 from expansion.search.selection import wilson
+from expansion.search.spending import spending
 from expansion.search.steps import CandidateState, Step
 from pipeline.report.facts import Facts
 

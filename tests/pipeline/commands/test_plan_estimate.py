@@ -6,7 +6,7 @@ import os
 import pytest
 
 from expansion.foundation.errors import InputError
-from expansion.search.forecast import Speed
+from expansion.search.forecast import Speed, raced
 from pipeline.commands import plan, plan_estimate
 from pipeline.config import load_config, shipped
 from pipeline.options import Given
@@ -26,8 +26,8 @@ def test_the_plan_for_kinetics_needs_no_videos():
     pixels = 260_000 * 300 * 356 * 356 * 16 / 9
     assert found.stored_bytes == pytest.approx(0.28 * pixels, rel=1e-6) and 4e12 < found.stored_bytes < 6e12
     assert found.ingest_seconds == pytest.approx(pixels / 85e6, rel=1e-6)
-    assert [row["candidates"] for row in found.steps] == [1, 5] + 10 * [6]
-    assert found.steps[0]["macs"] == 20_662_304 and found.steps[11]["macs"] == 20_662_304 * 2**11
+    assert [row.candidates for row in found.steps] == [1, 5] + 10 * [6]
+    assert found.steps[0].macs == 20_662_304 and found.steps[11].macs == 20_662_304 * 2**11
 
 
 def test_device_hours_are_macs_by_speed():
@@ -35,8 +35,8 @@ def test_device_hours_are_macs_by_speed():
     assert slow.device_seconds / fast.device_seconds == pytest.approx(5, rel=0.01)  # a tenth of 50 T multiply-adds
     step = slow.steps[3]
     clips = 128 * 240_000 + 20_000 * 10 / 3
-    assert step["seconds"] == pytest.approx(6 * Speed(1000).seconds(step["macs"], clips))
-    assert slow.final_seconds == pytest.approx(Speed(1000).seconds(slow.steps[-1]["macs"], 256 * 240_000))
+    assert step.seconds == pytest.approx(6 * Speed(1000).seconds(step.macs, clips))
+    assert slow.final_seconds == pytest.approx(Speed(1000).seconds(slow.steps[-1].macs, 256 * 240_000))
 
 
 def test_savings_are_shares_of_the_whole():
@@ -50,7 +50,7 @@ def test_savings_are_shares_of_the_whole():
 
 @pytest.mark.parametrize("candidates, share", [(6, 3.25 / 6), (5, 3.0 / 5), (1, 1.0), (2, 1.25 / 2)])
 def test_what_a_race_trains(candidates, share):
-    assert plan_estimate.race_share(candidates) == pytest.approx(share)
+    assert raced(plan_estimate.RACE, candidates)[1] / candidates == pytest.approx(share)
 
 
 def test_it_is_printed_and_what_cannot_be_is_refused(tmp_path, capsys):
