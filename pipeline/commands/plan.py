@@ -222,18 +222,19 @@ def show(config: Config, runs: str, gmacs_per_second: float | None = None, as_js
         return
     console = make_console()
     if not plan.ingested:
-        counted = (f"{plan.videos} training videos of {plan.classes} classes are listed" if plan.videos
+        counted = (f"{plan.videos:,} training videos of {plan.classes} classes are listed" if plan.videos
                    else "classes are taken as 400")
         console.print(f"No records yet: {counted}; the videos' length and size may limit the axes further.\n")
     title = f"step {plan.step}, from {plan.parent} ({cost(plan.parent_macs)}MACs)"
     own = [plan.cost] if plan.cost in ("memory", "latency") else []
     headers = ["activations" if name == "memory" else name for name in own]
-    table = make_table(title, "axis", *SPEC_COLUMNS, *headers, "MACs", "params", "no BN", "memory", "time")
+    table = make_table(title, "axis", *SPEC_COLUMNS, *headers, "MACs", "params", "no BN", "memory", "time",
+                       dense=True)  # else it is over 80 columns
     for row in plan.candidates:
-        table.add_row(" = ".join((row["axis"], *row["merged"])), *spec_cells(row["spec"]),
+        table.add_row("=".join((row["axis"], *row["merged"])), *spec_cells(row["spec"]),
                       *(show_cost(name, row["cost"]) for name in own), cost(row["macs"]),
                       f"{row['params'] / 1e6:.2f} M", f"{row['params_without_bn'] / 1e6:.2f} M",
-                      f"{row['bytes'] / 2**30:.2f} GiB", duration(row["seconds"]))
+                      show_cost("memory", row["bytes"]), duration(row["seconds"]))
     console.print(table)
     for axis in plan.saturated:
         console.print(f"{axis['axis']} cannot move: {axis['reason']}")
@@ -255,7 +256,7 @@ def show(config: Config, runs: str, gmacs_per_second: float | None = None, as_js
             console.print(part)
     if plan.later:
         source = "measured" if plan.speed.measured else "taken as given; --measure or --gmacs-per-second sets it"
-        console.print(f"Times: {plan.speed.gmacs_per_second:.3g} GMACs/s of a device in training ({source}), {plan.videos} "
+        console.print(f"Times: {plan.speed.gmacs_per_second:.3g} GMACs/s of a device in training ({source}), {plan.videos:,} "
                       "training videos.")
 
 

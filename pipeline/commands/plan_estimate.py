@@ -118,8 +118,8 @@ def _savings(config: Config, budget: Budget, final_epochs: float) -> list[Saving
     warm = [WARM_EPOCHS if after else 1.0 for after in after_seed]
     full = [max(1.0, final_epochs / config.recipe.at(row.step).epochs) for row in budget.steps]
     proxy = [PROXY_VIDEOS for _ in budget.steps]
-    ways = [("racing", "half stop after 1/4 of the epochs, half of the rest after 1/2", races, config.search.race.on),
-            ("warm start", f"{100 * WARM_EPOCHS:g} % of the epochs, beginning with the parent's weights", warm,
+    ways = [("racing", "half stop after 1/4, half of the rest after 1/2", races, config.search.race.on),
+            ("warm start", f"{100 * WARM_EPOCHS:g} % of the epochs, from the parent's weights", warm,
              config.search.warm_start),
             ("proxy", f"{100 * PROXY_VIDEOS:g} % of the training videos", proxy, config.proxy is not None)]
     ways = [(name, how, shares) for name, how, shares, taken in ways if not taken]
@@ -129,7 +129,7 @@ def _savings(config: Config, budget: Budget, final_epochs: float) -> list[Saving
 
     found = [Saving("as configured", f"{config.recipe.epochs:g} epochs per candidate", total())]
     if full[-1] > 1:
-        found.insert(0, Saving("full schedule", f"candidates trained for the last training's {final_epochs:g} epochs",
+        found.insert(0, Saving("full schedule", f"all train the last training's {final_epochs:g} epochs",
                                total(full)))
     found += [Saving(name, how, total(shares)) for name, how, shares in ways]
     if len(ways) > 1:

@@ -48,7 +48,7 @@ def test_what_needs_no_tensorflow_does_not_load_it(args):
 
 def test_plan_names_candidates_and_saturated_axes(tmp_path):
     done = x3d("plan", "--runs", str(tmp_path))
-    assert "fast = temporal" in done.stdout and "2x16" in done.stdout and done.returncode == 0
+    assert "fast=temporal" in done.stdout and "2x16" in done.stdout and done.returncode == 0
 
 
 def test_plan_by_another_cost_under_constraints(tmp_path):
