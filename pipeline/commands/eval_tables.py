@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from expansion.display.console import make_console, make_table
-from expansion.display.tables import clip_text, cost, percent
+from expansion.display.tables import Table, clip_text, percent, to_markdown
 from expansion.foundation import files
+from expansion.search.costs import show_cost
 from expansion.search.selection import wilson
 from expansion.spec import Spec
 
@@ -95,7 +96,7 @@ def _csv(rows) -> str:
 
 
 def write_table(output: str, rows: list[dict]) -> None:
-    """results.json, and results.md with a row a model, in the manner of the paper's Table 4."""
+    """results.json, and results.md with a row per model, in the manner of the paper's Table 4."""
     files.write_json(os.path.join(output, "results.json"), rows)
     files.write_text(os.path.join(output, "results.md"), markdown(rows))
 
@@ -103,23 +104,25 @@ def write_table(output: str, rows: list[dict]) -> None:
 def markdown(rows: list[dict]) -> str:
     """The models as a table: accuracies in per cent with 95 % intervals, GMACs of a view times views."""
     first = rows[0]
-    heads = ["model", "form", "clip", "input", "top-1", "top-5", "GMACs x views", "params", "latency", "clips/s"]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    for row in rows:
-        spec = Spec(**row["spec"])
-        lines.append("| " + " | ".join([
-            row["model"].replace("|", "\\|"), row["form"], clip_text(spec), str(row["size"]),
-            _with_interval(row, "top1"), _with_interval(row, "top5"), gmacs(row), f"{row['params'] / 1e6:.2f} M",
-            f"{row['latency_ms']:.1f} ms" if "latency_ms" in row else "-",
-            f"{row['clips_per_second']:.1f}" if "clips_per_second" in row else "-"]) + " |")
+    table = to_markdown(Table(
+        ("model", "form", "clip", "input", "top-1", "top-5", "GMACs x views", "params", "latency", "clips/s"),
+        [(row["model"], row["form"], clip_text(Spec(**row["spec"])), str(row["size"]), _with_interval(row, "top1"),
+          _with_interval(row, "top5"), gmacs(row), f"{row['params'] / 1e6:.2f} M", *_speed(row)) for row in rows]))
     timed = next((row for row in rows if "device" in row), None)
-    lines += ["", f"{first['videos']} videos of split {first['split']!r} of {os.path.basename(first['records'])}; "
-                  "in brackets the 95 % interval (Wilson). GMACs are multiply-adds of one view at the input used; "
-                  "a short or square video has fewer views."]
+    lines = [table, "", f"{first['videos']} videos of split {first['split']!r} of {os.path.basename(first['records'])}; in "
+                        "brackets the 95 % interval (Wilson). GMACs are multiply-adds of one view at the input used; a short or "
+                        "square video has fewer views."]
     if timed:
         lines.append(f"Latency: median of a clip at batch 1; clips/s at the batch of the evaluation; both on "
                      f"{timed['device']}, without decoding.")
     return "\n".join(lines) + "\n"
+
+
+def _speed(row: dict) -> tuple[str, str]:
+    """Latency and clips per second, where they were measured."""
+    if "latency_ms" not in row:
+        return "-", "-"
+    return f"{row['latency_ms']:.1f} ms", f"{row['clips_per_second']:.1f}"
 
 
 def gmacs(row: dict) -> str:
@@ -144,9 +147,8 @@ def show(rows: list[dict], output: str) -> None:
         table.add_row(
             row["model"], row["form"], str(row["size"]), percent(row["top1"]), f"{100 * low:.1f} to {100 * high:.1f}",
             percent(row["top5"]) if len(row["classes"]) > KEPT else "-",
-            f"{cost(row['macs_view'])} x {row['views'] * row['crops']}", f"{row['params'] / 1e6:.2f} M",
-            f"{row['latency_ms']:.1f} ms" if "latency_ms" in row else "-",
-            f"{row['clips_per_second']:.1f}" if "clips_per_second" in row else "-")
+            f"{show_cost('macs', row['macs_view'])} x {row['views'] * row['crops']}", f"{row['params'] / 1e6:.2f} M",
+            *_speed(row))
     console.print(table)
     if len(rows[0]["classes"]) <= SHOWN_CLASSES:
         for row in rows:

@@ -14,14 +14,14 @@ from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.progress import waiting
-from expansion.display.tables import SPEC_COLUMNS, cost, duration, how_right, spec_cells
+from expansion.display.tables import SPEC_COLUMNS, duration, how_right, spec_cells
 from expansion.evaluation.latency import Latencies
 from expansion.foundation.errors import InputError
 from expansion.foundation.machine import cores
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import Recipe
 from expansion.search.axes import propose
-from expansion.search.costs import show_cost
+from expansion.search.costs import in_macs, show_cost
 from expansion.search.forecast import Speed, StepForecast, measured_speed, of_step, race_at, steps_ahead
 from expansion.search.settings import SearchSettings
 from expansion.search.state import Search
@@ -225,14 +225,14 @@ def show(config: Config, runs: str, gmacs_per_second: float | None = None, as_js
         counted = (f"{plan.videos:,} training videos of {plan.classes} classes are listed" if plan.videos
                    else "classes are taken as 400")
         console.print(f"No records yet: {counted}; the videos' length and size may limit the axes further.\n")
-    title = f"step {plan.step}, from {plan.parent} ({cost(plan.parent_macs)}MACs)"
+    title = f"step {plan.step}, from {plan.parent} ({in_macs(plan.parent_macs)})"
     own = [plan.cost] if plan.cost in ("memory", "latency") else []
     headers = ["activations" if name == "memory" else name for name in own]
     table = make_table(title, "axis", *SPEC_COLUMNS, *headers, "MACs", "params", "no BN", "memory", "time",
                        dense=True)  # else it is over 80 columns
     for row in plan.candidates:
         table.add_row("=".join((row["axis"], *row["merged"])), *spec_cells(row["spec"]),
-                      *(show_cost(name, row["cost"]) for name in own), cost(row["macs"]),
+                      *(show_cost(name, row["cost"]) for name in own), show_cost("macs", row["macs"]),
                       f"{row['params'] / 1e6:.2f} M", f"{row['params_without_bn'] / 1e6:.2f} M",
                       show_cost("memory", row["bytes"]), duration(row["seconds"]))
     console.print(table)
@@ -247,7 +247,7 @@ def show(config: Config, runs: str, gmacs_per_second: float | None = None, as_js
         total = 0.0
         for row in plan.later:
             total += row.seconds
-            table.add_row(str(row.step), f"{cost(round(row.macs))}MACs", str(row.candidates), duration(row.seconds),
+            table.add_row(str(row.step), f"{in_macs(round(row.macs))}", str(row.candidates), duration(row.seconds),
                           duration(total))
         console.print(table)
     if plan.budget:

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from pydantic import Field
 
 from expansion.display.console import make_table
-from expansion.display.tables import cost, duration
+from expansion.display.tables import duration
 from expansion.foundation import files
 from expansion.foundation.machine import cores
 from expansion.foundation.settings import Settings
+from expansion.search.costs import in_macs
 from expansion.search.forecast import Speed, StepForecast, raced
 from expansion.search.racing import RaceSettings
 from pipeline.config import Config
@@ -148,7 +149,7 @@ def tables(budget: Budget, devices: int, ingest_cores: int) -> list:
         total += row.seconds
         # Candidates are what can be shared out: more devices than these have nothing to do.
         turns = math.ceil(row.candidates / min(devices, row.candidates))
-        steps.add_row(str(row.step), f"{cost(round(row.macs))}MACs", str(row.candidates), hours(row.seconds), hours(total),
+        steps.add_row(str(row.step), f"{in_macs(round(row.macs))}", str(row.candidates), hours(row.seconds), hours(total),
                       duration(row.seconds / row.candidates * turns))
     savings = make_table("optional savings", "with", "device-hours", "share")
     plain = budget.device_seconds

@@ -12,12 +12,13 @@ from expansion.data.dataset import VideoDataset
 from expansion.data.subset import ProxySettings, make_proxy
 from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import SearchProgress
-from expansion.display.tables import cost, duration, percent
+from expansion.display.tables import duration, percent
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import Recipe
 from expansion.search.axes import macs, propose
+from expansion.search.costs import show_cost
 from expansion.spec import Spec, parse_spec
 from pipeline.config import Config
 from pipeline.options import Given, Json, Runs, Setting, Verbose, configured_by
@@ -147,7 +148,7 @@ def _show(report: dict, folder: str) -> None:
     table = make_table(f"top-1 on {videos['full']} validation videos, and on the proxy's {videos['proxy']}", "network",
                        "MACs", "all data", "proxy", "training", "proxy's")
     for row in sorted(report["networks"], key=lambda row: -row["full"]):
-        table.add_row(str(Spec(**row["spec"])), cost(row["macs"]), percent(row["full"]), percent(row["proxy"]),
+        table.add_row(str(Spec(**row["spec"])), show_cost("macs", row["macs"]), percent(row["full"]), percent(row["proxy"]),
                       duration(row["full_seconds"]), duration(row["proxy_seconds"]))
     console.print(table)
     share = report["clips"]["proxy"] / report["clips"]["full"]

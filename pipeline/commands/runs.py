@@ -7,8 +7,9 @@ import os
 import time
 
 from expansion.display.console import make_console, make_table, print_json
-from expansion.display.tables import cost, duration, percent
+from expansion.display.tables import duration, percent
 from expansion.foundation.errors import InputError
+from expansion.search.costs import show_cost
 from expansion.search.trace import TRACE
 from pipeline.options import Json, Runs
 from pipeline.runs.folder import RunFolder, all_runs
@@ -31,7 +32,7 @@ def list_runs(runs: Runs = "runs", as_json: Json = False) -> None:
         age = "-" if row["changed"] is None else f"{duration(time.time() - row['changed'])} ago"
         table.add_row(row["name"], row["state"], "-" if row["step"] is None else f"{row['step']}/{row['steps']}",
                       percent(row["accuracy"]), percent(row["held_out_accuracy"]),
-                      cost(row["macs"]) if row["macs"] else "-", age)
+                      show_cost("macs", row["macs"]) if row["macs"] else "-", age)
     console.print(table)
 
 

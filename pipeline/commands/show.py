@@ -6,7 +6,6 @@ import os
 
 from expansion.display.console import make_console, print_json
 from expansion.display.tables import path_table, percent, step_table
-from expansion.search.state import Search
 from pipeline.commands.runs import summary
 from pipeline.options import Json, Run, Runs
 from pipeline.runs.folder import named_or_newest
@@ -29,7 +28,6 @@ def show(run: Run = None, runs: Runs = "runs", as_json: Json = False) -> None:
     for step in search.steps:
         console.print(step_table(step))
     console.print(path_table(search))
-    _print_failures(console, search)
     console.print(f"\n{folder.name}: {state(folder, search)}" + (f", ended by {search.stopped_by}" if search.stopped_by else ""),
                   markup=False)
     if os.path.exists(folder.failure):
@@ -39,11 +37,3 @@ def show(run: Run = None, runs: Runs = "runs", as_json: Json = False) -> None:
     if outcome:
         console.print(f"chosen network, full schedule, {sum(outcome.videos)} {outcome.split} videos: "
                       f"{percent(outcome.accuracy)} (the seed {percent(outcome.seed_accuracy)})", soft_wrap=True)
-
-
-def _print_failures(console, search: Search) -> None:
-    for step in search.steps:
-        for candidate in step.candidates:
-            if candidate.status == "failed":
-                reason = (candidate.message or "no reason given").strip().splitlines()[-1]
-                console.print(f"step {step.step} {candidate.axis} failed: {reason}", markup=False, soft_wrap=True)

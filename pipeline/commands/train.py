@@ -14,10 +14,11 @@ from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
 from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import SearchProgress, task_progress, waiting
-from expansion.display.tables import cost, duration, percent
+from expansion.display.tables import duration, percent
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
+from expansion.search.costs import show_cost
 from expansion.training.distribute import worker_number
 from pipeline.config import Config, load_config, save_config
 from pipeline.options import Given, Json, Runs, Setting, Verbose, configured_by, run_names
@@ -218,7 +219,7 @@ def _show(results: dict, folder: RunFolder, before: bool) -> None:
         console.print(f"{folder.name} is finished; another --name trains again.\n")
     table = make_table(f"{results['val_videos']} validation videos, {results['views']} views", "network", "MACs", "params",
                        "top-1", "top-5", "loss", "epochs", "training")
-    table.add_row(results["name"], cost(results["macs"]), f"{results['params'] / 1e6:.2f} M",
+    table.add_row(results["name"], show_cost("macs", results["macs"]), f"{results['params'] / 1e6:.2f} M",
                   percent(results["val_accuracy"]), percent(results["val_top5"]), f"{results['val_loss']:.3f}",
                   f"{results['epochs']:g}", duration(results["train_seconds"]))
     console.print(table)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import yaml
@@ -12,34 +11,17 @@ from matplotlib.figure import Figure
 from expansion import paper
 from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
 from expansion.display.path_figure import search_figure
-from expansion.display.tables import (
-    SPEC_COLUMNS,
-    accuracy,
-    cost,
-    duration,
-    how_right,
-    percent,
-    points,
-    spec_cells,
-    stops,
-    verdict,
-)
+from expansion.display.tables import Table, duration, how_right, path_rows, percent, step_rows
+from expansion.search.costs import in_macs, show_cost
+from expansion.search.decisions import reason_of
 from expansion.search.selection import wilson
 from expansion.search.spending import spending
-from expansion.search.steps import CandidateState, Step
+from expansion.search.steps import Step
 from pipeline.report.facts import Facts
 
 MOST_CLASSES = 20  # of a confusion matrix that is shown whole
 MOST_CONFUSED = 10
 SIZE = (9.6, 5.4)  # inches: as wide as the page, so that letters are as large as its own
-
-
-class Table(NamedTuple):
-    """Rows of text cells; the first column is text, the others are numbers. `strong` are places of rows to stress."""
-
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    strong: Sequence[int] = ()
 
 
 class Picture(NamedTuple):
@@ -72,9 +54,10 @@ def headline(facts: Facts) -> str:
     settings, data = facts.search.settings, facts.data
     on = f"{sum(data.videos(split) for split in data.splits):,} videos of {len(data.classes)} classes" if data else "videos"
     steps = len(facts.search.path) - 1
-    return (f"From {settings.seed} ({cost(facts.search.steps[0].candidates[0].macs)}MACs), trying {', '.join(settings.axes)} "
-            f"in each step, on {on}: {max(steps, 0)} step{'s' if steps != 1 else ''} decided, "
-            f"{len(facts.trained)} candidates trained" + (f", {len(facts.failed)} failed" if facts.failed else "") + f". {protocol(facts)}")
+    return (f"From {settings.seed} ({in_macs(facts.search.steps[0].candidates[0].macs)}), trying "
+            f"{', '.join(settings.axes)} in each step, on {on}: {max(steps, 0)} step{'s' if steps != 1 else ''} decided, "
+            f"{len(facts.trained)} candidates trained" + (f", {len(facts.failed)} failed" if facts.failed else "")
+            + f". {protocol(facts)}")
 
 
 def protocol(facts: Facts) -> str:
@@ -99,7 +82,7 @@ def cards(facts: Facts) -> list[Card]:
     if winner:
         found.append(Card(percent(winner.accuracy), "top-1 in the search",
                           f"on validation videos; the seed {percent(facts.search.path[0].accuracy)}"))
-        found.append(Card(cost(winner.macs), "MACs a clip",
+        found.append(Card(show_cost("macs", winner.macs), "MACs per clip",
                           f"{winner.macs / facts.search.path[0].macs:.3g} times the seed's"))
         found.append(Card(f"{winner.params / 1e6:.2f} M", "parameters", f"{winner.params_without_bn / 1e6:.2f} M without BN"))
     spent = spending(facts.search)
@@ -152,49 +135,19 @@ def time_note(facts: Facts) -> str:
 
 def path_table(facts: Facts) -> Table:
     """The winners, with what the paper's search chose in the same step."""
-    rows = []
-    for step in facts.search.steps:
-        if winner := step.winner:
-            decision = step.decision
-            theirs = paper.winner(step.step) if step.kind == "expansion" and step.step <= paper.STEPS else ""
-            rows.append((f"{step.step} {step.kind if step.kind != 'expansion' else winner.axis}",
-                         *spec_cells(winner.spec), f"{cost(winner.macs)}", f"{winner.params / 1e6:.2f} M",
-                         accuracy(winner), points(winner.gain), points(decision.margin),
-                         "-" if step.kind != "expansion" else decision.verdict, theirs or "-"))
-    header = ("step", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "margin", "verdict", "the paper's")
-    return Table(header, rows, [len(rows) - 1] if rows else [])
+    table = path_rows(facts.search, wide=True)
+    decided = [step for step in facts.search.steps if step.winner]
+    theirs = [paper.winner(step.step) if step.kind == "expansion" and step.step <= paper.STEPS else "-" for step in decided]
+    return table._replace(header=(*table.header, "the paper's"), rows=[(*row, axis) for row, axis in zip(table.rows, theirs)])
 
 
 def step_table(step: Step) -> Table:
-    rows = [(" = ".join((c.axis, *c.merged)), *spec_cells(c.spec), cost(c.macs), f"{c.params / 1e6:.2f} M", _state(c),
-             points(c.gain), duration(c.metrics.get("seconds")), _latency(c)) for c in step.candidates]
-    header = ("axis", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "time", "latency")
-    return Table(header, rows, [step.candidates.index(step.winner)] if step.winner else [])
-
-
-def _state(candidate: CandidateState) -> str:
-    return accuracy(candidate) if candidate.status == "completed" else candidate.status
-
-
-def _latency(candidate: CandidateState) -> str:
-    found = candidate.metrics.get("latency_ms")
-    return "-" if found is None else f"{found:.3g} ms"
-
-
-def step_notes(step: Step) -> list[str]:
-    """The verdict, the axes that could not move and the failures, a sentence each."""
-    notes = [verdict(step)] if step.kind == "expansion" else []
-    notes += stops(step) + [f"{axis.axis} cannot move: {axis.reason}" for axis in step.saturated]
-    return notes + [f"{c.axis} failed: {_reason(c)}" for c in step.candidates if c.status == "failed"]
-
-
-def _reason(candidate: CandidateState) -> str:
-    return (candidate.message or "no reason given").strip().splitlines()[-1]
+    return step_rows(step, wide=True)
 
 
 def failures_table(facts: Facts) -> Table:
     return Table(("step", "axis", "network", "reason"),
-                 [(str(step), c.axis, str(c.spec), _reason(c)) for step, c in facts.failed])
+                 [(str(step), c.axis, str(c.spec), reason_of(c.message)) for step, c in facts.failed])
 
 
 def data_table(facts: Facts) -> Table:

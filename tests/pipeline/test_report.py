@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
+from expansion.display.tables import accuracy
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.search.forecast import phases
@@ -67,7 +68,7 @@ def test_the_page_of_a_finished_run(tmp_path):
                   "Classes far below the rest: run | walk.", "python"):
         assert words.lower() in text.lower(), words
     for candidate in search.path:
-        assert content.accuracy(candidate) in page.texts
+        assert accuracy(candidate) in page.texts
 
 
 def test_the_page_says_how_candidates_were_matched_and_begun(tmp_path):
