@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 from typing import Annotated
 
 import typer
 
-from expansion.complexity import complexity, fitting_batch
+from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
 from expansion.display.console import print_json
 from expansion.display.progress import task_progress, waiting
@@ -84,7 +83,7 @@ def _one(model: StoredModel, label: str, data: VideoDataset, split: str, wanted:
     network = open_network(model.path, clips, size)
     if network.clips is not None:
         clips = network.clips.model_copy(update=wanted)
-    batch = min(batch or fitting_batch(network.spec, network.size), network.most or sys.maxsize)
+    batch = network.batch(batch)
     with task_progress(label) as progress:
         evaluation = evaluate_network(network, data, split, clips, batch, progress)
     cost = complexity(network.spec, network.classes, network.size)

@@ -17,6 +17,7 @@ from expansion.display.progress import SearchProgress, task_progress, waiting
 from expansion.display.tables import duration, percent
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
+from expansion.foundation.identity import differences, flat
 from expansion.foundation.imports import import_keras
 from expansion.search.costs import show_cost
 from expansion.training.distribute import worker_number
@@ -199,18 +200,15 @@ def _check_folder(config: Config, folder: RunFolder) -> None:
     if not os.path.exists(folder.config) or not os.path.exists(folder.checkpoint):
         return
     saved = load_config(folder.config, need_videos=False)
-    there, here = _decisive(saved), _decisive(config)
-    differences = [f"{key} is {there.get(key)!r} there and {value!r} here"
-                   for key, value in here.items() if there.get(key) != value]
-    if differences:
-        raise InputError(f"run {config.name} is another training: {'; '.join(differences)}. Choose another --name")
+    found = differences(_decisive(saved), _decisive(config))
+    if found:
+        raise InputError(f"run {config.name} is another training: {'; '.join(found)}. Choose another --name")
 
 
 def _decisive(config: Config) -> dict:
     """What decides the result but for the data, as flat JSON; the data's fingerprint is in the checkpoint."""
     said = config.model_dump(mode="json", include={"recipe": True, "clips": True, "train": {"spec", "weights"}})
-    flat = {f"{part}.{key}": value for part, values in said.items() for key, value in values.items()}
-    return flat | {"seed": config.seed}
+    return flat(said) | {"seed": config.seed}
 
 
 def _show(results: dict, folder: RunFolder, before: bool) -> None:
