@@ -22,6 +22,9 @@ from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.jobs import SearchJob
 
 
+SHORT = {"engine": "name", "search.race": "on"}  # sections that a value stands for alone: the key that it is the value of
+
+
 class Thresholds(Settings):
     """What the trained network has to reach on the test split before it is pushed.
 
@@ -156,9 +159,11 @@ def _put(values: dict, keys: list[str], value) -> None:
     for place, key in enumerate(keys[:-1], start=1):
         if values.get(key) is None:  # left out, or an empty section
             values[key] = {}
+        section = ".".join(keys[:place])
+        if section in SHORT and not isinstance(values[key], dict):
+            values[key] = {SHORT[section]: values[key]}
         values = values[key]
         if not isinstance(values, dict):
-            section = ".".join(keys[:place])
             raise InputError(f"{'.'.join(keys)}: {section} is {values!r}, which has no keys; write it as a section")
     values[keys[-1]] = copy.deepcopy(value)  # a section, into which more may be put
 

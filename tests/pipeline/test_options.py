@@ -47,6 +47,12 @@ def test_any_key_can_be_set():
     assert config.recipe.at(2).batch == 8 and config.ingest.fps is None and config.recipe.weight_decay == 1e-4
 
 
+def test_a_value_that_stands_for_a_section_can_be_added_to():
+    config = given("search.race=on", "search.race.keep=0.3", "engine=ray", "engine.address=auto", workers=4, videos="v").load()
+    assert config.search.race.on and config.search.race.keep == 0.3
+    assert (config.engine.name, config.engine.address, config.engine.workers) == ("ray", "auto", 4)
+
+
 def test_of_one_key_the_last_one_holds():
     assert given("search.steps=2", "search={factor: 3}", videos="v").load().search.steps == 11  # its section is replaced
     config = given("search.steps=2", "search={factor: 3}", "search.steps=4", videos="v").load()
@@ -76,7 +82,8 @@ def test_what_cannot_be_meant_is_an_error_of_use(args, chosen, complaint):
     (["serch.steps=3"], "unknown key 'serch'"),
     (["search.steps=many"], "search.steps is 'many'"),
     (["search.steps.more=1"], "search.steps.more: search.steps is 11, which has no keys; write it as a section"),
-    (["search.race=on", "search.race.keep=0.3"], "search.race.keep: search.race is True, which has no keys"),
+    (["search.race=on", "search.race.keep=3"], "search.race.keep is 3"),
+    (["engine=in-process", "engine.workers=2"], "workers is not for the engine in-process"),
     (["search=3"], "search is 3"),
 ])
 def test_the_configurations_own_errors_are_one_line(args, complaint, tmp_path):
