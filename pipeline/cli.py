@@ -17,7 +17,7 @@ COMMANDS = {
     "search": "search", "demo": "demo", "train": "train", "ingest": "ingest", "plan": "plan",
     "describe": "describe", "proxy-check": "proxy_check", "reproduce": "reproduce", "compile": "compile_pipeline",
     "eval": "evaluate", "predict": "predict", "export": "export", "convert": "convert", "runs": "list_runs", "show": "show",
-    "report": "report", "tensorboard": "tensorboard",
+    "report": "report", "tensorboard": "tensorboard", "remove": "remove",
 }
 RESUMED = ("search", "demo", "train")  # commands that resume where they were when given again
 

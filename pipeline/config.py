@@ -21,7 +21,6 @@ from expansion.training.distribute import Devices
 from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.jobs import SearchJob
 
-
 SHORT = {"engine": "name", "search.race": "on"}  # sections that a value stands for alone: the key that it is the value of
 
 

@@ -62,6 +62,14 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def file_size(size: int) -> str:
+    """Bytes in the unit that suits: 48 kB, 1.2 GB."""
+    for unit, least in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= least:
+            return f"{size / least:.3g} {unit}"
+    return f"{size} B"
+
+
 def clip_text(spec) -> str:
     """Frames x stride; a single frame has no stride."""
     return f"{spec.frames}x{spec.stride}" if spec.frames > 1 else "1"

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 
 from expansion.display.console import make_console, make_table, print_json
-from expansion.display.tables import duration, percent
+from expansion.display.tables import duration, file_size, percent
 from expansion.foundation.errors import InputError
 from expansion.search.costs import show_cost
 from expansion.search.trace import TRACE
 from pipeline.options import Json, Runs
 from pipeline.runs.folder import RunFolder, all_runs
 from pipeline.runs.held_out import read_outcome
+from pipeline.runs.size import size_of_run
 from pipeline.runs.state import is_whole, state
 
 
 def list_runs(runs: Runs = "runs", as_json: Json = False) -> None:
-    """List the runs, the one that changed last first: state, steps, accuracy, cost, age, folder."""
+    """List the runs, the one that changed last first: state, steps, accuracy, cost, age, and what they take on the disk."""
     rows = sorted((summary(run) for run in all_runs(runs)), key=lambda row: -(row["changed"] or 0))
     if as_json:
         print_json(rows)
@@ -34,10 +36,17 @@ def list_runs(runs: Runs = "runs", as_json: Json = False) -> None:
                       percent(row["accuracy"]), percent(row["held_out_accuracy"]),
                       show_cost("macs", row["macs"]) if row["macs"] else "-", age)
     console.print(table)
+    sizes = make_table("\non the disk", "name", "records", "searches", "checkpoints", "rest", "in all")
+    for row in rows:
+        sizes.add_row(row["name"], *map(file_size, row["bytes"].values()), file_size(sum(row["bytes"].values())))
+    if len(rows) > 1:
+        parts = [sum(row["bytes"][kind] for row in rows) for kind in rows[0]["bytes"]]
+        sizes.add_row("all runs", *map(file_size, parts), file_size(sum(parts)), style="bold")
+    console.print(sizes)
 
 
 def summary(run: RunFolder) -> dict:
-    """A run in a row. accuracy: of the path's end on validation videos; steps: decided, and at most."""
+    """A run as a row of JSON. accuracy: of the path's end on validation videos; steps: decided, and at most; bytes: see Size."""
     search, changed = None, None
     if traces := run.traces():
         with contextlib.suppress(InputError, ValueError):
@@ -53,5 +62,5 @@ def summary(run: RunFolder) -> dict:
         "steps": search.settings.steps if search else None, "accuracy": last.accuracy if last else trained.get("val_accuracy"),
         "held_out_accuracy": outcome.accuracy if outcome else None, "macs": last.macs if last else trained.get("macs"),
         "params": last.params if last else trained.get("params"), "stopped_by": search.stopped_by if search else None,
-        "changed": changed, "folder": run.path,
+        "changed": changed, "folder": run.path, "bytes": dataclasses.asdict(size_of_run(run)),
     }

@@ -146,7 +146,7 @@ def find_run(name: str, root: str = "runs") -> RunFolder:
         InputError: there is no such run.
     """
     for path in (name, os.path.join(root, name)):
-        if any(os.path.isdir(os.path.join(path, part)) for part in ("search", "logs")):
+        if any(os.path.exists(os.path.join(path, part)) for part in ("search", "logs", "config.yaml")):
             return RunFolder(path)
     there = ", ".join(run.name for run in all_runs(root))
     raise InputError(f"no run {name!r} under {root}/; there are {there or 'none'}")

@@ -34,7 +34,8 @@ def root(tmp_path):
 
 def test_runs_are_listed_in_every_state(root, capsys):
     list_runs(str(root))
-    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line.strip()}
+    shown = capsys.readouterr().out.partition("on the disk")[0]
+    lines = {line.split()[0]: line.split() for line in shown.splitlines() if line.strip()}
     assert lines["done"][1:7] == ["finished", "2/2", "75.0", "%", "85.7", "%"]
     assert lines["halfway"][1:6] == ["stopped", "1/2", "60.0", "%", "-"]
     assert lines["broken"][1:5] == ["failed", "-", "-", "-"]
