@@ -43,7 +43,7 @@ class TrainSettings(Settings):
         spec: the network: its settings, or a name.
         records: folder of the records; None ingests the videos.
         weights: .keras file of a network with the same layers to start from. Where the classes differ, the last layer
-            starts anew.
+            starts afresh.
         devices: what the training runs on.
     """
 
@@ -88,7 +88,7 @@ class Config(Settings):
         engine: where candidates are trained: in this process, in child processes, or on a Ray cluster.
         proxy: some of the data, and fewer epochs, for the search alone; the last training has all.
         wandb: a run at Weights & Biases to log to; None for none.
-        seed: settles weights and clips.
+        seed: determines weights and clips.
         beam: arguments for Beam, such as "--runner=DataflowRunner"; none for its own runner on this machine.
     """
 

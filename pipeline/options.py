@@ -96,7 +96,7 @@ class Given:
     default: str | None = SMALL
 
     def get(self, key: str):
-        """The value said for a key, also as part of a section; None where nothing is."""
+        """The value given for a key, also as part of a section; None where nothing is."""
         return _find(self.values, key)
 
     def load(self, *, need_videos: bool = True, **own) -> Config:
@@ -113,8 +113,8 @@ class Given:
 
         own = {key: value for key, value in own.items() if value is not None}
         for key, value in own.items():
-            if (said := self.get(key)) is not None and said != value:
-                raise InputError(f"{key} is {said!r}: this command sets it itself, to {value!r}")
+            if (other := self.get(key)) is not None and other != value:
+                raise InputError(f"{key} is {other!r}: this command sets it itself, to {value!r}")
         path = self.path or (shipped(self.default) if self.default else None)
         return load_config(path, need_videos=need_videos, values={**self.values, **own})
 
@@ -143,11 +143,11 @@ def typed(function: Callable) -> Callable:
         return function
 
     @functools.wraps(function)
-    def command(**said):
-        path, sets = said.pop("config", None), said.pop("set_") or []
-        chosen = {name: said.pop(name) for name in settings}
+    def command(**arguments):
+        path, sets = arguments.pop("config", None), arguments.pop("set_") or []
+        chosen = {name: arguments.pop(name) for name in settings}
         values = _merged({name: value for name, value in chosen.items() if value not in (None, [])}, settings, sets)
-        return function(given=Given(path, values, function.default_file), **said)
+        return function(given=Given(path, values, function.default_file), **arguments)
 
     parameters = inspect.signature(function, eval_str=True).parameters.values()
     shown = {name: setting.annotation() for name, setting in settings.items()}
@@ -180,10 +180,10 @@ def _merged(chosen: dict[str, object], settings: dict[str, Setting], sets: Seque
         except yaml.YAMLError:
             raise InputError(f"--set {text}: the value is not valid YAML") from None
     for name, value in chosen.items():
-        said = _find(values, settings[name].key)
-        if said is not None and said != value:
+        other = _find(values, settings[name].key)
+        if other is not None and other != value:
             option = next(iter(settings[name].flags), f"--{name.replace('_', '-')}").split("/")[0]
-            raise InputError(f"{option} says {value!r} and --set {settings[name].key} says {said!r}: give one of them")
+            raise InputError(f"{option} says {value!r} and --set {settings[name].key} says {other!r}: give one of them")
     return values | {settings[name].key: value for name, value in chosen.items()}
 
 

@@ -222,7 +222,7 @@ def _scales(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(low / 1.25, high * 1.05)
     axes.margins(y=0.08)
-    axes.set_xlabel("cost of a clip (GMACs)")
+    axes.set_xlabel("cost per clip (GMACs)")
     axes.set_ylabel("top-1 accuracy on validation videos (%)")
     axes.grid(color="#e3e3e3", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""What a running search shows: bars in a terminal, one line a trial elsewhere."""
+"""What a running search shows: bars in a terminal, one line per trial elsewhere."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def task_progress(description: str) -> Iterator[Callable[[int, int], None]]:
 
 
 class _Left(ProgressColumn):
-    """Time left: until the task's `until`, on time.monotonic's clock, where it has one; else as rich reckons it."""
+    """Time left: until the task's `until`, on time.monotonic's clock, where it has one; else as rich estimates it."""
 
     def render(self, task) -> Text:
         until = task.fields.get("until")
@@ -88,7 +88,7 @@ class SearchProgress:
             trained: candidates of the search that are done.
             spent: seconds that they took.
             left: seconds until the search ends; None where that cannot be told yet.
-            trial: what tells it from others.
+            trial: what identifies it.
         """
         short = f"step {step} {place} {candidate.axis}"
         self._began(f"{short}: {_short(candidate.spec)} {in_macs(candidate.macs)}", short, epochs, trial)
@@ -141,9 +141,9 @@ class SearchProgress:
         return label
 
     def stopped(self) -> None:
-        """The search ends while candidates are in training; each is said to go on."""
+        """The search ends while candidates are in training; each is said to be resumable."""
         for trial in list(self._tasks):
-            self.trial_ended("stopped; started again, the search goes on from here", trial)
+            self.trial_ended("stopped; started again, the search resumes from here", trial)
 
     def step_decided(self, step: Step) -> None:
         self._say(step_table(step))

@@ -20,7 +20,7 @@ def fingerprint(*parts, digits: int = 12) -> str:
     """The first hex digits of the SHA-256 of the parts' canonical JSON: the same in every process and on every machine.
 
     Args:
-        digits: 12 tell the pieces of work of one folder apart; 64 are all.
+        digits: 12 are enough for the pieces of work of one folder; 64 are all.
     """
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:digits]

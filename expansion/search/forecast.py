@@ -61,7 +61,7 @@ def measured_speed(search: Search | None, recipe: Recipe, videos: int) -> Speed 
 
 
 def _parts(training: CandidateState) -> int:
-    """How often a training began: once, and again after each rung that it went on from."""
+    """How often a training began: once, and again after each rung that it was resumed from."""
     return len(training.rungs) + (training.status == "completed")
 
 
@@ -98,7 +98,7 @@ def of_step(macs: Sequence[float], clips: float, speed: Speed, race: RaceSetting
         macs: of each candidate.
         clips: of a full training.
         done: share of its epochs that each has trained; none where the step has not begun. Who of them will stop at a rung
-            is not known: all count by the share that goes on.
+            is not known: all count by the share that continues.
     """
     done = done or [0.0] * len(macs)
     seconds = 0.0

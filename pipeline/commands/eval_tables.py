@@ -34,7 +34,7 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def per_class(evaluation, classes: Sequence[str]) -> list[dict]:
-    """Videos, right ones, top-1 with its interval, and the class that others are most often taken for."""
+    """Videos, right ones, top-1 with its interval, and the class that its videos are most often mistaken for."""
     rows = []
     for index, (name, counts) in enumerate(zip(classes, evaluation.confusion())):
         videos, right = int(counts.sum()), int(counts[index])
@@ -81,7 +81,7 @@ def write_model(output: str, label: str, row: dict, evaluation) -> None:
 
 
 def predictions(evaluation, classes: Sequence[str]):
-    """A dictionary a video: its id, label, prediction, whether that is right, and its most probable classes."""
+    """One dictionary per video: its id, label, prediction, whether that is right, and its most probable classes."""
     for video_id, label, shares in zip(evaluation.video_ids, evaluation.labels, evaluation.probabilities):
         best = np.argsort(-shares, kind="stable")[:KEPT]
         yield {"video_id": video_id, "label": classes[label], "prediction": classes[best[0]],
@@ -113,7 +113,7 @@ def markdown(rows: list[dict]) -> str:
                         "brackets the 95 % interval (Wilson). GMACs are multiply-adds of one view at the input used; a short or "
                         "square video has fewer views."]
     if timed:
-        lines.append(f"Latency: median of a clip at batch 1; clips/s at the batch of the evaluation; both on "
+        lines.append(f"Latency: median per clip at batch 1; clips/s at the batch of the evaluation; both on "
                      f"{timed['device']}, without decoding.")
     return "\n".join(lines) + "\n"
 
@@ -163,7 +163,7 @@ def show(rows: list[dict], output: str) -> None:
 
 
 def _classes_table(row: dict):
-    table = make_table(row["model"], "class", "videos", "right", "top-1", "95 %", "most taken for")
+    table = make_table(row["model"], "class", "videos", "right", "top-1", "95 %", "mistaken for")
     for entry in row["per_class"]:
         low, high = entry["interval"] or (0.0, 1.0)
         taken = f"{entry['taken_for']} ({entry['times']})" if entry["taken_for"] else "-"

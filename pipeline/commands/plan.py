@@ -74,7 +74,7 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
 
     Args:
         gmacs_per_second: speed to estimate with, of one device in training.
-        device_tflops: its peak instead, of which training is taken to reach plan_estimate.EFFICIENCY.
+        device_tflops: its peak instead, of which training is assumed to reach plan_estimate.EFFICIENCY.
     """
     folder = RunFolder(os.path.join(runs, config.name))
     records = folder.records()
@@ -132,7 +132,7 @@ def _trained_with(search: Search | None, config: Config, videos: int) -> tuple[R
 
 
 def _standing(stored: Search | None, settings: SearchSettings, latency: Latencies, forecast) -> Search:
-    """The search as it would go on with these settings: a larger budget begins a further step, other settings another one."""
+    """The search as it would resume with these settings: a larger budget begins a further step, other settings another one."""
     if stored is None:
         return Search(settings, latency=latency)
     search = Search(stored.settings, stored.made_with, latency=latency, forecast=forecast, steps=list(stored.steps))
@@ -149,7 +149,7 @@ def _next_step(search: Search) -> tuple[int, Spec, list, list]:
     last = search.steps[-1]
     if last.kind != "seed" and not last.decision:
         return last.step, search.parent(last).spec, last.candidates, last.saturated
-    ends = [step for step in search.steps if step.winner and step.kind != "contraction"]  # a larger target goes on from there
+    ends = [step for step in search.steps if step.winner and step.kind != "contraction"]  # a larger target resumes from there
     number, spec = (ends[-1].step, ends[-1].winner.spec) if ends else (0, search.settings.seed)
     settings = search.settings
     return number + 1, spec, *propose(spec, settings.axes, search.cost, settings.factor, settings.limits, search.rejects)
@@ -185,7 +185,7 @@ def plan(given: Given,
              help="Speed to estimate with, of one device in training; default: as measured in the run, else 20 for 2 CPU "
                   "cores.")] = None,
          device_tflops: Annotated[float | None, typer.Option(
-             help="Peak of a device instead, of which a tenth is taken to be reached.")] = None,
+             help="Peak of a device instead, of which a tenth is assumed to be reached.")] = None,
          devices: Annotated[int, typer.Option(help="Devices that train candidates in parallel.")] = 1,
          measure: Annotated[bool, typer.Option(
              "--measure", help="Measure this machine first (a minute) and keep that in the run's folder.")] = False,
@@ -223,7 +223,7 @@ def show(config: Config, runs: str, gmacs_per_second: float | None = None, as_js
     console = make_console()
     if not plan.ingested:
         counted = (f"{plan.videos:,} training videos of {plan.classes} classes are listed" if plan.videos
-                   else "classes are taken as 400")
+                   else "400 classes are assumed")
         console.print(f"No records yet: {counted}; the videos' length and size may limit the axes further.\n")
     title = f"step {plan.step}, from {plan.parent} ({in_macs(plan.parent_macs)})"
     own = [plan.cost] if plan.cost in ("memory", "latency") else []
@@ -255,7 +255,7 @@ def show(config: Config, runs: str, gmacs_per_second: float | None = None, as_js
         for part in tables(plan.budget, devices, cores()):
             console.print(part)
     if plan.later:
-        source = "measured" if plan.speed.measured else "taken as given; --measure or --gmacs-per-second sets it"
+        source = "measured" if plan.speed.measured else "assumed; --measure or --gmacs-per-second sets it"
         console.print(f"Times: {plan.speed.gmacs_per_second:.3g} GMACs/s of a device in training ({source}), {plan.videos:,} "
                       "training videos.")
 

@@ -28,7 +28,7 @@ from pipeline.config import Config
 # Measured on 24 real videos (surveillance, H.264, 160 pixels high) on one core: decoded, stored at quality 90.
 BYTES_PER_PIXEL = 0.28
 PIXELS_PER_SECOND = 85e6
-EFFICIENCY = 0.1  # share of a device's stated peak that training is taken to reach: a guess, for want of a GPU
+EFFICIENCY = 0.1  # share of a device's stated peak that training is assumed to reach: a guess, not measured on a GPU
 MEASURED = "throughput.json"  # in a run's folder
 SAMPLE = 12  # videos that are measured
 
@@ -211,7 +211,7 @@ def _storing_speed(config: Config, sources: Sequence[str]) -> dict[str, float]:
 
 
 def _training_speed(config: Config, steps: int = 3) -> float:
-    """GMACs a second of training steps on clips of noise, of the seed made twice as large on three axes."""
+    """GMACs per second of training steps on clips of noise, of the seed made twice as large on three axes."""
     import numpy as np
 
     from expansion.complexity import complexity

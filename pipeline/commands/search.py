@@ -40,7 +40,7 @@ def run_search(config: Config, runs: str, *, fresh: bool = False, as_json: bool 
     """
     folder = RunFolder(os.path.join(runs, config.name))
     if fresh:
-        folder.begin_anew()
+        folder.begin_afresh()
     config.search_job().check_folder(folder.search_folder)
     save_config(config, folder.config)
     with session(folder.log, verbose) as console, working(folder):

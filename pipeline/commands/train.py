@@ -177,7 +177,7 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
 
 
 def _results(config: Config, data: VideoDataset, history: dict, evaluation) -> dict:
-    """Accuracies are shares of 1, losses in nats, times in seconds, costs in MACs of a clip."""
+    """Accuracies are shares of 1, losses in nats, times in seconds, costs in MACs per clip."""
     spec, recipe = config.train.spec, config.recipe
     found = complexity(spec, len(data.classes))
     clips = recipe.steps(data.videos("train"))[0] * recipe.batch
@@ -207,8 +207,8 @@ def _check_folder(config: Config, folder: RunFolder) -> None:
 
 def _decisive(config: Config) -> dict:
     """What decides the result but for the data, as flat JSON; the data's fingerprint is in the checkpoint."""
-    said = config.model_dump(mode="json", include={"recipe": True, "clips": True, "train": {"spec", "weights"}})
-    return flat(said) | {"seed": config.seed}
+    parts = config.model_dump(mode="json", include={"recipe": True, "clips": True, "train": {"spec", "weights"}})
+    return flat(parts) | {"seed": config.seed}
 
 
 def _show(results: dict, folder: RunFolder, before: bool) -> None:

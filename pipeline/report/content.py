@@ -64,12 +64,12 @@ def protocol(facts: Facts) -> str:
     """How candidates were matched, begun and told apart, in sentences."""
     settings = facts.search.settings
     begun = "with their parent's weights" if settings.warm_start else "from scratch"
-    said = [f"Candidates were matched in {COST_NAMES[settings.cost]} and trained {begun}"]
+    sentences = [f"Candidates were matched in {COST_NAMES[settings.cost]} and trained {begun}"]
     if settings.constraints:
-        said.append(f"none was allowed to break {', '.join(map(str, settings.constraints))}")
+        sentences.append(f"none was allowed to break {', '.join(map(str, settings.constraints))}")
     if further := sum(len(c.repeats) for step in facts.search.steps for c in step.candidates):
-        said.append(f"those that could not be told apart were trained {further} more times with other seeds")
-    return "; ".join(said) + "."
+        sentences.append(f"those that could not be told apart were trained {further} more times with other seeds")
+    return "; ".join(sentences) + "."
 
 
 def cards(facts: Facts) -> list[Card]:
@@ -105,7 +105,7 @@ def pictures(facts: Facts) -> dict[str, Picture]:
 
     if search.path:
         add("accuracy", search_figure(search, size=SIZE),
-            "Accuracy on validation videos over the cost of a clip: all candidates, the winners joined.")
+            "Accuracy on validation videos over the cost per clip: all candidates, the winners joined.")
         add("paper", search_figure(paper.recorded_search(), size=SIZE),
             "The same of the paper's search on Kinetics-400, from its Figure 2.")
     if any(c.gain is not None for c in facts.trained):
@@ -164,7 +164,7 @@ def confusion_table(facts: Facts) -> Table:
     outcome = facts.outcome
     pairs = sorted(((count, label, other) for label, row in enumerate(outcome.confusion)
                     for other, count in enumerate(row) if other != label and count), reverse=True)[:MOST_CONFUSED]
-    return Table(("label", "taken for", "videos", "of the label's"), [
+    return Table(("label", "predicted as", "videos", "of the label's"), [
         (outcome.classes[label], outcome.classes[other], str(count), percent(count / outcome.videos[label]))
         for count, label, other in pairs])
 
@@ -186,10 +186,10 @@ def card_table(facts: Facts) -> Table:
     spec = winner.spec
     rows = [("network", f"X3D, {spec}"), ("classes", f"{facts.search.settings.classes}"),
             ("input", f"{spec.frames} frames, every {_nth(spec.stride)}, {spec.size} x {spec.size} pixels, RGB, 0 to 255"),
-            ("cost of a clip", f"{winner.macs:,} MACs"), ("parameters", f"{winner.params:,} ({winner.params_without_bn:,} "
+            ("cost per clip", f"{winner.macs:,} MACs"), ("parameters", f"{winner.params:,} ({winner.params_without_bn:,} "
                                                                         "without batch norm)")]
     if "latency_ms" in winner.metrics:
-        rows.append(("latency of a clip", f"{winner.metrics['latency_ms']:.3g} ms, median, on "
+        rows.append(("latency per clip", f"{winner.metrics['latency_ms']:.3g} ms, median, on "
                      f"{facts.environment.get('machine', 'the machine of the search')}"))
     if facts.data:
         data = facts.data
@@ -201,7 +201,7 @@ def card_table(facts: Facts) -> Table:
         rows.append(("recipe of the final training", "; ".join(
             f"{name} {value}" for name, value in final.model_dump(exclude={"by_step"}).items())))
         crops = "the centre" if config.clips.crops == 1 else f"{config.clips.crops} crops"
-        rows.append(("evaluated on", f"{config.clips.views} clips a video at most, {crops} of each"))
+        rows.append(("evaluated on", f"{config.clips.views} clips per video at most, {crops} of each"))
     if outcome:
         rows += [(f"accuracy, {outcome.split} videos", f"top-1 {share_text(sum(outcome.right), sum(outcome.videos))}, "
                   f"top-5 {percent(outcome.top5)}"), ("Keras model", outcome.keras_model),
@@ -255,8 +255,8 @@ def limits(facts: Facts) -> list[str]:
 def commands(facts: Facts) -> list[str]:
     """Command lines that make the same run, and that look at it."""
     lines = []
-    if said := facts.environment.get("command"):
-        lines.append(said)
+    if command := facts.environment.get("command"):
+        lines.append(command)
     name = shlex.quote(facts.folder.path)
     if facts.config:
         lines.append(f"x3d search --config {shlex.quote(facts.folder.config)}   # the same, every setting spelled out")

@@ -43,10 +43,10 @@ class RunFolder:
 
     @property
     def search_folder(self) -> str:
-        """Of the search that a run goes on with: the one begun last, search/1 before there is any."""
+        """Of the search that a run resumes: the one begun last, search/1 before there is any."""
         return os.path.join(self.searches, str(max(self._numbers(), default=1)))
 
-    def begin_anew(self) -> None:
+    def begin_afresh(self) -> None:
         """Makes the next run begin a search of its own, in search/2, search/3, ...; the earlier ones stay."""
         numbers = self._numbers()
         if files.exists(os.path.join(self.search_folder, TRACE)):

@@ -133,7 +133,7 @@ def test_json_is_all_that_is_on_standard_output(tmp_path):
     assert json.loads(x3d("runs", "--json", cwd=tmp_path).stdout) == []
 
 
-def test_plan_reckons_with_the_labels(tmp_path):
+def test_plan_counts_the_labels(tmp_path):
     rows = "".join(f"{name}{n}.mp4,{name},train\n" for name in ("fall", "walk") for n in range(10))
     for row in rows.splitlines():
         (tmp_path / row.split(",")[0]).touch()

@@ -105,7 +105,7 @@ def test_the_page_needs_nothing_else_and_follows_the_readers_colours(tmp_path):
     text = files.read_text(str(tmp_path / "report.html"))
     assert "prefers-color-scheme: dark" in text and "@media print" in text and "url(http" not in text
     figures = re.findall(r"<svg.*?</svg>", text, re.S)
-    # Every colour in a figure is a variable of the page, which the dark scheme sets anew.
+    # Every colour in a figure is a variable of the page, which the dark scheme sets again.
     assert not re.findall(r"(?:fill|stroke): #", "".join(figures))
     used, said = set(re.findall(r"var\(--(\w+)\)", text)), re.findall(r"--(\w+):", text)
     assert all(said.count(name) == 2 for name in used)
@@ -126,7 +126,7 @@ def test_a_search_without_a_result_has_a_page_too(tmp_path):
 def test_a_result_of_an_earlier_search_is_left_out(tmp_path):
     folder = make_run(tmp_path / "demo", finished())
     assert gather(folder).outcome.confusion == CONFUSION
-    files.write_json(folder.environment, {})  # someone works on it anew
+    files.write_json(folder.environment, {})  # someone works on it again
     assert gather(folder).outcome is None
 
 

@@ -42,9 +42,9 @@ def run_name(step: Step, axis: str, seed: int = 0) -> str:
 
 
 class Curves(keras.callbacks.Callback):
-    """Writes loss, accuracy, learning rate and clips a second of every epoch, as they come.
+    """Writes loss, accuracy, learning rate and clips per second of every epoch, as they come.
 
-    No point is there twice: what another attempt left is removed when a training begins, and kept when it goes on.
+    No point is there twice: what another attempt left is removed when a training begins, and kept when it is resumed.
     """
 
     def __init__(self, run_dir: str):
@@ -106,7 +106,7 @@ def write_search(logs_dir: str, search: Search) -> None:
     """Writes what is decided and not written yet: each step in the run `summary`, the gains in the candidates' runs.
 
     May be called at any time and any number of times: nothing is written twice, and what an interrupted process left
-    out is made up for.
+    out is written then.
     """
     with Run(logs_dir) as run:
         run.raw(metadata.EXPERIMENT_TAG, 0, experiment())

@@ -127,7 +127,7 @@ def test_where_the_cost_is_not_macs_they_grow_as_they_do_in_the_known_step(cost)
     assert steps_ahead(seed, RECIPE, 100, Speed())[1].candidates == len(candidates)
 
 
-def test_the_rest_of_a_race_counts_by_the_share_that_goes_on():
+def test_the_rest_of_a_race_counts_by_the_share_that_continues():
     halving = RaceSettings(on=True, rungs=(0.25, 0.5), keep=0.5)
     assert of_step([1e6] * 6, 1000, Speed(10.0, 5.0), halving, [0.25] * 6) == pytest.approx(
         3 * 5 + 2 * 5 + (3 * 0.25 + 2 * 0.5) * 3e9 / 10e9)

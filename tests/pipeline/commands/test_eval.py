@@ -81,7 +81,7 @@ def test_three_crops_count_at_the_larger_input(keras_file, demo_records, tmp_pat
         assert name in text
 
 
-def test_a_row_a_model(keras_file, demo_records, tmp_path, capsys):
+def test_one_row_per_model(keras_file, demo_records, tmp_path, capsys):
     run(keras_file, demo_records, tmp_path, names=[keras_file, keras_file], as_json=True)
     first, second = shown(capsys)
     assert (first.pop("model"), second.pop("model")) == ("m.keras", "m.keras-2")
