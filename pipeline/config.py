@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+from collections.abc import Mapping
 from importlib import resources
 
 import yaml
@@ -18,6 +20,8 @@ from expansion.search.settings import SearchSettings, SpecSetting
 from expansion.training.distribute import Devices
 from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.jobs import SearchJob
+
+SHORT = {"engine": "name", "search.race": "on"}  # sections that a value stands for alone: the key that it is the value of
 
 
 class Thresholds(Settings):
@@ -39,7 +43,7 @@ class TrainSettings(Settings):
         spec: the network: its settings, or a name.
         records: folder of the records; None ingests the videos.
         weights: .keras file of a network with the same layers to start from. Where the classes differ, the last layer
-            starts anew.
+            starts afresh.
         devices: what the training runs on.
     """
 
@@ -84,7 +88,7 @@ class Config(Settings):
         engine: where candidates are trained: in this process, in child processes, or on a Ray cluster.
         proxy: some of the data, and fewer epochs, for the search alone; the last training has all.
         wandb: a run at Weights & Biases to log to; None for none.
-        seed: settles weights and clips.
+        seed: determines weights and clips.
         beam: arguments for Beam, such as "--runner=DataflowRunner"; none for its own runner on this machine.
     """
 
@@ -117,44 +121,50 @@ def shipped(name: str) -> str:
     return str(resources.files("configs") / name)
 
 
-def load_config(path: str | None, *, need_videos: bool = True, **overrides) -> Config:
-    """The configuration in a YAML file; overrides are {"section.key": value}, None is left out.
+def load_config(path: str | None, *, need_videos: bool = True, values: Mapping[str, object] | None = None,
+                **overrides) -> Config:
+    """The configuration in a YAML file, with other values put over it.
 
     Args:
         need_videos: whether it has to name the videos; where not, an empty name stands for none.
+        values: by dotted key ("section.key"), in the order in which they are put; a section is replaced as a whole.
+        overrides: the same, after them; None is left out.
 
     Raises:
-        InputError: no such file, not YAML, an unknown key or a value that is not allowed.
+        InputError: no such file, not YAML, an unknown key, a key below one that is no section, or a value that is not
+            allowed.
     """
-    values: dict = {}
+    found: dict = {}
     if path is not None:
         if not os.path.exists(path):
             raise InputError(f"config {path}: no such file")
         with open(path, encoding="utf-8") as file:
             try:
-                values = yaml.safe_load(file) or {}
+                found = yaml.safe_load(file) or {}
             except yaml.YAMLError as error:
                 mark = getattr(error, "problem_mark", None)
                 line = f" (line {mark.line + 1})" if mark else ""
                 raise InputError(f"config {path}: not valid YAML{line}: {getattr(error, 'problem', error)}") from None
-        if not isinstance(values, dict):
-            raise InputError(f"config {path}: sections are expected, like `search:`; got {type(values).__name__}")
-    for key, value in overrides.items():
-        if value is not None:
-            _put(values, key.split("."), value)
-    if not need_videos and not (isinstance(values.get("ingest"), dict) and "videos" in values["ingest"]):
-        _put(values, ["ingest", "videos"], "")
-    return parse_settings(Config, values, f"config {path}" if path else "settings")
+        if not isinstance(found, dict):
+            raise InputError(f"config {path}: sections are expected, like `search:`; got {type(found).__name__}")
+    for key, value in [*(values or {}).items(), *((key, value) for key, value in overrides.items() if value is not None)]:
+        _put(found, key.split("."), value)
+    if not need_videos and isinstance(ingest := found.setdefault("ingest", {}) or {}, dict):
+        found["ingest"] = {"videos": "", **ingest}
+    return parse_settings(Config, found, f"config {path}" if path else "settings")
 
 
 def _put(values: dict, keys: list[str], value) -> None:
-    for key in keys[:-1]:
+    for place, key in enumerate(keys[:-1], start=1):
         if values.get(key) is None:  # left out, or an empty section
             values[key] = {}
+        section = ".".join(keys[:place])
+        if section in SHORT and not isinstance(values[key], dict):
+            values[key] = {SHORT[section]: values[key]}
         values = values[key]
-        if not isinstance(values, dict):  # the validation will say so
-            return
-    values[keys[-1]] = value
+        if not isinstance(values, dict):
+            raise InputError(f"{'.'.join(keys)}: {section} is {values!r}, which has no keys; write it as a section")
+    values[keys[-1]] = copy.deepcopy(value)  # a section, into which more may be put
 
 
 def save_config(config: Config, path: str, without: set[str] = frozenset()) -> None:

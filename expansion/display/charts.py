@@ -25,7 +25,7 @@ _LABEL = {"fontsize": 9, "color": PATH_COLOUR}
 
 
 def gains_figure(search: Search, width: float = 8, until: int | None = None) -> Figure:
-    """The gain of every candidate, a row a step: the winner filled and named, with its lead and the verdict on it.
+    """The gain of every candidate, one row per step: the winner filled and named, with its lead and the verdict on it.
 
     Args:
         until: last step to draw; None for all.
@@ -68,7 +68,7 @@ def _gain(axes: Axes, row: int, step: Step, candidate: CandidateState) -> None:
 
 def curves_figure(search: Search, histories: Mapping[str, Mapping[str, Sequence[float]]], width: float = 8,
                   metric: str = "accuracy") -> Figure:
-    """Training curves, a panel a step: the winner's line thick, and at its end the accuracy on validation videos.
+    """Training curves, one panel per step: the winner's line thick, and at its end the accuracy on validation videos.
 
     Args:
         histories: of each trial, by its id: metrics over epochs, as expansion.training.fit.train returns them.
@@ -114,7 +114,7 @@ def _curve(panel: Axes, step: Step, candidate: CandidateState, values: Sequence[
 
 
 def time_figure(search: Search, width: float = 8, until: int | None = None) -> Figure:
-    """Where the time went: a bar a step, divided into building, training, waiting for input, evaluating, the rest.
+    """Where the time went: one bar per step, divided into building, training, waiting for input, evaluating, the rest.
 
     Args:
         until: last step to draw; None for all.

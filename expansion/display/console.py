@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 PLAIN_WIDTH = 110  # columns of a table that goes to a file or a pipe
 
@@ -19,18 +20,25 @@ _screen = None  # a copy of standard error while the real one goes to a log
 
 
 def make_console(stderr: bool = False) -> Console:
-    """A console as wide as the terminal; elsewhere wide enough that no figure is cut."""
-    where = {"file": _screen} if _screen is not None else {"stderr": stderr}
-    console = Console(highlight=False, **where)
-    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH, **where)
+    """A console as wide as the terminal; elsewhere wide enough that no figure is cut. Text is shown as it is."""
+    settings = {"highlight": False, "markup": False} | ({"file": _screen} if _screen is not None else {"stderr": stderr})
+    console = Console(**settings)
+    return console if console.is_terminal else Console(width=PLAIN_WIDTH, **settings)
+
+
+class _Literal(Table):
+    """A table that shows square brackets in its cells as they are: names of classes and files may have some."""
+
+    def add_row(self, *cells: str, **style) -> None:
+        super().add_row(*map(Text, cells), **style)
 
 
 def make_table(title: str, *columns: str, dense: bool = False) -> Table:
     """A table with one text column, then right-aligned ones; a dense one has one space between them, not two."""
-    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD,
-                  padding=(0, 0 if dense else 1, 0, 0), show_edge=False)
-    for column in columns:
-        table.add_column(column, justify="left" if column == columns[0] else "right", no_wrap=True)
+    table = _Literal(title=Text(title, "bold"), title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD,
+                     padding=(0, 0 if dense else 1, 0, 0), show_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(Text(column), justify="right" if place else "left", no_wrap=True)
     return table
 
 

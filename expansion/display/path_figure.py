@@ -21,9 +21,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from expansion.display.tables import cost, percent
+from expansion.display.tables import percent
 from expansion.foundation.errors import InputError
 from expansion.search.axes import AXES
+from expansion.search.costs import in_macs
 from expansion.search.state import Search
 from expansion.search.steps import CandidateState, Step
 
@@ -192,7 +193,7 @@ def _draw_path(axes: Axes, steps: Sequence[Step]) -> None:
 
 
 def _about(step: Step, candidate: CandidateState) -> str:
-    return f"step {step.step} {candidate.axis}: {percent(candidate.accuracy)}, {cost(candidate.macs)}MACs"
+    return f"step {step.step} {candidate.axis}: {percent(candidate.accuracy)}, {in_macs(candidate.macs)}"
 
 
 def _label(step: Step) -> str:
@@ -221,7 +222,7 @@ def _scales(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(low / 1.25, high * 1.05)
     axes.margins(y=0.08)
-    axes.set_xlabel("cost of a clip (GMACs)")
+    axes.set_xlabel("cost per clip (GMACs)")
     axes.set_ylabel("top-1 accuracy on validation videos (%)")
     axes.grid(color="#e3e3e3", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""What a running search shows: bars in a terminal, one line a trial elsewhere."""
+"""What a running search shows: bars in a terminal, one line per trial elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,7 +22,8 @@ from rich.progress import (
 from rich.text import Text
 
 from expansion.display.console import make_console
-from expansion.display.tables import clip_text, cost, duration, percent, step_table
+from expansion.display.tables import clip_text, duration, percent, step_table
+from expansion.search.costs import in_macs
 from expansion.search.steps import CandidateState, Step
 from expansion.spec import Spec
 
@@ -34,7 +34,7 @@ _QUIET = {"transient": True, "redirect_stdout": False, "redirect_stderr": False}
 @contextlib.contextmanager
 def waiting(console: Console, text: str) -> Iterator[None]:
     """A spinner with a text, for work that cannot be counted."""
-    with Progress(SpinnerColumn(), TextColumn(text), TimeElapsedColumn(), console=console,
+    with Progress(SpinnerColumn(), TextColumn(text, markup=False), TimeElapsedColumn(), console=console,
                   disable=not console.is_terminal, **_QUIET) as spinner:
         spinner.add_task(text, total=None)
         yield
@@ -44,14 +44,14 @@ def waiting(console: Console, text: str) -> Iterator[None]:
 def task_progress(description: str) -> Iterator[Callable[[int, int], None]]:
     """A bar for one task, gone when it is done; the block calls what it is given with (done, total)."""
     console = make_console(stderr=True)
-    with Progress(TextColumn(description), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
-                  TimeRemainingColumn(), console=console, disable=not console.is_terminal, **_QUIET) as bars:
+    with Progress(TextColumn(description, markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                  TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal, **_QUIET) as bars:
         task = bars.add_task(description, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 class _Left(ProgressColumn):
-    """Time left: until the task's `until`, on time.monotonic's clock, where it has one; else as rich reckons it."""
+    """Time left: until the task's `until`, on time.monotonic's clock, where it has one; else as rich estimates it."""
 
     def render(self, task) -> Text:
         until = task.fields.get("until")
@@ -88,10 +88,10 @@ class SearchProgress:
             trained: candidates of the search that are done.
             spent: seconds that they took.
             left: seconds until the search ends; None where that cannot be told yet.
-            trial: what tells it from others.
+            trial: what identifies it.
         """
         short = f"step {step} {place} {candidate.axis}"
-        self._began(f"{short}: {_short(candidate.spec)} {cost(candidate.macs)}MACs", short, epochs, trial)
+        self._began(f"{short}: {_short(candidate.spec)} {in_macs(candidate.macs)}", short, epochs, trial)
         if self._bars and left is not None:
             if self._search is not None:
                 self._bars.remove_task(self._search)
@@ -111,8 +111,9 @@ class SearchProgress:
             return
         if self._bars is None:
             # 80 columns hold it: 24 for the label, 12 for the bar, 13, 14 and 11 for the rest.
-            self._bars = Progress(TextColumn("{task.description}"), BarColumn(12), TextColumn("{task.fields[count]}"),
-                                  TextColumn("{task.fields[state]}"), _Left(), console=self.console, **_QUIET)
+            self._bars = Progress(TextColumn("{task.description}", markup=False), BarColumn(12),
+                                  TextColumn("{task.fields[count]}"), TextColumn("{task.fields[state]}"), _Left(),
+                                  console=self.console, **_QUIET)
             self._bars.start()
         bar = self._bars.add_task(short, total=math.ceil(epochs), state="compiling", count=f"0/{math.ceil(epochs)} epochs")
         self._tasks[trial] = label, bar
@@ -131,7 +132,7 @@ class SearchProgress:
         if self._bars and not self._tasks:
             self._bars.stop()
             self._bars = self._search = None
-        self._say(escape(f"{label}  {result}"))
+        self._say(Text(f"{label}  {result}"))
 
     def _forget(self, trial: str) -> str:
         label, bar = self._tasks.pop(trial)
@@ -140,9 +141,9 @@ class SearchProgress:
         return label
 
     def stopped(self) -> None:
-        """The search ends while candidates are in training; each is said to go on."""
+        """The search ends while candidates are in training; each is said to be resumable."""
         for trial in list(self._tasks):
-            self.trial_ended("stopped; started again, the search goes on from here", trial)
+            self.trial_ended("stopped; started again, the search resumes from here", trial)
 
     def step_decided(self, step: Step) -> None:
         self._say(step_table(step))

@@ -15,7 +15,7 @@ RIGHT_COLOUR, WRONG_COLOUR = "#007a59", "#b84a00"
 
 
 def samples_figure(samples: Sequence[Sample], classes: Sequence[str] = ()) -> Figure:
-    """A row a clip: what it is, what it was taken for and how surely, and up to FRAMES_SHOWN of its frames."""
+    """One row per clip: what it is, what it was predicted as and how surely, and up to FRAMES_SHOWN of its frames."""
     shown = max((min(len(sample.clip), FRAMES_SHOWN) for sample in samples), default=1)
     figure = Figure(figsize=(3.2 + 0.9 * shown, 0.3 + 0.95 * max(1, len(samples))), dpi=120, facecolor="white")
     FigureCanvasAgg(figure)
@@ -25,9 +25,9 @@ def samples_figure(samples: Sequence[Sample], classes: Sequence[str] = ()) -> Fi
         words, strip = figure.add_subplot(grid[row, 0]), figure.add_subplot(grid[row, 1])
         right = sample.label == sample.prediction
         label, prediction = (_name(classes, index) for index in (sample.label, sample.prediction))
-        said = "correct" if right else f"taken for {prediction}"
+        verdict = "correct" if right else f"predicted as {prediction}"
         words.text(0, 0.62, label, fontsize=10, fontweight="bold", va="center")
-        words.text(0, 0.36, f"{said}, {100 * sample.probability:.0f} %", fontsize=9, va="center",
+        words.text(0, 0.36, f"{verdict}, {100 * sample.probability:.0f} %", fontsize=9, va="center",
                    color=RIGHT_COLOUR if right else WRONG_COLOUR)
         strip.imshow(_strip(sample.clip, shown), interpolation="nearest", aspect="equal")
         strip.set_anchor("W")

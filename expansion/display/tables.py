@@ -1,16 +1,35 @@
-"""The search's tables for a terminal: one a step, and the path at the end."""
+"""The tables of a search, one per step and the path, as plain data; for a terminal and in Markdown; and how cells are written."""
 
 from __future__ import annotations
 
-from rich.markup import escape
-from rich.table import Table
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.table import Table as RichTable
+from rich.text import Text
 
 from expansion.display.console import make_table
 from expansion.search.costs import show_cost
 from expansion.search.decisions import reason_of
-from expansion.search.forecast import hindsight, spending
+from expansion.search.forecast import hindsight
+from expansion.search.spending import spending
 from expansion.search.state import Search
 from expansion.search.steps import CandidateState, Step
+
+
+class Table(NamedTuple):
+    """Rows of text cells; the first column is text, the others are numbers.
+
+    Args:
+        strong: places of rows to stress.
+        notes: sentences below, without full stops.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    strong: Sequence[int] = ()
+    notes: Sequence[str] = ()
+
 
 SPEC_COLUMNS = ("clip", "size", "width", "depth", "bneck")
 
@@ -18,14 +37,6 @@ SPEC_COLUMNS = ("clip", "size", "width", "depth", "bneck")
 def percent(share: float | None) -> str:
     """A share of 1; halves are rounded up, also those that float32 has moved a little."""
     return "-" if share is None else f"{100 * share + 1e-5:.1f} %"
-
-
-def cost(macs: int) -> str:
-    """MACs with three digits, in the unit that suits: 20.7 M, 1.96 G."""
-    for unit, size in (("G", 1e9), ("M", 1e6)):
-        if macs >= size:
-            return f"{macs / size:.3g} {unit}"
-    return f"{macs / 1e3:.3g} k"
 
 
 def accuracy(candidate: CandidateState) -> str:
@@ -51,6 +62,14 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def file_size(size: int) -> str:
+    """Bytes in the unit that suits: 48 kB, 1.2 GB."""
+    for unit, least in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= least:
+            return f"{size / least:.3g} {unit}"
+    return f"{size} B"
+
+
 def clip_text(spec) -> str:
     """Frames x stride; a single frame has no stride."""
     return f"{spec.frames}x{spec.stride}" if spec.frames > 1 else "1"
@@ -58,15 +77,6 @@ def clip_text(spec) -> str:
 
 def spec_cells(spec) -> list[str]:
     return [clip_text(spec), str(spec.size), f"{spec.width:g}", f"{spec.depth:g}", f"{spec.bottleneck:g}"]
-
-
-def _result(candidate: CandidateState) -> str:
-    return candidate.status if candidate.status in ("failed", "stopped") else accuracy(candidate)
-
-
-def _seconds(candidate: CandidateState) -> float | None:
-    known = [t.metrics["seconds"] for t in candidate.trainings if "seconds" in t.metrics]
-    return sum(known) if known else None
 
 
 def verdict(step: Step) -> str:
@@ -90,14 +100,14 @@ def failures(step: Step) -> list[str]:
     """A line for each candidate of a step that failed, at last or before it completed."""
     lines = []
     for candidate in step.candidates:
-        times = f"{len(candidate.failures)} times" if len(candidate.failures) > 1 else "once"
+        times = f" {len(candidate.failures)} times" if len(candidate.failures) > 1 else ""
         for repeat in candidate.repeats:
             if repeat.status == "failed":
                 lines.append(f"{candidate.axis}, training {repeat.seed + 1}, failed: {reason_of(repeat.message)}")
         if candidate.status == "failed":
-            lines.append(f"{candidate.axis} failed {times}: {reason_of(candidate.message)}")
+            lines.append(f"{candidate.axis} failed{times}: {reason_of(candidate.message)}")
         elif candidate.failures:
-            lines.append(f"{candidate.axis} was tried again after it failed {times}: {candidate.failures[-1]}")
+            lines.append(f"{candidate.axis} was tried again after it failed{times}: {candidate.failures[-1]}")
     return lines
 
 
@@ -113,45 +123,108 @@ def stops(step: Step) -> list[str]:
     return lines
 
 
-def step_table(step: Step) -> Table:
-    """All candidates of a step; the winner is marked, axes that could not move and failures are named below."""
-    measured = step.cost if step.cost in ("memory", "latency") else None
-    table = make_table(f"step {step.step}", "axis", *SPEC_COLUMNS, measured or "MACs", "params", "accuracy", "gain", "time",
-                       dense=True)  # else it is over 80 columns
+def step_rows(step: Step, wide: bool = False) -> Table:
+    """All candidates of a step; the winner is strong, and notes name the decision, who stopped, who failed and what is stuck.
+
+    Args:
+        wide: with what a terminal of 80 columns has no place for.
+    """
+    measured = [step.cost] if step.cost in ("memory", "latency") else []
+    timed = wide and any("latency_ms" in candidate.metrics for candidate in step.candidates)
+    macs = wide or not measured
+    header = ("axis", *SPEC_COLUMNS, *measured, *["MACs"] * macs, "params", "accuracy", "gain", "time",
+              *["measured latency"] * timed)
+    rows = []
     for candidate in step.candidates:
-        axis = "=".join(candidate.names)
-        chosen = candidate is step.winner
-        table.add_row(
-            f"{axis} *" if chosen else axis, *spec_cells(candidate.spec),
-            show_cost(measured, candidate.cost) if measured else cost(candidate.macs),
-            f"{candidate.params / 1e6:.2f} M", _result(candidate), points(candidate.gain),
-            duration(_seconds(candidate)), style="bold" if chosen else None,
-        )
+        rows.append((
+            (" = " if wide else "=").join(candidate.names), *spec_cells(candidate.spec),
+            *(show_cost(name, candidate.cost) for name in measured), *[show_cost("macs", candidate.macs)] * macs,
+            f"{candidate.params / 1e6:.2f} M", _result(candidate, wide), points(candidate.gain), duration(_seconds(candidate)),
+            *[_latency(candidate)] * timed))
     notes = [verdict(step)] if step.kind == "expansion" else []
     if again := [f"{c.axis} {len(c.accuracies)}" for c in step.candidates if len(c.accuracies) > 1]:
         notes.append(f"means over trainings: {', '.join(again)}")
-    notes += stops(step) + [escape(line) for line in failures(step)]
-    notes += [f"{saturated.axis} cannot move: {saturated.reason}" for saturated in step.saturated]
-    if notes:
-        table.caption = "\n".join(notes)
-    return table
+    notes += stops(step) + failures(step) + [f"{stuck.axis} cannot move: {stuck.reason}" for stuck in step.saturated]
+    return Table(header, rows, [step.candidates.index(step.winner)] if step.winner else [], notes)
 
 
-def path_table(search: Search) -> Table:
-    """The winners from the seed to the end; what failed on the way is named below."""
-    table = make_table("path", "step", *SPEC_COLUMNS, "MACs", "params", "accuracy", "margin")
-    for step in search.steps:
-        winner = step.winner
-        if winner is None:
+def _result(candidate: CandidateState, wide: bool) -> str:
+    if wide and candidate.status == "stopped":
+        return f"stopped at {percent(candidate.rungs[-1].accuracy)}"
+    return accuracy(candidate) if candidate.status == "completed" else candidate.status
+
+
+def _seconds(candidate: CandidateState) -> float | None:
+    known = [t.metrics["seconds"] for t in candidate.trainings if "seconds" in t.metrics]
+    return sum(known) if known else None
+
+
+def _latency(candidate: CandidateState) -> str:
+    found = candidate.metrics.get("latency_ms")
+    return "-" if found is None else f"{found:.3g} ms"
+
+
+def path_rows(search: Search, until: int | None = None, wide: bool = False) -> Table:
+    """The winners from the seed to the end, which is strong; notes name what failed on the way and what it took.
+
+    Args:
+        until: the last step to show; None for all.
+        wide: with what a terminal of 80 columns has no place for.
+    """
+    rows = []
+    for step in search.steps[: None if until is None else until + 1]:
+        if (winner := step.winner) is None:
             continue
-        name = f"{step.step} {winner.axis}" + (" (contracted)" if step.kind == "contraction" else "")
-        table.add_row(name, *spec_cells(winner.spec), cost(winner.macs), f"{winner.params / 1e6:.2f} M",
-                      accuracy(winner), points(step.decision.margin))
-    notes = [escape(f"step {step.step}: {line}") for step in search.steps for line in failures(step)]
+        kind = " (contracted)" if step.kind == "contraction" else ""
+        decision = step.decision
+        chance = "" if decision.p_value is None else f", p = {decision.p_value:.2g}"
+        judged = (points(winner.gain), points(decision.margin), "-" if step.kind != "expansion" else decision.verdict + chance)
+        rows.append((f"{step.step} {winner.axis}{kind}", *spec_cells(winner.spec), show_cost("macs", winner.macs),
+                     f"{winner.params / 1e6:.2f} M", accuracy(winner), *(judged if wide else judged[1:2])))
+    header = ("step", *SPEC_COLUMNS, "MACs", "params", "accuracy", *(("gain", "margin", "verdict") if wide else ("margin",)))
+    notes = [f"step {step.step} {line}" for step in search.steps for line in failures(step)]
     notes += [line for line in (how_right(search), saved(search)) if line]
-    if notes:
-        table.caption = "\n".join(notes)
-    return table
+    return Table(header, rows, [len(rows) - 1] if rows else [], notes)
+
+
+def step_table(step: Step) -> RichTable:
+    """A step for a terminal; the winner is marked."""
+    return to_rich(step_rows(step), f"step {step.step}", mark=" *", dense=True)
+
+
+def path_table(search: Search) -> RichTable:
+    """The path for a terminal."""
+    return to_rich(path_rows(search), "path")
+
+
+def to_rich(table: Table, title: str, mark: str = "", dense: bool | None = None) -> RichTable:
+    """A table for a terminal.
+
+    Args:
+        mark: put behind the first cell of a strong row.
+        dense: as make_table takes it; by default where the table is over 80 columns else.
+    """
+    if dense is None:
+        dense = sum(2 + max(map(len, column)) for column in zip(table.header, *table.rows)) > 80
+    shown = make_table(title, *table.header, dense=dense)
+    for place, (first, *others) in enumerate(table.rows):
+        strong = place in table.strong
+        shown.add_row(first + mark * strong, *others, style="bold" if strong else None)
+    if table.notes:
+        shown.caption = Text("\n".join(table.notes))
+    return shown
+
+
+def to_markdown(table: Table) -> str:
+    """A table in Markdown, without its notes; the first cell of a strong row is bold."""
+    rows = [(f"**{first}**" if place in table.strong else first, *others) for place, (first, *others) in enumerate(table.rows)]
+    lines = ["| " + " | ".join(map(in_markdown, row)) + " |" for row in (table.header, *rows)]
+    return "\n".join([lines[0], "| --- " + "| ---: " * (len(table.header) - 1) + "|", *lines[1:]])
+
+
+def in_markdown(text: str) -> str:
+    """A text that stays in its cell, and in its line."""
+    return str(text).replace("|", "\\|").replace("\n", " ") or " "
 
 
 def how_right(search: Search) -> str | None:
@@ -166,6 +239,6 @@ def how_right(search: Search) -> str | None:
 
 
 def saved(search: Search) -> str | None:
-    """A line on what races saved; None where there was none, or where it cannot be reckoned."""
+    """A line on what races saved; None where there was none, or where it cannot be told."""
     spent = spending(search) if search.settings.race.on else None
     return str(spent) if spent and spent.stopped else None

@@ -1,4 +1,4 @@
-"""Weights & Biases, for those who look there: what TensorBoard's curves and tables say, in one run a search or training.
+"""Weights & Biases, for those who look there: what TensorBoard's curves and tables say, in one run per search or training.
 
 wandb is an optional package; it is imported when a logger is made.
 """
@@ -18,7 +18,7 @@ STATE = "wandb.json"  # in the folder of what is logged: which run it is, and th
 
 
 class WandbLogger:
-    """One run at Weights & Biases; started again in the same folder, it goes on with that run.
+    """One run at Weights & Biases; started again in the same folder, it resumes that run.
 
     Args:
         name: of the run.

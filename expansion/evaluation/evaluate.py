@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from expansion.complexity import fitting_batch
 from expansion.data.dataset import VideoDataset
 from expansion.data.videos import labels_and_ids
 from expansion.data.views import evaluation_views
@@ -73,7 +71,7 @@ def evaluate_network(network: Network, data: VideoDataset, split: str = "val",
 
     Args:
         settings: number of views and crops, and scale.
-        batch: clips in a forward pass; None for as many as fit (complexity.fitting_batch).
+        batch: clips in a forward pass; None for as many as fit (Network.batch).
         progress: called with (videos begun, videos).
 
     Raises:
@@ -85,8 +83,7 @@ def evaluate_network(network: Network, data: VideoDataset, split: str = "val",
         raise InputError(f"{data.path}: a label of split {split!r} is outside the {network.classes} classes")
     sums = np.zeros((len(labels), network.classes))
     views = np.zeros(len(labels))
-    batch = min(batch or fitting_batch(network.spec, network.size), network.most or sys.maxsize)
-    for clips, numbers in evaluation_views(data, split, network.spec, settings, batch, network.size):
+    for clips, numbers in evaluation_views(data, split, network.spec, settings, network.batch(batch), network.size):
         numbers = numbers.numpy()
         np.add.at(sums, numbers, network.predict(clips))
         np.add.at(views, numbers, 1)
@@ -114,6 +111,6 @@ def evaluate(model: X3D, data: VideoDataset, split: str = "val", settings: ClipS
 
     Args:
         settings: number of views and crops, and scale.
-        batch: clips in a forward pass; None for as many as fit (complexity.fitting_batch).
+        batch: clips in a forward pass; None for as many as fit (Network.batch).
     """
     return evaluate_network(keras_network(model, settings.evaluation_size(model.spec.size)), data, split, settings, batch)

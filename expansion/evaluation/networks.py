@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
+from expansion.complexity import fitting_batch
 from expansion.evaluation.metadata import CARD, Card, read_card
 from expansion.evaluation.tflite import LiteModel
 from expansion.foundation import files
@@ -45,6 +47,10 @@ class Network:
     predict: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     most: int | None = None
     clips: ClipSettings | None = None
+
+    def batch(self, wanted: int | None = None) -> int:
+        """Clips in a forward pass: so many as are wanted, or as fit (complexity.fitting_batch), but no more than it takes."""
+        return min(wanted or fitting_batch(self.spec, self.size), self.most or sys.maxsize)
 
     def latency(self, batch: int = 1, calls: int = 11, at_most: float = 2.0) -> float:
         """Median seconds of a forward pass of `batch` clips, after two to warm up, in about `at_most` seconds."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from expansion.complexity import fitting_batch
 from expansion.data.videos import Video
 from expansion.data.views import ViewCutter
 from expansion.evaluation.networks import Network, keras_network, open_network
@@ -112,7 +111,7 @@ def _predict(network: Network, path: str, settings: ClipSettings, stored: VideoS
                   tf.constant(path))
     cutter = ViewCutter(network.spec, settings, network.size, min(frames.height, frames.width))
     of_video, total, count = cutter.views(video), np.zeros(network.classes), 0
-    most = network.most or fitting_batch(network.spec, network.size)
+    most = network.batch()
     for number in range(int(cutter.chunks(of_video))):
         clips = cutter.chunk(video, of_video, number).numpy()
         for first in range(0, len(clips), most):

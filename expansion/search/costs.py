@@ -44,3 +44,8 @@ def show_cost(name: CostName, value: float) -> str:
             return f"{value / size:.3g} {unit}"
     unit, size = _UNITS[name][-1]
     return f"{value / size:.3g} {unit}"
+
+
+def in_macs(value: float) -> str:
+    """The same with the name of what is counted: 1.96 GMACs."""
+    return f"{show_cost('macs', value)}MACs"

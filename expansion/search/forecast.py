@@ -1,22 +1,27 @@
-"""What a search takes and has taken: time estimated from MACs at the speed of its own trials, and multiply-adds spent."""
+"""The time that a search takes: estimated from MACs at the speed of its own trials, and what its trials spent it on."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
 from expansion.foundation.settings import parse_settings
-from expansion.recipe import ClipSettings, Recipe
+from expansion.recipe import Recipe
+from expansion.search.axes import Candidate, Saturated, propose
 from expansion.search.racing import RaceSettings
+from expansion.search.settings import SearchSettings
+from expansion.search.spending import epochs_of, training_macs
 from expansion.search.state import Search
-from expansion.search.steps import CandidateState
+from expansion.search.steps import CandidateState, Step
 
 DEFAULT_GMACS_PER_SECOND = 20.0  # forward and backward MACs a second, measured on 2 CPU cores
 START_SECONDS = 10.0  # build, trace and first step of a trial, where no run has measured it
+Proposals = tuple[list[Candidate], list[Saturated]]  # of axes.propose
 PHASES = ("start", "train", "input", "evaluate", "other")  # of a training
 
 
@@ -42,7 +47,7 @@ def measured_speed(search: Search | None, recipe: Recipe, videos: int) -> Speed 
     Args:
         videos: for training.
     """
-    points = [(_parts(t), 3 * t.macs * _epochs(t, recipe.at(step.step)) * videos / 1e9, t.metrics["seconds"])
+    points = [(_parts(t), training_macs(t.macs, epochs_of(t, recipe.at(step.step)), videos) / 1e9, t.metrics["seconds"])
               for step in (search.all_steps if search else []) for t in step.trainings
               if t.metrics.get("seconds") and t.status in ("completed", "stopped", "paused")]
     if not points:
@@ -56,12 +61,13 @@ def measured_speed(search: Search | None, recipe: Recipe, videos: int) -> Speed 
 
 
 def _parts(training: CandidateState) -> int:
-    """How often a training began: once, and again after each rung that it went on from."""
+    """How often a training began: once, and again after each rung that it was resumed from."""
     return len(training.rungs) + (training.status == "completed")
 
 
-def _epochs(training: CandidateState, recipe: Recipe) -> float:
-    return recipe.epochs if training.status == "completed" else min(training.rungs[-1].epoch, recipe.epochs)
+def race_at(settings: SearchSettings, step: int, kind: str = "expansion") -> RaceSettings:
+    """The race of a step; one that is off where the axis is prescribed and in a contraction. See decisions.next_rung."""
+    return settings.race if kind != "contraction" and not 0 < step <= len(settings.follow) else RaceSettings()
 
 
 def raced(race: RaceSettings, candidates: int) -> tuple[float, float]:
@@ -69,22 +75,38 @@ def raced(race: RaceSettings, candidates: int) -> tuple[float, float]:
 
     With the rule "bound" it is not known who stops; all are taken to train in full.
     """
-    if not race.on:
-        return candidates, candidates
     parts = trainings = 0.0
-    left, before = candidates, 0.0
-    for rung in (*race.rungs, 1.0):
-        parts, trainings = parts + left, trainings + left * (rung - before)
-        left, before = math.ceil(race.keep * left - 1e-9) if race.rule == "halving" else left, rung
+    for begin, end, left in _stretches(race, candidates):
+        parts, trainings = parts + left, trainings + left * (end - begin)
     return parts, trainings
 
 
-def of_step(macs: Sequence[float], clips: float, speed: Speed, race: RaceSettings) -> float:
-    """Seconds of a step's candidates, by the MACs of each, for so many training clips in a full training."""
-    if not macs:
-        return 0.0
-    parts, trainings = raced(race, len(macs))
-    return parts * speed.start_seconds + trainings * (speed.seconds(sum(macs) / len(macs), clips) - speed.start_seconds)
+def _stretches(race: RaceSettings, candidates: float) -> Iterator[tuple[float, float, float]]:
+    """(from, to, candidates left) between the rungs of a race, in shares of the epochs; the number is as racing.race counts."""
+    begin = 0.0
+    for end in (*(race.rungs if race.on else ()), 1.0):
+        yield begin, end, candidates
+        begin = end
+        if race.rule == "halving":
+            candidates = math.ceil(race.keep * candidates - 1e-9)
+
+
+def of_step(macs: Sequence[float], clips: float, speed: Speed, race: RaceSettings, done: Sequence[float] = ()) -> float:
+    """Seconds of a step's candidates.
+
+    Args:
+        macs: of each candidate.
+        clips: of a full training.
+        done: share of its epochs that each has trained; none where the step has not begun. Who of them will stop at a rung
+            is not known: all count by the share that continues.
+    """
+    done = done or [0.0] * len(macs)
+    seconds = 0.0
+    for begin, end, left in _stretches(race, len(macs)):
+        for cost, share in zip(macs, done):
+            if share < end:
+                seconds += left / len(macs) * speed.seconds(cost, clips * (end - max(begin, share)))
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -108,111 +130,110 @@ def hindsight(search: Search) -> list[Hindsight]:
         speed = measured_speed(before, recipe, videos)
         if speed is None or not step.decision:
             continue
-        race = search.settings.race if step.kind == "expansion" and step.step > len(search.settings.follow) else RaceSettings()
+        race = race_at(search.settings, step.step, step.kind)
         forecast = of_step([c.macs for c in step.candidates], recipe.at(step.step).epochs * videos, speed, race)
         found.append(Hindsight(step.step, forecast, sum(t.metrics.get("seconds", 0.0) for t in step.trainings)))
     return found
 
 
-def steps_to_come(search: Search, recipe: Recipe, videos: int, speed: Speed) -> list[dict]:
-    """What the steps after the last one will take if each costs what it should: step, macs, candidates, seconds.
+@dataclass(frozen=True)
+class StepForecast:
+    """What a step takes: MACs of a typical candidate, how many candidates, seconds of one device."""
+
+    step: int
+    macs: float
+    candidates: int
+    seconds: float
+
+
+def steps_ahead(search: Search, recipe: Recipe, videos: int, speed: Speed, *, evaluated: float = 0.0,
+                proposed: Proposals | None = None) -> list[StepForecast]:
+    """The rest of the step that a search is at, then the steps after it if each costs what it should; [] after the end.
+
+    MACs grow by the factor, or, where the cost is another, as they do in the step that is known last. The steps end where
+    the search would end: at `steps`, at `target_gmacs`, and before one that would take it past `hours`. What cannot be known,
+    a target accuracy and the contraction to a target, is not in it.
 
     Args:
-        videos: for training.
+        recipe, videos: of the trainings.
+        speed: of one device.
+        evaluated: clips of the evaluation after a training, where the speed does not have them in it.
+        proposed: what axes.propose makes of the seed, where it is known: of a search that is still at its seed it tells how
+            wide the next step is. Without it this is found here, but for latencies, which only an idle machine can measure.
     """
-    settings, last = search.settings, search.steps[-1]
-    if search.finished or last.kind == "contraction":
+    if search.finished:
         return []
-    width = len(last.candidates) if last.kind == "expansion" else len(settings.axes)
-    macs = float(sum(c.macs for c in last.candidates)) / len(last.candidates)
-    rows = []
+    settings, last = search.settings, search.steps[-1]
+
+    def clips(step: int) -> float:  # the forward pass alone is a third of a training step
+        return recipe.at(step).epochs * videos + evaluated / 3
+
+    macs = fmean(candidate.macs for candidate in last.candidates)
+    rows = [StepForecast(last.step, macs, len(last.candidates),
+                         _rest(search, last, recipe.at(last.step).epochs, clips(last.step), speed))]
+    if last.kind == "contraction":
+        return rows
+    growth, count, later = _growth(search, proposed)
+    spent = rows[0].seconds + sum(t.metrics.get("seconds", 0.0) for step in search.all_steps for t in step.trainings)
     for step in range(last.step + 1, settings.steps + 1):
-        if settings.target_gmacs and macs >= settings.target_gmacs * 1e9:
+        macs *= growth
+        seconds = of_step([macs] * count, clips(step), speed, race_at(settings, step))
+        spent += seconds
+        reached = settings.target_gmacs and macs / growth >= settings.target_gmacs * 1e9
+        if not count or reached or settings.hours and spent > 3600 * settings.hours:
             break
-        macs *= settings.factor
-        rows.append({"step": step, "macs": macs, "candidates": width,
-                     "seconds": of_step([macs] * width, recipe.at(step).epochs * videos, speed, settings.race)})
+        rows.append(StepForecast(step, macs, count, seconds))
+        count = later
     return rows
+
+
+def _rest(search: Search, step: Step, epochs: float, clips: float, speed: Speed) -> float:
+    """Seconds of the trainings of a step that are not done, from the rungs that they came to."""
+    race = race_at(search.settings, step.step, step.kind)
+    first, further = ([t for t in trainings if not t.done] for trainings in (
+        step.candidates, (repeat for candidate in step.candidates for repeat in candidate.repeats)))
+    decided = min((len(t.rungs) for t in first), default=0)  # who pauses at a rung waits for the others
+    done = [max(min(1.0, t.rungs[-1].epoch / epochs), race.rungs[len(t.rungs) - 1] if race.on else 0.0) if t.rungs else 0.0
+            for t in first]
+    ahead = race.model_copy(update={"rungs": race.rungs[decided:]})
+    return (of_step([t.macs for t in first], clips, speed, ahead, done)
+            + of_step([t.macs for t in further], clips, speed, RaceSettings()))
+
+
+def _growth(search: Search, proposed: Proposals | None) -> tuple[float, int, int]:
+    """(MACs of a candidate over those of one in the step before, candidates of the next step, and of those after it)."""
+    settings, last = search.settings, search.steps[-1]
+    if last.kind == "expansion":
+        macs, before, saturated = [c.macs for c in last.candidates], search.parent(last).macs, len(last.saturated)
+    else:
+        if proposed is None and settings.measures_latency:
+            return settings.factor, len(settings.axes), len(settings.axes)
+        candidates, stuck = proposed or propose(settings.seed, settings.axes, search.cost, settings.factor, settings.limits,
+                                                search.rejects)
+        macs, before, saturated = [search.cost(c.spec, "macs") for c in candidates], last.candidates[0].macs, len(stuck)
+    growth = settings.factor
+    if settings.cost != "macs" and macs:
+        growth = math.prod(value / before for value in macs) ** (1 / len(macs))
+    later = len(settings.axes) - saturated
+    return growth, later if last.kind == "expansion" else len(macs), later
 
 
 def step_seconds(search: Search, recipe: Recipe, videos: int, step: int, macs: Sequence[int]) -> float | None:
     """Time that a step's candidates will take, by the MACs of each; None before a trial has completed."""
     speed = measured_speed(search, recipe, videos)
     clips = recipe.at(step).epochs * videos
-    return None if speed is None else of_step(macs, clips, speed, search.settings.race)
+    return None if speed is None else of_step(macs, clips, speed, race_at(search.settings, step))
 
 
 def seconds_left(search: Search, recipe: Recipe, videos: int) -> float | None:
-    """Time that the rest of a search will take; None before a trial has completed, and for one that has ended.
-
-    Candidates that run count from the rung that they came to, or whole. What could end the search early, a target
-    accuracy, is not reckoned with.
-    """
+    """Time that the rest of a search will take on one device; None before a trial has completed, and after the end."""
     speed = measured_speed(search, recipe, videos)
     if speed is None or search.finished:
         return None
-    last = search.steps[-1]
-    epochs = recipe.at(last.step).epochs
-    here = sum(speed.seconds(c.macs, videos * (epochs - (c.rungs[-1].epoch if c.rungs else 0)))
-               for c in last.trainings if not c.done)  # who stops early is not known yet
-    return here + sum(row["seconds"] for row in steps_to_come(search, recipe, videos, speed))
+    return sum(step.seconds for step in steps_ahead(search, recipe, videos, speed))
 
 
-# What was spent
-
-
-@dataclass(frozen=True)
-class Spending:
-    """Of all trainings of a search that have ended.
-
-    Args:
-        macs: multiply-adds of trainings and evaluations; the backward pass counts twice.
-        full: the same if none had been stopped early and none had paused.
-        epochs, full_epochs: epochs trained, and those of full trainings.
-        stopped: candidates that were stopped.
-    """
-
-    macs: float
-    full: float
-    epochs: float
-    full_epochs: float
-    stopped: int
-
-    @property
-    def saved(self) -> float:
-        """Share of 1 of the multiply-adds that were not spent; below 0 where pauses cost more than they saved."""
-        return 1 - self.macs / self.full if self.full else 0.0
-
-    def __str__(self) -> str:
-        return (f"racing stopped {self.stopped} candidates: {self.full_epochs - self.epochs:g} of {self.full_epochs:g} epochs "
-                f"and {100 * self.saved:.0f} % of the multiply-adds were not spent")
-
-
-def training_macs(macs: float, epochs: float, videos: int) -> float:
-    """Multiply-adds of a training: forward and, at twice that, backward."""
-    return 3 * macs * epochs * videos
-
-
-def spending(search: Search) -> Spending | None:
-    """What a search has spent; None where its trace does not say how and on what it trained."""
-    known = search.made_with
-    if not {"recipe", "clips", "data"} <= known.keys():
-        return None
-    recipe, clips = parse_settings(Recipe, known["recipe"], "recipe"), parse_settings(ClipSettings, known["clips"], "clips")
-    videos = known["data"]["videos"]
-    spent = full = epochs = full_epochs = 0.0
-    ended = [(step, training) for step in search.all_steps for training in step.trainings
-             if training.status in ("completed", "stopped")]
-    for step, training in ended:
-        all_epochs = recipe.at(step.step).epochs
-        evaluation = training.macs * videos.get("val", 0) * clips.views * clips.crops
-        own = _epochs(training, recipe.at(step.step))
-        rungs = len(training.rungs) * evaluation * min(search.settings.race.views, clips.views) / clips.views
-        spent += training_macs(training.macs, own, videos["train"]) + rungs
-        spent += evaluation if training.status == "completed" else 0.0
-        full += training_macs(training.macs, all_epochs, videos["train"]) + evaluation
-        epochs, full_epochs = epochs + own, full_epochs + all_epochs
-    return Spending(spent, full, epochs, full_epochs, sum(training.status == "stopped" for _, training in ended))
+# What it went into
 
 
 def phases(candidate: CandidateState) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -14,6 +13,7 @@ import numpy as np
 from expansion.data.dataset import VideoDataset
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
+from expansion.foundation.identity import differences, fingerprint, flat
 from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
 from expansion.training.distribute import is_chief, read_variables
@@ -69,9 +69,9 @@ class Checkpoint:
         if not files.exists(self.path):
             return {}
         about, values = self._read()
-        differences = _differences(about["training"], self.training)
-        if differences:
-            raise InputError(f"checkpoint {self.folder} is of another training: {'; '.join(differences)}")
+        found = differences(about["training"], self.training)
+        if found:
+            raise InputError(f"checkpoint {self.folder} is of another training: {'; '.join(found)}")
         variables = self._variables
         if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
             raise InputError(f"checkpoint {self.folder}: its variables do not fit this version of the network")
@@ -99,16 +99,9 @@ def describe_training(spec: Spec, data: VideoDataset, recipe: Recipe, settings: 
         "recipe": recipe.model_dump(mode="json", exclude={"by_step"}),
         "clips": settings.model_dump(mode="json", include={"jitter", "flip"}),
     }
-    flat = {f"{part}.{key}": value for part, values in said.items() for key, value in values.items()}
-    return flat | {"classes": list(data.classes), "data": data.manifest.get("fingerprint"), "seed": seed}
+    return flat(said) | {"classes": list(data.classes), "data": data.manifest.get("fingerprint"), "seed": seed}
 
 
 def training_key(*training) -> str:
     """A short name of a training, for a folder; takes what describe_training takes."""
-    said = json.dumps(describe_training(*training), sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()[:12]
-
-
-def _differences(saved: dict, wanted: dict) -> list[str]:
-    return [f"{key} is {saved.get(key)!r} there and {wanted.get(key)!r} here"
-            for key in sorted(saved.keys() | wanted.keys()) if saved.get(key) != wanted.get(key)]
+    return fingerprint(describe_training(*training))

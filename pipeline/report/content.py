@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import yaml
@@ -12,34 +11,17 @@ from matplotlib.figure import Figure
 from expansion import paper
 from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
 from expansion.display.path_figure import search_figure
-from expansion.display.tables import (
-    SPEC_COLUMNS,
-    accuracy,
-    cost,
-    duration,
-    how_right,
-    percent,
-    points,
-    spec_cells,
-    stops,
-    verdict,
-)
-from expansion.search.forecast import spending
+from expansion.display.tables import Table, duration, how_right, path_rows, percent, step_rows
+from expansion.search.costs import in_macs, show_cost
+from expansion.search.decisions import reason_of
 from expansion.search.selection import wilson
-from expansion.search.steps import CandidateState, Step
+from expansion.search.spending import spending
+from expansion.search.steps import Step
 from pipeline.report.facts import Facts
 
 MOST_CLASSES = 20  # of a confusion matrix that is shown whole
 MOST_CONFUSED = 10
 SIZE = (9.6, 5.4)  # inches: as wide as the page, so that letters are as large as its own
-
-
-class Table(NamedTuple):
-    """Rows of text cells; the first column is text, the others are numbers. `strong` are places of rows to stress."""
-
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    strong: Sequence[int] = ()
 
 
 class Picture(NamedTuple):
@@ -72,21 +54,22 @@ def headline(facts: Facts) -> str:
     settings, data = facts.search.settings, facts.data
     on = f"{sum(data.videos(split) for split in data.splits):,} videos of {len(data.classes)} classes" if data else "videos"
     steps = len(facts.search.path) - 1
-    return (f"From {settings.seed} ({cost(facts.search.steps[0].candidates[0].macs)}MACs), trying {', '.join(settings.axes)} "
-            f"in each step, on {on}: {max(steps, 0)} step{'s' if steps != 1 else ''} decided, "
-            f"{len(facts.trained)} candidates trained" + (f", {len(facts.failed)} failed" if facts.failed else "") + f". {protocol(facts)}")
+    return (f"From {settings.seed} ({in_macs(facts.search.steps[0].candidates[0].macs)}), trying "
+            f"{', '.join(settings.axes)} in each step, on {on}: {max(steps, 0)} step{'s' if steps != 1 else ''} decided, "
+            f"{len(facts.trained)} candidates trained" + (f", {len(facts.failed)} failed" if facts.failed else "")
+            + f". {protocol(facts)}")
 
 
 def protocol(facts: Facts) -> str:
     """How candidates were matched, begun and told apart, in sentences."""
     settings = facts.search.settings
     begun = "with their parent's weights" if settings.warm_start else "from scratch"
-    said = [f"Candidates were matched in {COST_NAMES[settings.cost]} and trained {begun}"]
+    sentences = [f"Candidates were matched in {COST_NAMES[settings.cost]} and trained {begun}"]
     if settings.constraints:
-        said.append(f"none was allowed to break {', '.join(map(str, settings.constraints))}")
+        sentences.append(f"none was allowed to break {', '.join(map(str, settings.constraints))}")
     if further := sum(len(c.repeats) for step in facts.search.steps for c in step.candidates):
-        said.append(f"those that could not be told apart were trained {further} more times with other seeds")
-    return "; ".join(said) + "."
+        sentences.append(f"those that could not be told apart were trained {further} more times with other seeds")
+    return "; ".join(sentences) + "."
 
 
 def cards(facts: Facts) -> list[Card]:
@@ -99,7 +82,7 @@ def cards(facts: Facts) -> list[Card]:
     if winner:
         found.append(Card(percent(winner.accuracy), "top-1 in the search",
                           f"on validation videos; the seed {percent(facts.search.path[0].accuracy)}"))
-        found.append(Card(cost(winner.macs), "MACs a clip",
+        found.append(Card(show_cost("macs", winner.macs), "MACs per clip",
                           f"{winner.macs / facts.search.path[0].macs:.3g} times the seed's"))
         found.append(Card(f"{winner.params / 1e6:.2f} M", "parameters", f"{winner.params_without_bn / 1e6:.2f} M without BN"))
     spent = spending(facts.search)
@@ -122,7 +105,7 @@ def pictures(facts: Facts) -> dict[str, Picture]:
 
     if search.path:
         add("accuracy", search_figure(search, size=SIZE),
-            "Accuracy on validation videos over the cost of a clip: all candidates, the winners joined.")
+            "Accuracy on validation videos over the cost per clip: all candidates, the winners joined.")
         add("paper", search_figure(paper.recorded_search(), size=SIZE),
             "The same of the paper's search on Kinetics-400, from its Figure 2.")
     if any(c.gain is not None for c in facts.trained):
@@ -152,49 +135,19 @@ def time_note(facts: Facts) -> str:
 
 def path_table(facts: Facts) -> Table:
     """The winners, with what the paper's search chose in the same step."""
-    rows = []
-    for step in facts.search.steps:
-        if winner := step.winner:
-            decision = step.decision
-            theirs = paper.winner(step.step) if step.kind == "expansion" and step.step <= paper.STEPS else ""
-            rows.append((f"{step.step} {step.kind if step.kind != 'expansion' else winner.axis}",
-                         *spec_cells(winner.spec), f"{cost(winner.macs)}", f"{winner.params / 1e6:.2f} M",
-                         accuracy(winner), points(winner.gain), points(decision.margin),
-                         "-" if step.kind != "expansion" else decision.verdict, theirs or "-"))
-    header = ("step", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "margin", "verdict", "the paper's")
-    return Table(header, rows, [len(rows) - 1] if rows else [])
+    table = path_rows(facts.search, wide=True)
+    decided = [step for step in facts.search.steps if step.winner]
+    theirs = [paper.winner(step.step) if step.kind == "expansion" and step.step <= paper.STEPS else "-" for step in decided]
+    return table._replace(header=(*table.header, "the paper's"), rows=[(*row, axis) for row, axis in zip(table.rows, theirs)])
 
 
 def step_table(step: Step) -> Table:
-    rows = [(" = ".join((c.axis, *c.merged)), *spec_cells(c.spec), cost(c.macs), f"{c.params / 1e6:.2f} M", _state(c),
-             points(c.gain), duration(c.metrics.get("seconds")), _latency(c)) for c in step.candidates]
-    header = ("axis", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "time", "latency")
-    return Table(header, rows, [step.candidates.index(step.winner)] if step.winner else [])
-
-
-def _state(candidate: CandidateState) -> str:
-    return accuracy(candidate) if candidate.status == "completed" else candidate.status
-
-
-def _latency(candidate: CandidateState) -> str:
-    found = candidate.metrics.get("latency_ms")
-    return "-" if found is None else f"{found:.3g} ms"
-
-
-def step_notes(step: Step) -> list[str]:
-    """The verdict, the axes that could not move and the failures, a sentence each."""
-    notes = [verdict(step)] if step.kind == "expansion" else []
-    notes += stops(step) + [f"{axis.axis} cannot move: {axis.reason}" for axis in step.saturated]
-    return notes + [f"{c.axis} failed: {_reason(c)}" for c in step.candidates if c.status == "failed"]
-
-
-def _reason(candidate: CandidateState) -> str:
-    return (candidate.message or "no reason given").strip().splitlines()[-1]
+    return step_rows(step, wide=True)
 
 
 def failures_table(facts: Facts) -> Table:
     return Table(("step", "axis", "network", "reason"),
-                 [(str(step), c.axis, str(c.spec), _reason(c)) for step, c in facts.failed])
+                 [(str(step), c.axis, str(c.spec), reason_of(c.message)) for step, c in facts.failed])
 
 
 def data_table(facts: Facts) -> Table:
@@ -211,7 +164,7 @@ def confusion_table(facts: Facts) -> Table:
     outcome = facts.outcome
     pairs = sorted(((count, label, other) for label, row in enumerate(outcome.confusion)
                     for other, count in enumerate(row) if other != label and count), reverse=True)[:MOST_CONFUSED]
-    return Table(("label", "taken for", "videos", "of the label's"), [
+    return Table(("label", "predicted as", "videos", "of the label's"), [
         (outcome.classes[label], outcome.classes[other], str(count), percent(count / outcome.videos[label]))
         for count, label, other in pairs])
 
@@ -233,10 +186,10 @@ def card_table(facts: Facts) -> Table:
     spec = winner.spec
     rows = [("network", f"X3D, {spec}"), ("classes", f"{facts.search.settings.classes}"),
             ("input", f"{spec.frames} frames, every {_nth(spec.stride)}, {spec.size} x {spec.size} pixels, RGB, 0 to 255"),
-            ("cost of a clip", f"{winner.macs:,} MACs"), ("parameters", f"{winner.params:,} ({winner.params_without_bn:,} "
+            ("cost per clip", f"{winner.macs:,} MACs"), ("parameters", f"{winner.params:,} ({winner.params_without_bn:,} "
                                                                         "without batch norm)")]
     if "latency_ms" in winner.metrics:
-        rows.append(("latency of a clip", f"{winner.metrics['latency_ms']:.3g} ms, median, on "
+        rows.append(("latency per clip", f"{winner.metrics['latency_ms']:.3g} ms, median, on "
                      f"{facts.environment.get('machine', 'the machine of the search')}"))
     if facts.data:
         data = facts.data
@@ -248,7 +201,7 @@ def card_table(facts: Facts) -> Table:
         rows.append(("recipe of the final training", "; ".join(
             f"{name} {value}" for name, value in final.model_dump(exclude={"by_step"}).items())))
         crops = "the centre" if config.clips.crops == 1 else f"{config.clips.crops} crops"
-        rows.append(("evaluated on", f"{config.clips.views} clips a video at most, {crops} of each"))
+        rows.append(("evaluated on", f"{config.clips.views} clips per video at most, {crops} of each"))
     if outcome:
         rows += [(f"accuracy, {outcome.split} videos", f"top-1 {share_text(sum(outcome.right), sum(outcome.videos))}, "
                   f"top-5 {percent(outcome.top5)}"), ("Keras model", outcome.keras_model),
@@ -302,8 +255,8 @@ def limits(facts: Facts) -> list[str]:
 def commands(facts: Facts) -> list[str]:
     """Command lines that make the same run, and that look at it."""
     lines = []
-    if said := facts.environment.get("command"):
-        lines.append(said)
+    if command := facts.environment.get("command"):
+        lines.append(command)
     name = shlex.quote(facts.folder.path)
     if facts.config:
         lines.append(f"x3d search --config {shlex.quote(facts.folder.config)}   # the same, every setting spelled out")

@@ -7,6 +7,7 @@ import os
 
 import jinja2
 
+from expansion.display.tables import to_markdown
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from pipeline.report import content
@@ -63,5 +64,5 @@ def _template(name: str) -> jinja2.Template:
     settings = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.report", "."), autoescape=name.endswith(".html.j2"), trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    settings.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ") or " "
+    settings.filters["markdown"] = to_markdown
     return settings.get_template(name)

@@ -43,10 +43,10 @@ class RunFolder:
 
     @property
     def search_folder(self) -> str:
-        """Of the search that a run goes on with: the one begun last, search/1 before there is any."""
+        """Of the search that a run resumes: the one begun last, search/1 before there is any."""
         return os.path.join(self.searches, str(max(self._numbers(), default=1)))
 
-    def begin_anew(self) -> None:
+    def begin_afresh(self) -> None:
         """Makes the next run begin a search of its own, in search/2, search/3, ...; the earlier ones stay."""
         numbers = self._numbers()
         if files.exists(os.path.join(self.search_folder, TRACE)):
@@ -146,7 +146,7 @@ def find_run(name: str, root: str = "runs") -> RunFolder:
         InputError: there is no such run.
     """
     for path in (name, os.path.join(root, name)):
-        if any(os.path.isdir(os.path.join(path, part)) for part in ("search", "logs")):
+        if any(os.path.exists(os.path.join(path, part)) for part in ("search", "logs", "config.yaml")):
             return RunFolder(path)
     there = ", ".join(run.name for run in all_runs(root))
     raise InputError(f"no run {name!r} under {root}/; there are {there or 'none'}")
@@ -169,3 +169,8 @@ def newest_run(root: str = "runs") -> RunFolder:
     if not dated:
         raise InputError(f"no search under {root}/; `x3d search` or `x3d demo` makes one")
     return RunFolder(max(dated)[1])
+
+
+def named_or_newest(name: str | None, root: str = "runs") -> RunFolder:
+    """The run of that name or folder; without one, the run whose search changed last. Raises as find_run, newest_run."""
+    return find_run(name, root) if name else newest_run(root)

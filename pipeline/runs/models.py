@@ -9,6 +9,7 @@ from expansion.data.records import MANIFEST
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.recipe import ClipSettings
+from expansion.spec import MIN_SIZE
 from pipeline.config import load_config
 from pipeline.runs.folder import RunFolder, find_run
 
@@ -75,3 +76,16 @@ def _newest_model(folder: RunFolder) -> str:
         if files.exists(model):
             return model
     raise InputError(f"{folder.path}: no trained network there yet")
+
+
+def check_size(size: int | None) -> None:
+    """Raises InputError where a network's input cannot be so small, in pixels; None is its own size."""
+    if size is not None and size < MIN_SIZE:
+        raise InputError(f"size is {size}; at least {MIN_SIZE} pixels are allowed")
+
+
+def size_of(path: str) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if os.path.isfile(path):
+        return os.path.getsize(path)
+    return sum(os.path.getsize(os.path.join(root, name)) for root, _, names in os.walk(path) for name in names)

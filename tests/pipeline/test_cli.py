@@ -48,7 +48,7 @@ def test_what_needs_no_tensorflow_does_not_load_it(args):
 
 def test_plan_names_candidates_and_saturated_axes(tmp_path):
     done = x3d("plan", "--runs", str(tmp_path))
-    assert "fast = temporal" in done.stdout and "2x16" in done.stdout and done.returncode == 0
+    assert "fast=temporal" in done.stdout and "2x16" in done.stdout and done.returncode == 0
 
 
 def test_plan_by_another_cost_under_constraints(tmp_path):
@@ -133,7 +133,7 @@ def test_json_is_all_that_is_on_standard_output(tmp_path):
     assert json.loads(x3d("runs", "--json", cwd=tmp_path).stdout) == []
 
 
-def test_plan_reckons_with_the_labels(tmp_path):
+def test_plan_counts_the_labels(tmp_path):
     rows = "".join(f"{name}{n}.mp4,{name},train\n" for name in ("fall", "walk") for n in range(10))
     for row in rows.splitlines():
         (tmp_path / row.split(",")[0]).touch()
@@ -148,8 +148,9 @@ def test_plan_reckons_with_the_labels(tmp_path):
 
 def test_ctrl_c_is_one_line_and_130(tmp_path):
     """TensorBoard's own end is quiet; here the command is stopped before it has one."""
-    code = ("import os, signal, sys\nfrom pipeline import cli, planning\n"
-            "planning.describe = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
+    code = ("import os, signal, sys\nfrom pipeline import cli\nfrom pipeline.commands import describe\n"
+            "def stopped(spec: str) -> None:\n    'Is stopped.'\n    os.kill(os.getpid(), signal.SIGINT)\n"
+            "describe.describe = stopped\n"
             "sys.argv = ['x3d', 'describe', 'M']\ncli.main()")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert (done.returncode, done.stderr, done.stdout) == (130, "x3d: stopped\n", "")

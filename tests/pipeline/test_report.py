@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
+from expansion.display.tables import accuracy
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.search.forecast import phases
@@ -67,7 +68,7 @@ def test_the_page_of_a_finished_run(tmp_path):
                   "Classes far below the rest: run | walk.", "python"):
         assert words.lower() in text.lower(), words
     for candidate in search.path:
-        assert content.accuracy(candidate) in page.texts
+        assert accuracy(candidate) in page.texts
 
 
 def test_the_page_says_how_candidates_were_matched_and_begun(tmp_path):
@@ -104,7 +105,7 @@ def test_the_page_needs_nothing_else_and_follows_the_readers_colours(tmp_path):
     text = files.read_text(str(tmp_path / "report.html"))
     assert "prefers-color-scheme: dark" in text and "@media print" in text and "url(http" not in text
     figures = re.findall(r"<svg.*?</svg>", text, re.S)
-    # Every colour in a figure is a variable of the page, which the dark scheme sets anew.
+    # Every colour in a figure is a variable of the page, which the dark scheme sets again.
     assert not re.findall(r"(?:fill|stroke): #", "".join(figures))
     used, said = set(re.findall(r"var\(--(\w+)\)", text)), re.findall(r"--(\w+):", text)
     assert all(said.count(name) == 2 for name in used)
@@ -125,7 +126,7 @@ def test_a_search_without_a_result_has_a_page_too(tmp_path):
 def test_a_result_of_an_earlier_search_is_left_out(tmp_path):
     folder = make_run(tmp_path / "demo", finished())
     assert gather(folder).outcome.confusion == CONFUSION
-    files.write_json(folder.environment, {})  # someone works on it anew
+    files.write_json(folder.environment, {})  # someone works on it again
     assert gather(folder).outcome is None
 
 

@@ -72,8 +72,8 @@ def layout() -> layout_pb2.Layout:
         layout_pb2.Category(title="All candidates, over steps", chart=[
             lines("accuracy on validation videos", "search/val_accuracy"),
             lines("gain: accuracy won per doubling of the cost", "search/gain"),
-            lines("cost of a clip, GMACs", "search/gmacs"),
-            lines("latency of a clip, milliseconds", "search/latency_ms"),
+            lines("cost per clip, GMACs", "search/gmacs"),
+            lines("latency per clip, milliseconds", "search/latency_ms"),
             lines("time of a candidate, seconds", "search/seconds"),
         ]),
         layout_pb2.Category(title="Training, over epochs", chart=[

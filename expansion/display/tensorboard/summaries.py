@@ -20,14 +20,14 @@ from tensorboard.plugins.hparams import metadata
 from expansion.display.charts import gains_figure, time_figure
 from expansion.display.path_figure import confusion_figure, pixels, search_figure
 from expansion.display.samples import samples_figure
-from expansion.display.tables import SPEC_COLUMNS, cost, failures, percent, points, spec_cells, stops, verdict
+from expansion.display.tables import Table, in_markdown, path_rows, step_rows, to_markdown
 from expansion.display.tensorboard.events import Run, event_files
 from expansion.display.tensorboard.layout import CURVES, RESULTS, experiment, hyperparameters, layout, session_end, trial_id
 from expansion.evaluation.evaluate import Evaluation
 from expansion.evaluation.samples import Sample
 from expansion.foundation import files
 from expansion.recipe import Recipe
-from expansion.search.decisions import reason_of
+from expansion.search.costs import in_macs
 from expansion.search.state import Search
 from expansion.search.steps import CandidateState, Step
 
@@ -42,9 +42,9 @@ def run_name(step: Step, axis: str, seed: int = 0) -> str:
 
 
 class Curves(keras.callbacks.Callback):
-    """Writes loss, accuracy, learning rate and clips a second of every epoch, as they come.
+    """Writes loss, accuracy, learning rate and clips per second of every epoch, as they come.
 
-    No point is there twice: what another attempt left is removed when a training begins, and kept when it goes on.
+    No point is there twice: what another attempt left is removed when a training begins, and kept when it is resumed.
     """
 
     def __init__(self, run_dir: str):
@@ -106,7 +106,7 @@ def write_search(logs_dir: str, search: Search) -> None:
     """Writes what is decided and not written yet: each step in the run `summary`, the gains in the candidates' runs.
 
     May be called at any time and any number of times: nothing is written twice, and what an interrupted process left
-    out is made up for.
+    out is written then.
     """
     with Run(logs_dir) as run:
         run.raw(metadata.EXPERIMENT_TAG, 0, experiment())
@@ -163,49 +163,19 @@ def _write_cost(run: Run, step: Step, candidate: CandidateState) -> None:
 # Text, in Markdown
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
 def _candidate_text(step: Step, candidate: CandidateState, recipe: Recipe) -> str:
     settings = recipe.model_dump(exclude={"by_step"})
-    title = (f"**{run_name(step, candidate.axis)}**: {candidate.spec}, {cost(candidate.macs)}MACs, "
+    title = (f"**{run_name(step, candidate.axis)}**: {candidate.spec}, {in_macs(candidate.macs)}, "
              f"{candidate.params:,} parameters")
-    return f"{title}\n\n" + _table(("recipe", "value"), [(name, f"{value}") for name, value in settings.items()])
-
-
-def _result(candidate: CandidateState) -> str:
-    if candidate.status == "stopped":
-        return f"stopped at {percent(candidate.rungs[-1].accuracy)}"
-    if candidate.status != "failed":
-        return percent(candidate.accuracy)
-    return f"failed: {reason_of(candidate.message)[:100]}"
+    return f"{title}\n\n" + to_markdown(Table(("recipe", "value"), [(name, f"{value}") for name, value in settings.items()]))
 
 
 def _step_text(step: Step) -> str:
-    rows = []
-    for candidate in step.candidates:
-        axis = " = ".join((candidate.axis, *candidate.merged))
-        seconds = candidate.metrics.get("seconds")
-        rows.append((f"**{axis}**" if candidate is step.winner else axis, *spec_cells(candidate.spec),
-                     cost(candidate.macs), f"{candidate.params:,}", _result(candidate), points(candidate.gain),
-                     "-" if seconds is None else f"{seconds:.0f}"))
-    header = ("axis", *SPEC_COLUMNS, "MACs", "parameters", "accuracy", "gain", "seconds")
-    notes = [f"{verdict(step)}."] if step.kind == "expansion" else []
-    notes += [f"{line}." for line in stops(step) + failures(step)]
-    notes += [f"{saturated.axis} cannot move: {saturated.reason}." for saturated in step.saturated]
-    return "\n\n".join([_table(header, rows), *notes])
+    table = step_rows(step, wide=True)
+    return "\n\n".join([to_markdown(table), *(f"{in_markdown(note)}." for note in table.notes)])
 
 
 def _path_text(search: Search, until: int) -> str:
-    rows = []
-    for step in search.steps[:until + 1]:
-        winner, decision = step.winner, step.decision
-        judged = decision.verdict if decision.p_value is None else f"{decision.verdict}, p = {decision.p_value:.2g}"
-        rows.append((f"{step.step} {winner.axis if step.kind == 'expansion' else step.kind}", *spec_cells(winner.spec),
-                     cost(winner.macs), f"{winner.params / 1e6:.2f} M", percent(winner.accuracy), points(winner.gain),
-                     points(decision.margin), judged))
-    header = ("step", *SPEC_COLUMNS, "MACs", "params", "accuracy", "gain", "margin", "verdict")
     ended = search.finished and until == len(search.steps) - 1
-    return _table(header, rows) + (f"\n\nThe search has ended: {search.stopped_by}." if ended else "")
+    return to_markdown(path_rows(search, until, wide=True)) + (
+        f"\n\nThe search has ended: {search.stopped_by}." if ended else "")

@@ -73,7 +73,7 @@ def test_curves_of_a_training(tmp_path):
         "training/loss": [(epoch + 1, pytest.approx(loss)) for epoch, loss in enumerate(losses)]}
 
 
-def test_curves_of_a_training_that_goes_on(tmp_path):
+def test_curves_of_a_training_that_is_resumed(tmp_path):
     for first, last in ((0, 2), (2, 4), (3, 5)):  # the last attempt repeats an epoch whose points are there
         curves = summaries.Curves(str(tmp_path / "train"))
         for epoch in range(first, last):
@@ -180,7 +180,7 @@ def test_called_after_every_step_and_again_after_a_restart_nothing_is_doubled(tm
     assert read(often) == read(once)
 
 
-def test_a_step_that_a_crash_left_out_is_made_up_for(tmp_path):
+def test_a_step_that_a_crash_left_out_is_written_later(tmp_path):
     summaries.write_search(str(tmp_path), finished(steps=1))
     path = next(path for path in (tmp_path / "summary").iterdir())
     path.write_bytes(path.read_bytes() + b"torn")

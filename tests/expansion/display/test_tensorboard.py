@@ -1,4 +1,4 @@
-"""TensorBoard in a real browser: a search is opened while it goes on, and its runs, tables and pictures are found."""
+"""TensorBoard in a real browser: a search is opened while it runs, and its runs, tables and pictures are found."""
 
 import json
 import os
@@ -84,7 +84,7 @@ def show(browser, address, tab):
     browser.open(f"{address}/?smoothing=0#{tab}")
 
 
-def test_a_search_that_goes_on_is_shown_step_by_step(browser, address, logs):
+def test_a_running_search_is_shown_step_by_step(browser, address, logs):
     show(browser, address, "timeseries")
     before = browser.wait_for_texts("step00/seed", "step01/fast", "step01/bottleneck", "summary", "accuracy_over_cost")
     assert "step02" not in before
@@ -121,7 +121,7 @@ def test_charts_of_the_questions_are_laid_out(browser, address):
     show(browser, address, "custom_scalars")
     text = browser.wait_for_texts("steps that each axis has won", "wins/fast (summary)", "search/margin (summary)",
                                   "accuracy of the winner, with its 95 % interval", "interval/accuracy (summary)",
-                                  "latency of a clip, milliseconds")
+                                  "latency per clip, milliseconds")
     assert "Missing Tags" not in text and "No data" not in text
 
 

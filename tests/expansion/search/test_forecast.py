@@ -1,12 +1,17 @@
 """Time that is left, from what the search's own trials took."""
 
+import math
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.racing import recorded_search
 from expansion.display.tables import how_right
 from expansion.recipe import Recipe
-from expansion.search.forecast import Speed, hindsight, measured_speed, of_step, raced, seconds_left, steps_to_come
-from expansion.search.racing import RaceSettings
+from expansion.search.forecast import Speed, hindsight, measured_speed, of_step, race_at, raced, seconds_left, steps_ahead
+from expansion.search.racing import RaceSettings, race
+from expansion.search.selection import Scored
 from expansion.search.settings import SearchSettings
 from expansion.search.state import Search
 from expansion.search.steps import Rung
@@ -58,7 +63,7 @@ def test_the_demo_as_it_was_recorded():
     assert [round(100 * value) for value in off] == DEMO_ERRORS and all(abs(value) < 0.25 for value in off)
 
 
-def test_a_race_is_reckoned_with():
+def test_what_a_race_takes():
     halving = RaceSettings(on=True, rungs=(0.25, 0.5), keep=0.5)
     # 6 to a quarter, 3 to a half, 2 to the end.
     assert raced(halving, 6) == (11, 6 * 0.25 + 3 * 0.25 + 2 * 0.5)
@@ -87,8 +92,68 @@ def test_what_is_left_are_the_candidates_not_done_and_the_steps_not_begun():
 def test_steps_to_come_cost_twice_as_much_each_until_the_target():
     search = timed(1)
     mean = sum(c.macs for c in search.steps[-1].candidates) / len(search.steps[-1].candidates)
-    (row,) = steps_to_come(search, RECIPE, 100, Speed())
-    assert row["step"] == 2 and row["macs"] == pytest.approx(2 * mean)
-    assert row["seconds"] == pytest.approx(row["candidates"] * Speed().seconds(2 * mean, 20 * 100))
+    begun, row = steps_ahead(search, RECIPE, 100, Speed())
+    of_begun = sum(Speed().seconds(c.macs, 1000) for c in search.steps[1].candidates)
+    assert begun.step == 1 and begun.seconds == pytest.approx(of_begun)
+    assert row.step == 2 and row.macs == pytest.approx(2 * mean)
+    assert row.seconds == pytest.approx(row.candidates * Speed().seconds(2 * mean, 20 * 100))
     near = SearchSettings(**SMALL.model_dump() | {"target_gmacs": search.steps[-1].candidates[0].macs / 2e9})
-    assert steps_to_come(finished(near, steps=1), RECIPE, 100, Speed()) == []
+    assert steps_ahead(finished(near, steps=1), RECIPE, 100, Speed()) == []
+    search.settings = search.settings.model_copy(update={"steps": 9, "target_gmacs": 4 * mean / 1e9})
+    assert [row.step for row in steps_ahead(search, RECIPE, 100, Speed())] == [1, 2, 3]  # the third reaches it
+
+
+def test_no_step_is_forecast_that_would_go_past_the_hours():
+    """As Search itself ends: by the time of its trials so far and what the step takes."""
+    search = timed(1)
+    spent = sum(c.metrics["seconds"] for c in search.steps[0].candidates)
+    whole = spent + sum(step.seconds for step in steps_ahead(search, RECIPE, 100, Speed()))
+    for hours, steps in ((1.001 * whole / 3600, 2), (0.999 * whole / 3600, 1), (0.001 * whole / 3600, 1)):  # what is begun ends
+        search.settings = search.settings.model_copy(update={"hours": hours})
+        assert len(steps_ahead(search, RECIPE, 100, Speed())) == steps
+
+
+@pytest.mark.parametrize("cost", ["params", "memory"])
+def test_where_the_cost_is_not_macs_they_grow_as_they_do_in_the_known_step(cost):
+    settings = SMALL.model_copy(update={"cost": cost, "steps": 4})
+    seed, first = Search(settings), finished(settings, steps=1)
+    parent, candidates = first.steps[0].winner, first.steps[1].candidates
+    growth = math.prod(c.macs / parent.macs for c in candidates) ** (1 / len(candidates))
+    assert not growth == pytest.approx(2, rel=0.05)
+    for search, at in ((seed, parent.macs), (first, sum(c.macs for c in candidates) / len(candidates))):
+        rows = steps_ahead(search, RECIPE, 100, Speed())
+        assert [row.macs / at for row in rows] == pytest.approx([growth**i for i in range(len(rows))])
+    # From the seed on, the first step is as wide as it will be; those after it as the axes that are not at their limits.
+    assert steps_ahead(seed, RECIPE, 100, Speed())[1].candidates == len(candidates)
+
+
+def test_the_rest_of_a_race_counts_by_the_share_that_continues():
+    halving = RaceSettings(on=True, rungs=(0.25, 0.5), keep=0.5)
+    assert of_step([1e6] * 6, 1000, Speed(10.0, 5.0), halving, [0.25] * 6) == pytest.approx(
+        3 * 5 + 2 * 5 + (3 * 0.25 + 2 * 0.5) * 3e9 / 10e9)
+    settings = SMALL.model_copy(update={"race": halving, "steps": 1})
+    search, speed = finished(settings, steps=1), Speed(10.0, 5.0)
+    macs = [c.macs for c in search.steps[1].candidates]
+    assert steps_ahead(search, RECIPE, 100, speed)[0].seconds == pytest.approx(of_step(macs, 1000, speed, halving))
+    for number, candidate in enumerate(search.steps[1].candidates):
+        search.started(candidate, f"t{number}")
+        search.paused(candidate.trial_id, Rung(3, 0.1 * number))  # 2.5 epochs are round(2.5) or one more: it is not counted
+    left = [c for c in search.steps[1].candidates if not c.done]
+    assert 0 < len(left) < len(macs)
+    assert steps_ahead(search, RECIPE, 100, speed)[0].seconds == pytest.approx(
+        of_step([c.macs for c in left], 1000, speed, halving.model_copy(update={"rungs": (0.5,)}), [0.3] * len(left)))
+
+
+def test_a_prescribed_step_is_not_raced():
+    race = RaceSettings(on=True)
+    settings = SearchSettings(race=race, follow=("depth", "width"))
+    assert [race_at(settings, step).on for step in (0, 1, 2, 3)] == [True, False, False, True]
+    assert not race_at(settings, 3, "contraction").on
+
+
+@given(st.integers(1, 30), st.floats(0.05, 0.95))
+def test_survivors_are_counted_as_a_race_counts_them(candidates, keep):
+    settings = RaceSettings(on=True, rungs=(0.5,), keep=keep)
+    runners = [Scored("depth", 0.1 * index / candidates, 2.0, 1) for index in range(candidates)]
+    going = sum(standing.goes_on for standing in race(0.0, 1.0, runners, settings))
+    assert raced(settings, candidates) == (candidates + going, pytest.approx(candidates * 0.5 + going * 0.5))

@@ -3,8 +3,8 @@
 import pytest
 
 from expansion.display.tables import path_table
-from expansion.search.forecast import spending
 from expansion.search.settings import SearchSettings
+from expansion.search.spending import spending
 from expansion.search.state import Search
 from tests.expansion.search.test_racing import run, settings
 

@@ -105,7 +105,7 @@ def test_an_interrupted_search_says_how_to_go_on(demo_records, tmp_path, monkeyp
     search = tuner(demo_records, tmp_path, progress=SearchProgress(Console(file=screen)))
     with pytest.raises(KeyboardInterrupt):
         search.search()
-    assert "stopped; started again, the search goes on from here" in " ".join(screen.getvalue().split())
+    assert "stopped; started again, the search resumes from here" in " ".join(screen.getvalue().split())
     (seed,) = tuner(demo_records, tmp_path).trace.steps[0].candidates
     assert seed.status == "running" and not seed.failures
 

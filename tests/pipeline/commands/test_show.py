@@ -13,7 +13,10 @@ from expansion.display.console import noise_to
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.search.state import Search
-from pipeline.looking import list_runs, report, run_names, show_run
+from pipeline.commands.report import report
+from pipeline.commands.runs import list_runs
+from pipeline.commands.show import show
+from pipeline.options import run_names
 from pipeline.runs.folder import RunFolder, newest_run
 from pipeline.runs.state import state, working
 from tests.expansion.searches import SMALL, finished
@@ -31,7 +34,8 @@ def root(tmp_path):
 
 def test_runs_are_listed_in_every_state(root, capsys):
     list_runs(str(root))
-    lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line.strip()}
+    shown = capsys.readouterr().out.partition("on the disk")[0]
+    lines = {line.split()[0]: line.split() for line in shown.splitlines() if line.strip()}
     assert lines["done"][1:7] == ["finished", "2/2", "75.0", "%", "85.7", "%"]
     assert lines["halfway"][1:6] == ["stopped", "1/2", "60.0", "%", "-"]
     assert lines["broken"][1:5] == ["failed", "-", "-", "-"]
@@ -56,21 +60,21 @@ def test_no_runs_is_a_hint(tmp_path, capsys):
 
 def test_show_prints_steps_path_and_failures(root, capsys):
     make_run(root / "done", finished(failing="width"))
-    show_run("done", str(root))
+    show("done", str(root))
     shown = capsys.readouterr().out
     assert "step 1 width failed: MemoryError: a|b" in shown and "done: finished, ended by steps" in shown
     assert "35 test videos: 85.7 % (the seed 25.0 %)" in shown and shown.count("fast=temporal *") == 1
-    show_run("broken", str(root))
+    show("broken", str(root))
     assert "it failed: RuntimeError: out of memory" in capsys.readouterr().out
 
 
 def test_show_fits_80_columns(root, capsys):
-    show_run("done", str(root))
+    show("done", str(root))
     assert max(len(line.rstrip()) for line in capsys.readouterr().out.splitlines()) <= 80
 
 
 def test_show_for_scripts_is_the_whole_trace(root, capsys):
-    show_run("halfway", str(root), as_json=True)
+    show("halfway", str(root), as_json=True)
     shown = json.loads(capsys.readouterr().out)
     assert Search.from_dict(shown["search"]).as_dict() == finished(steps=2).as_dict() and shown["state"] == "stopped"
 
@@ -79,7 +83,7 @@ def test_the_newest_run_is_the_default(root, capsys):
     for age, name in enumerate(("done", "halfway", "broken")):
         os.utime(root / name / "search" / "a" / "trace.json", (1e9 - age, 1e9 - age))
     assert newest_run(str(root)).name == "done"
-    report(None, str(root), None, False)
+    report(runs=str(root))
     assert capsys.readouterr().out.strip() == str(root / "done" / "report.html")
     assert (root / "done" / "report.html").stat().st_size > 50_000
 

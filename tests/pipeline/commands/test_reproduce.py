@@ -9,9 +9,9 @@ from expansion.foundation.errors import InputError
 from expansion.search.settings import SearchSettings
 from expansion.search.state import Search
 from expansion.spec import NAMED, Limits
-from pipeline import reproduce_show
+from pipeline.commands import reproduce_tables
+from pipeline.commands.reproduce import from_recorded, train, training_search, walk
 from pipeline.config import load_config, shipped
-from pipeline.reproduce import reproduce, train, training_search, walk
 from tests.expansion.search.test_state import run
 
 
@@ -31,7 +31,7 @@ def test_other_accuracies_give_another_path(monkeypatch):
 
 
 def test_json_holds_all_candidates_and_the_models(capsys, tmp_path):
-    reproduce("xxl", str(tmp_path), as_json=True)
+    from_recorded("xxl", str(tmp_path), as_json=True)
     found = json.loads(capsys.readouterr().out)
     assert found == json.loads((tmp_path / "reproduce.json").read_text())
     candidates = [candidate for step in found["steps"][1:] for candidate in step["candidates"]]
@@ -42,14 +42,14 @@ def test_json_holds_all_candidates_and_the_models(capsys, tmp_path):
 
 
 def test_until_a_model(capsys):
-    reproduce("M", None, as_json=False)
+    from_recorded("M", None, as_json=False)
     shown = capsys.readouterr().out
     assert "step 8  M" in shown and "step 9" not in shown and "in 8 of 8 steps" in shown and "XL " not in shown
 
 
 def test_an_unknown_model():
     with pytest.raises(InputError, match="--until 'Q' is not known; allowed are X2D, XS"):
-        reproduce("q", None, as_json=False)
+        from_recorded("q", None, as_json=False)
 
 
 def best_is_depth(step, axis):
@@ -60,7 +60,7 @@ def test_training_follows_the_papers_path_whatever_the_accuracies_say():
     search = run(Search(SearchSettings(**training_search("XXL"))), best_is_depth)
     assert [winner.axis for winner in search.path[1:12]] == [paper.winner(number) for number in range(1, 12)]
     assert search.path[-1].spec == NAMED["XXL"] and search.stopped_by == "steps"
-    found = reproduce_show.content(search, 13, own="records")
+    found = reproduce_tables.content(search, 13, own="records")
     assert {row["chosen"] for row in found["steps"][1:]} == {"depth"}
     assert found["agreed"] == 2 and found["compared"] == 11  # the paper took depth in steps 4 and 10
     assert found["steps"][1]["candidates"][0]["top1"] == pytest.approx(0.05)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from expansion import InputError, build
-from pipeline.predict import predict
+from pipeline.commands.predict import predict
 from tests.expansion.network.test_model import awake
 
 SPEC = "frames=2,stride=3,size=24,width=0.34,depth=0.4,bottleneck=1.5"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from expansion.complexity import complexity
 from expansion.display.console import make_console, noise_to
@@ -18,17 +20,17 @@ from expansion.weights.naming import DIALECTS, entries
 MAX_NAMES = 2**24  # bytes of a file of class names
 
 
-def convert(source: str, target: str, spec: str | None = None, class_names: str | None = None,
-            new_classes: int | None = None, to: str | None = None) -> None:
-    """Converts a network's file into another form and prints what was read.
-
-    Args:
-        source: a checkpoint (.pyth, .pt, .pth), or a network of this project (.keras).
-        target: .keras, or a checkpoint's name.
-        spec: the network in a checkpoint, where the file does not tell.
-        class_names: file of names, which replace those that the network has.
-        new_classes: put a fresh classifier of so many classes in place of the checkpoint's.
-        to: the dialect of a checkpoint to write; "pyslowfast" if not said.
+def convert(source: Annotated[str, typer.Argument(metavar="IN", help="Checkpoint (.pyth, .pt, .pth) or .keras file.")],
+            target: Annotated[str, typer.Argument(metavar="OUT", help="What to write: .keras or .pyth.")],
+            spec: Annotated[str | None, typer.Option(
+                help="The checkpoint's network, where its file does not tell: XS, S, M, L, XL or frames=...")] = None,
+            class_names: Annotated[str | None, typer.Option(
+                help="File of class names in the order of the labels: one per line, or JSON.")] = None,
+            new_classes: Annotated[int | None, typer.Option(
+                help="Put a new, untrained classifier of so many classes in place of the checkpoint's.")] = None,
+            to: Annotated[str | None, typer.Option(
+                help="Whose checkpoint to write: pyslowfast (the default) or pytorchvideo.")] = None) -> None:
+    """Read public X3D weights of PySlowFast or PyTorchVideo into a Keras network, or write such a checkpoint.
 
     Raises:
         InputError: an option does not fit the files, or a file cannot be read or does not fit the network.
@@ -71,7 +73,7 @@ def _read_checkpoint(path: str, spec: str | None, new_classes: int | None):
 
 
 def read_class_names(path: str, classes: int) -> tuple[str, ...]:
-    """Class names by label: a line each, or as JSON a list, or a dictionary of labels by name.
+    """Class names by label: one per line, or as JSON a list, or a dictionary of labels by name.
 
     Raises:
         InputError: no such file, not one name for each class, or labels that are not 0, 1, 2, ...

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from expansion import InputError
+from pipeline.commands.proxy_check import agreement, run_check
 from pipeline.config import load_config
-from pipeline.proxy_check import agreement, proxy_check
 
 SPECS = ["frames=1,stride=8,size=16,width=0.34", "frames=2,stride=4,size=16,width=0.34", "frames=1,stride=8,size=24,width=0.34"]
 
@@ -30,17 +30,17 @@ def test_agreement_of_known_rankings():
 
 def test_errors_of_use(demo_records, tmp_path):
     with pytest.raises(InputError, match="no proxy named"):
-        proxy_check(config(), SPECS, demo_records.path, str(tmp_path))
+        run_check(config(), SPECS, demo_records.path, str(tmp_path))
     with pytest.raises(InputError, match="2 different networks; at least 3 are needed"):
-        proxy_check(config(**{"proxy.share": 0.5}), SPECS[:2], demo_records.path, str(tmp_path))
+        run_check(config(**{"proxy.share": 0.5}), SPECS[:2], demo_records.path, str(tmp_path))
     with pytest.raises(InputError, match="a crop of 160 pixels is larger than the records' 32"):
-        proxy_check(config(**{"proxy.share": 0.5}), [*SPECS, "XS"], demo_records.path, str(tmp_path))
+        run_check(config(**{"proxy.share": 0.5}), [*SPECS, "XS"], demo_records.path, str(tmp_path))
 
 
 @pytest.mark.slow
 def test_a_small_run_and_the_same_from_its_files(demo_records, tmp_path, capsys):
     wanted = config(**{"proxy.classes": 3, "proxy.share": 0.5, "proxy.epochs": 1})
-    proxy_check(wanted, SPECS, demo_records.path, str(tmp_path), as_json=True)
+    run_check(wanted, SPECS, demo_records.path, str(tmp_path), as_json=True)
     said = json.loads(capsys.readouterr().out)
     assert [row["spec"]["size"] for row in said["networks"]] == [16, 16, 24]
     assert all(0 <= row[way] <= 1 for row in said["networks"] for way in ("full", "proxy"))
@@ -48,6 +48,6 @@ def test_a_small_run_and_the_same_from_its_files(demo_records, tmp_path, capsys)
     assert said["pairs"] == 3
     trained = sorted(path.stat().st_mtime_ns for path in tmp_path.glob("check/*/*/state.npz"))
     assert len(trained) == 6
-    proxy_check(wanted, SPECS, demo_records.path, str(tmp_path), as_json=True)
+    run_check(wanted, SPECS, demo_records.path, str(tmp_path), as_json=True)
     assert json.loads(capsys.readouterr().out) == said
     assert sorted(path.stat().st_mtime_ns for path in tmp_path.glob("check/*/*/state.npz")) == trained

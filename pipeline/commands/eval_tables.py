@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from expansion.display.console import make_console, make_table
-from expansion.display.tables import clip_text, cost, percent
+from expansion.display.tables import Table, clip_text, percent, to_markdown
 from expansion.foundation import files
+from expansion.search.costs import show_cost
 from expansion.search.selection import wilson
 from expansion.spec import Spec
 
@@ -33,7 +34,7 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def per_class(evaluation, classes: Sequence[str]) -> list[dict]:
-    """Videos, right ones, top-1 with its interval, and the class that others are most often taken for."""
+    """Videos, right ones, top-1 with its interval, and the class that its videos are most often mistaken for."""
     rows = []
     for index, (name, counts) in enumerate(zip(classes, evaluation.confusion())):
         videos, right = int(counts.sum()), int(counts[index])
@@ -44,13 +45,6 @@ def per_class(evaluation, classes: Sequence[str]) -> list[dict]:
             "interval": wilson(right, videos) if videos else None,
             "taken_for": classes[int(wrong.argmax())] if wrong.any() else None, "times": int(wrong.max())})
     return rows
-
-
-def size_of(path: str) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    if os.path.isfile(path):
-        return os.path.getsize(path)
-    return sum(os.path.getsize(os.path.join(root, name)) for root, _, names in os.walk(path) for name in names)
 
 
 def device() -> str:
@@ -87,7 +81,7 @@ def write_model(output: str, label: str, row: dict, evaluation) -> None:
 
 
 def predictions(evaluation, classes: Sequence[str]):
-    """A dictionary a video: its id, label, prediction, whether that is right, and its most probable classes."""
+    """One dictionary per video: its id, label, prediction, whether that is right, and its most probable classes."""
     for video_id, label, shares in zip(evaluation.video_ids, evaluation.labels, evaluation.probabilities):
         best = np.argsort(-shares, kind="stable")[:KEPT]
         yield {"video_id": video_id, "label": classes[label], "prediction": classes[best[0]],
@@ -102,7 +96,7 @@ def _csv(rows) -> str:
 
 
 def write_table(output: str, rows: list[dict]) -> None:
-    """results.json, and results.md with a row a model, in the manner of the paper's Table 4."""
+    """results.json, and results.md with a row per model, in the manner of the paper's Table 4."""
     files.write_json(os.path.join(output, "results.json"), rows)
     files.write_text(os.path.join(output, "results.md"), markdown(rows))
 
@@ -110,23 +104,25 @@ def write_table(output: str, rows: list[dict]) -> None:
 def markdown(rows: list[dict]) -> str:
     """The models as a table: accuracies in per cent with 95 % intervals, GMACs of a view times views."""
     first = rows[0]
-    heads = ["model", "form", "clip", "input", "top-1", "top-5", "GMACs x views", "params", "latency", "clips/s"]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    for row in rows:
-        spec = Spec(**row["spec"])
-        lines.append("| " + " | ".join([
-            row["model"].replace("|", "\\|"), row["form"], clip_text(spec), str(row["size"]),
-            _with_interval(row, "top1"), _with_interval(row, "top5"), gmacs(row), f"{row['params'] / 1e6:.2f} M",
-            f"{row['latency_ms']:.1f} ms" if "latency_ms" in row else "-",
-            f"{row['clips_per_second']:.1f}" if "clips_per_second" in row else "-"]) + " |")
+    table = to_markdown(Table(
+        ("model", "form", "clip", "input", "top-1", "top-5", "GMACs x views", "params", "latency", "clips/s"),
+        [(row["model"], row["form"], clip_text(Spec(**row["spec"])), str(row["size"]), _with_interval(row, "top1"),
+          _with_interval(row, "top5"), gmacs(row), f"{row['params'] / 1e6:.2f} M", *_speed(row)) for row in rows]))
     timed = next((row for row in rows if "device" in row), None)
-    lines += ["", f"{first['videos']} videos of split {first['split']!r} of {os.path.basename(first['records'])}; "
-                  "in brackets the 95 % interval (Wilson). GMACs are multiply-adds of one view at the input used; "
-                  "a short or square video has fewer views."]
+    lines = [table, "", f"{first['videos']} videos of split {first['split']!r} of {os.path.basename(first['records'])}; in "
+                        "brackets the 95 % interval (Wilson). GMACs are multiply-adds of one view at the input used; a short or "
+                        "square video has fewer views."]
     if timed:
-        lines.append(f"Latency: median of a clip at batch 1; clips/s at the batch of the evaluation; both on "
+        lines.append(f"Latency: median per clip at batch 1; clips/s at the batch of the evaluation; both on "
                      f"{timed['device']}, without decoding.")
     return "\n".join(lines) + "\n"
+
+
+def _speed(row: dict) -> tuple[str, str]:
+    """Latency and clips per second, where they were measured."""
+    if "latency_ms" not in row:
+        return "-", "-"
+    return f"{row['latency_ms']:.1f} ms", f"{row['clips_per_second']:.1f}"
 
 
 def gmacs(row: dict) -> str:
@@ -151,9 +147,8 @@ def show(rows: list[dict], output: str) -> None:
         table.add_row(
             row["model"], row["form"], str(row["size"]), percent(row["top1"]), f"{100 * low:.1f} to {100 * high:.1f}",
             percent(row["top5"]) if len(row["classes"]) > KEPT else "-",
-            f"{cost(row['macs_view'])} x {row['views'] * row['crops']}", f"{row['params'] / 1e6:.2f} M",
-            f"{row['latency_ms']:.1f} ms" if "latency_ms" in row else "-",
-            f"{row['clips_per_second']:.1f}" if "clips_per_second" in row else "-")
+            f"{show_cost('macs', row['macs_view'])} x {row['views'] * row['crops']}", f"{row['params'] / 1e6:.2f} M",
+            *_speed(row))
     console.print(table)
     if len(rows[0]["classes"]) <= SHOWN_CLASSES:
         for row in rows:
@@ -168,7 +163,7 @@ def show(rows: list[dict], output: str) -> None:
 
 
 def _classes_table(row: dict):
-    table = make_table(row["model"], "class", "videos", "right", "top-1", "95 %", "most taken for")
+    table = make_table(row["model"], "class", "videos", "right", "top-1", "95 %", "mistaken for")
     for entry in row["per_class"]:
         low, high = entry["interval"] or (0.0, 1.0)
         taken = f"{entry['taken_for']} ({entry['times']})" if entry["taken_for"] else "-"

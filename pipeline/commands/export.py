@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from expansion.data.dataset import VideoDataset
-from expansion.display.console import make_console, make_table, noise_to, print_json
+from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import waiting
 from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import ClipSettings
-from pipeline.results import size_of
-from pipeline.runs.models import StoredModel, find_model
+from pipeline.options import Json, Runs, Verbose, run_names
+from pipeline.runs.models import StoredModel, check_size, find_model, size_of
+from pipeline.session import session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,51 +27,51 @@ CALIBRATION, CHECKED = 100, 32  # clips
 TOLERANCE = 1e-4  # of a probability, for floats
 
 
-def export(name: str, form: str, *, output: str | None = None, integers: bool = False, records: str | None = None,
-           size: int | None = None, views: int | None = None, crops: int | None = None, runs: str = "runs",
-           as_json: bool = False, verbose: bool = False) -> None:
-    """Exports a model and prints how far its answers are from the Keras model's.
-
-    Args:
-        name: .keras file, or run.
-        form: keras, saved_model or tflite.
-        output: file or folder to write; None for one beside the model.
-        integers: TFLite in 8-bit integers, with the ranges that clips of training videos show.
-        records: data set of `x3d ingest`, for these clips and for the check; None for the run's own.
-        size: pixels of the input; None for what crops and scale say.
-        views, crops: what a SavedModel cuts of a record; None for the run's own.
+def export(model: Annotated[str, typer.Argument(help="A .keras file, or the name or folder of a run.",
+                                                autocompletion=run_names)],
+           form: Annotated[str, typer.Option("--format", help="keras, saved_model or tflite.")],
+           output: Annotated[str | None, typer.Option(help="File or folder to write; default: beside the model.")] = None,
+           int8: Annotated[bool, typer.Option("--int8", help="TFLite in 8-bit integers, with the ranges that clips of training "
+                                                             "videos show; needs records.")] = False,
+           records: Annotated[str | None, typer.Option(
+               help="Data set of `x3d ingest`, for the check and for --int8; default: the run's.")] = None,
+           size: Annotated[int | None, typer.Option(
+               help="Pixels of the network's input; default: what crops and scale say.")] = None,
+           views: Annotated[int | None, typer.Option(
+               help="Clips that a SavedModel cuts of a record; default: the run's.")] = None,
+           crops: Annotated[int | None, typer.Option(help="Crops of each: 1 or 3, at the larger test crop.")] = None,
+           runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
+    """Export a model as .keras, SavedModel or TFLite, and check it against the Keras model.
 
     Raises:
         InputError: an error of use.
-        SystemExit: with 1, if an export of floats differs from the Keras model.
+        SystemExit: with 1, after one line on why it failed, or if an export of floats differs from the Keras model.
     """
-    model = find_model(name, runs)
+    stored = find_model(model, runs)
     if form not in FORMATS:
         raise InputError(f"--format {form!r} is not known; allowed are {', '.join(FORMATS)}")
-    if not model.path.endswith(".keras"):
-        raise InputError(f"{model.path}: only a .keras file or a run can be exported")
-    if integers and form != "tflite":
+    if not stored.path.endswith(".keras"):
+        raise InputError(f"{stored.path}: only a .keras file or a run can be exported")
+    if int8 and form != "tflite":
         raise InputError(f"--int8 is for --format tflite, not {form}")
-    data = VideoDataset.open(records or model.records) if records or model.records else None
-    if integers and data is None:
+    data = VideoDataset.open(records or stored.records) if records or stored.records else None
+    if int8 and data is None:
         raise InputError("--int8 needs clips of training videos; name a data set with --records FOLDER")
     wanted = {key: value for key, value in {"views": views, "crops": crops}.items() if value is not None}
     parse_settings(ClipSettings, wanted, "export")
-    if size is not None and size < 16:
-        raise InputError(f"size is {size}; at least 16 pixels are allowed")
-    clips = (model.clips or ClipSettings()).model_copy(update=wanted)
-    output = output or _default_output(model, form, integers)
-    if os.path.realpath(output) == os.path.realpath(model.path):
+    check_size(size)
+    clips = (stored.clips or ClipSettings()).model_copy(update=wanted)
+    output = output or _default_output(stored, form, int8)
+    if os.path.realpath(output) == os.path.realpath(stored.path):
         raise InputError(f"{output}: the model itself; name another file with --output")
     if form != "saved_model" and not output.endswith(FORMATS[form]):
         raise InputError(f"--output {output}: a name that ends with {FORMATS[form]} is needed")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     log = os.path.join(os.path.dirname(os.path.abspath(output)), "export-log.txt")
-    with noise_to(log, verbose) as console, waiting(console, "exporting and checking"):
+    with session(log, verbose) as console, waiting(console, "exporting and checking"):
         import_keras()
-        found = _export(model, form, output, integers, data, clips, size)
+        found = _export(stored, form, output, int8, data, clips, size)
     print_json(found) if as_json else _show(found)
-    if found["difference"] > TOLERANCE and not integers:
+    if found["difference"] > TOLERANCE and not int8:
         raise SystemExit(1)
 
 

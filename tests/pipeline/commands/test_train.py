@@ -15,28 +15,29 @@ from expansion.foundation.errors import InputError
 from expansion.network.saving import load_model
 from expansion.search.settings import SearchSettings
 from expansion.spec import NAMED, Spec
+from pipeline.commands.train import settings, train
 from pipeline.config import load_config, shipped
-from pipeline.train import settings, train
+from pipeline.options import Given
 from tests.expansion.colours import write_colours
 from tests.expansion.searches import SMALL, finished
 from tests.pipeline.folders import make_run
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TINY = "frames=2,stride=2,size=24,width=0.34,depth=0.2"
 
 
 def test_the_recipe_is_that_of_a_last_training():
-    config = settings(shipped("demo.yaml"), None, "runs", **{"train.spec": "XS"})
+    config = settings(Given(shipped("demo.yaml"), {"train.spec": "XS"}), None, "runs")
     assert config.recipe.epochs == 30 and config.recipe.batch == 32 and config.train.spec == NAMED["XS"]
-    config = settings(shipped("demo.yaml"), None, "runs", **{"train.spec": TINY, "final.epochs": 3, "final.batch": 8})
+    config = settings(Given(shipped("demo.yaml"), {"train.spec": TINY, "final.epochs": 3, "final.batch": 8}), None, "runs")
     assert config.recipe.epochs == 3 and config.recipe.scaled_rate == pytest.approx(0.05) and config.final == {}
-    assert settings(None, None, "runs", **{"train.spec": "XS", "train.records": "r"}).name == "train"
+    assert settings(Given(values={"train.spec": "XS", "train.records": "r"}), None, "runs").name == "train"
 
 
 def test_from_a_run_it_takes_the_winner_and_its_records(tmp_path):
     search = finished(SMALL)
     run = make_run(tmp_path / "mine", search)
-    config = settings(None, "mine", str(tmp_path))
+    config = settings(Given(), "mine", str(tmp_path))
     assert config.train.spec == search.path[-1].spec and config.train.records == run.records()
     assert config.name == "mine-train" and config.recipe.epochs == 30 and config.seed == 7
 
@@ -52,23 +53,23 @@ def test_from_a_run_it_takes_the_winner_and_its_records(tmp_path):
 ])
 def test_errors_of_use(path, options, said):
     with pytest.raises(InputError, match=said):
-        settings(path, None, "runs", **options)
+        settings(Given(path, options), None, "runs")
 
 
 @pytest.mark.parametrize("name, epochs, batch, rate", [("paper", 256, 1024, 1.6), ("pyslowfast", 300, 128, 0.1)])
 def test_recipes_for_kinetics(name, epochs, batch, rate):
-    recipe = settings(shipped(f"kinetics400_{name}.yaml"), None, "runs").recipe
+    recipe = settings(Given(shipped(f"kinetics400_{name}.yaml")), None, "runs").recipe
     assert (recipe.epochs, recipe.batch, recipe.scaled_rate, recipe.weight_decay) == (epochs, batch, rate, 5e-5)
     assert recipe.precise_bn == 200 and recipe.dropout == 0.5
-    eight = settings(shipped(f"kinetics400_{name}.yaml"), None, "runs", **{"final.batch": batch // 8}).recipe
+    eight = settings(Given(shipped(f"kinetics400_{name}.yaml"), {"final.batch": batch // 8}), None, "runs").recipe
     assert eight.scaled_rate == pytest.approx(rate / 8)
 
 
 def test_a_search_is_not_written_over(tmp_path):
     run = make_run(tmp_path / "mine", finished(SearchSettings(**SMALL.model_dump())))
-    config = settings(run.config, None, str(tmp_path), **{"train.spec": TINY, "name": "mine"})
+    given = Given(run.config, {"train.spec": TINY, "name": "mine"})
     with pytest.raises(InputError, match="run mine is a search"):
-        train(config, str(tmp_path))
+        train(given, runs=str(tmp_path))
 
 
 CONFIG = """
@@ -126,13 +127,13 @@ def test_what_it_leaves(trained):
 def test_finished_it_says_so_and_another_is_refused(trained, colours, config_file, capsys, monkeypatch):
     folder, said = trained
     options = {"train.spec": TINY, "train.records": colours.path}
-    monkeypatch.setattr("pipeline.train._train", None)
-    train(settings(config_file, None, str(folder), **options), str(folder))
+    monkeypatch.setattr("pipeline.commands.train._train", None)
+    train(Given(config_file, options), runs=str(folder))
     assert "tiny is finished" in capsys.readouterr().out
     for change, complaint in (({"final.epochs": 5}, "recipe.epochs is 4.0 there and 5.0 here"),
                               ({"train.weights": "other.keras"}, "train.weights is None there and 'other.keras' here")):
         with pytest.raises(InputError, match=f"run tiny is another training: {complaint}"):
-            train(settings(config_file, None, str(folder), **options | change), str(folder))
+            train(Given(config_file, options | change), runs=str(folder))
 
 
 @pytest.mark.slow

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from typing import Annotated
+
+import typer
 
 from expansion import paper
 from expansion.display.console import make_console, noise_to
@@ -11,7 +14,41 @@ from expansion.foundation.errors import InputError
 from expansion.search.settings import SearchSettings
 from expansion.search.state import Search
 from expansion.spec import NAMED
-from pipeline import reproduce_show as show
+from pipeline.commands import reproduce_tables
+from pipeline.options import Given, Json, Runs, configured_by
+
+
+@configured_by("epochs", "name")
+def reproduce(given: Given,
+              until: Annotated[str, typer.Option(help="Stop at this model: X2D, XS, S, M, L, XL or XXL.")] = "XXL",
+              output: Annotated[str | None, typer.Option(help="Folder for reproduce.json and reproduce.png.")] = None,
+              records: Annotated[str | None, typer.Option(
+                  help="Train every candidate of the path on this data set of `x3d ingest`; default: the accuracies "
+                       "that the paper printed, and nothing is trained.")] = None,
+              runs: Runs = "runs", as_json: Json = False) -> None:
+    """The paper's path, step by step: from its recorded accuracies, or with every candidate trained on your records.
+
+    Raises:
+        InputError: the model is not known, or there is no data set.
+    """
+    if records is None:
+        from_recorded(until, output, as_json)
+        return
+    own = {f"search.{key}": value for key, value in training_search(until).items()}
+    config = given.load(need_videos=False, **own, **({} if given.get("name") else {"name": "reproduce"}))
+    train(records, config, until, runs, output, as_json)
+
+
+def from_recorded(until: str, output: str | None, as_json: bool) -> None:
+    """Prints the path up to a named model from the paper's accuracies, and writes it to a folder where one is named.
+
+    Raises:
+        InputError: the name is not known.
+    """
+    last = last_step(until)
+    with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt")):
+        search = walk(min(last, paper.STEPS))
+    reproduce_tables.show(make_console(), search, last, output, as_json)
 
 
 def walk(steps: int) -> Search:
@@ -32,18 +69,6 @@ def walk(steps: int) -> Search:
             trial.status = "COMPLETED"
             oracle.end_trial(trial)
     return oracle.search
-
-
-def reproduce(until: str, output: str | None, as_json: bool) -> None:
-    """Prints the path up to a named model from the paper's accuracies, and writes it to a folder where one is named.
-
-    Raises:
-        InputError: the name is not known.
-    """
-    last = last_step(until)
-    with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt")):
-        search = walk(min(last, paper.STEPS))
-    show.show(make_console(), search, last, output, as_json)
 
 
 def last_step(until: str) -> int:
@@ -89,4 +114,4 @@ def train(records: str, config, until: str, runs: str, output: str | None, as_js
         tuner = ExpansionTuner.from_job(config.search_job(), data, folder.search_folder)
         tuner.search()
         search = tuner.trace
-    show.show(make_console(), search, last, output or folder.path, as_json, own=data.path)
+    reproduce_tables.show(make_console(), search, last, output or folder.path, as_json, own=data.path)

@@ -3,52 +3,88 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import os
-import traceback
+from typing import Annotated
+
+import typer
 
 from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
-from expansion.display.console import make_console, make_table, noise_to, print_json
+from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import SearchProgress, task_progress, waiting
-from expansion.display.tables import cost, duration, percent
+from expansion.display.tables import duration, percent
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
+from expansion.foundation.identity import differences, flat
 from expansion.foundation.imports import import_keras
+from expansion.search.costs import show_cost
 from expansion.training.distribute import worker_number
-from pipeline.config import Config, load_config, save_config, shipped
+from pipeline.config import Config, load_config, save_config
+from pipeline.options import Given, Json, Runs, Setting, Verbose, configured_by, run_names
 from pipeline.runs.folder import RunFolder, find_run
-from pipeline.runs.state import first_line, working
+from pipeline.runs.state import working
+from pipeline.session import session
 
 UNUSED = {"search", "final", "thresholds", "retries"}  # sections of the configuration that are the search's alone
 
 
-def settings(path: str | None, from_run: str | None, runs: str, **overrides) -> Config:
+@configured_by(
+    "videos", "labels", "name", "wandb",
+    spec=Setting("train.spec", str, "Network: X2D, XS, S, M, L, XL, XXL, or frames=8,stride=4,size=128,..."),
+    records=Setting("train.records", str, "Data set of `x3d ingest`; or give --videos."),
+    epochs=Setting("final.epochs", float, "Epochs of the training."),
+    batch=Setting("final.batch", int, "Clips in a step, of all devices together; the rate scales with it."),
+    weights=Setting("train.weights", str, "A .keras file to start from."),
+    mixed_precision=Setting("final.mixed_precision", str, "float16 or bfloat16."),
+    distribute=Setting("train.devices.strategy", str, "none; mirrored: this machine's GPUs; multi_worker: the machines of "
+                                                      "TF_CONFIG; default: auto."),
+    devices=Setting("train.devices.count", int, "GPUs to use on this machine; default: all."))
+def train(given: Given,
+          from_run: Annotated[str | None, typer.Option(
+              help="Train what this run's search found, on its records.", autocompletion=run_names)] = None,
+          runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
+    """Train one network, named or found by a search, and evaluate it. Given again, it resumes; a finished one is only shown.
+
+    Raises:
+        InputError: an error of use; the folder holds another training.
+        SystemExit: with 1, after one line on why it failed.
+    """
+    config = settings(given, from_run, runs)
+    folder = RunFolder(os.path.join(runs, config.name))
+    _check_folder(config, folder)
+    worker = worker_number(config.train.devices)
+    with session(folder.log if worker == 0 else f"{folder.log.removesuffix('.txt')}-{worker}.txt", verbose) as console:
+        results, before = _run(config, folder, console, worker)
+    if worker == 0:
+        print_json(results) if as_json else _show(results, folder, before)
+
+
+def settings(given: Given, from_run: str | None, runs: str) -> Config:
     """The configuration of one training, whose recipe is that of a last training: `final` is applied.
 
     Args:
-        path: YAML file; None for that of from_run, or configs/small.yaml.
+        given: without a file it is from_run's, or configs/small.yaml.
         from_run: run whose search names the network, and whose records and recipe are used if none are named.
-        overrides: as load_config takes them.
 
     Raises:
         InputError: an error of use.
     """
-    overrides["name"] = overrides.get("name") or (None if path else "train")
-    step = 0
+    own, step = {"name": None if given.path or given.get("name") else "train"}, 0
     if from_run:
         run = find_run(from_run, runs)
         search = run.search()
         if not search.path:
             raise InputError(f"run {from_run}: no step of its search is decided yet")
-        step, found = len(search.path) - 1, search.path[-1].spec.as_dict()
-        if overrides.get("train.spec"):
+        if given.get("train.spec"):
             raise InputError("--spec and --from-run both name a network: give one of them")
-        overrides |= {"train.spec": found, "name": overrides["name"] if path else f"{run.name}-train"}
-        path = path or run.config
-        if not overrides.get("ingest.videos"):
-            overrides["train.records"] = overrides.get("train.records") or run.records()
-    config = load_config(path or shipped("small.yaml"), need_videos=False, **overrides)
+        step = len(search.path) - 1
+        own = {"train.spec": search.path[-1].spec.as_dict(), "name": own["name"] and f"{run.name}-train"}
+        if not given.get("ingest.videos") and not given.get("train.records"):
+            own["train.records"] = run.records()
+        given = dataclasses.replace(given, path=given.path or run.config)
+    config = given.load(need_videos=False, **own)
     if config.train.spec is None:
         raise InputError("no network named: --spec M, --spec frames=8,stride=4,size=128 or --from-run RUN")
     if not config.train.records and not config.ingest.videos:
@@ -56,34 +92,6 @@ def settings(path: str | None, from_run: str | None, runs: str, **overrides) -> 
     if config.train.devices.strategy == "multi_worker" and not config.train.records:
         raise InputError("devices.strategy is 'multi_worker': it needs --records, which all machines can read")
     return config.model_copy(update={"recipe": config.recipe.final(step, config.final), "final": {}})
-
-
-def train(config: Config, runs: str, *, as_json: bool = False, verbose: bool = False) -> None:
-    """Trains, or goes on, and prints the result; a finished training is only shown.
-
-    Args:
-        config: from settings.
-
-    Raises:
-        InputError: an error of use; the folder holds another training.
-        SystemExit: with 1, after one line on why it failed.
-    """
-    folder = RunFolder(os.path.join(runs, config.name))
-    _check_folder(config, folder)
-    worker = worker_number(config.train.devices)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    log = folder.log if worker == 0 else f"{folder.log.removesuffix('.txt')}-{worker}.txt"
-    with noise_to(log, verbose) as console:
-        try:
-            results, before = _run(config, folder, console, worker)
-        except InputError:
-            raise
-        except Exception as error:
-            traceback.print_exc()
-            console.print(f"x3d: failed: {first_line(error)}\nThe log is {log}", markup=False, soft_wrap=True)
-            raise SystemExit(1) from error
-    if worker == 0:
-        print_json(results) if as_json else _show(results, folder, before)
 
 
 def _run(config: Config, folder: RunFolder, console, worker: int) -> tuple[dict, bool]:
@@ -169,7 +177,7 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
 
 
 def _results(config: Config, data: VideoDataset, history: dict, evaluation) -> dict:
-    """Accuracies are shares of 1, losses in nats, times in seconds, costs in MACs of a clip."""
+    """Accuracies are shares of 1, losses in nats, times in seconds, costs in MACs per clip."""
     spec, recipe = config.train.spec, config.recipe
     found = complexity(spec, len(data.classes))
     clips = recipe.steps(data.videos("train"))[0] * recipe.batch
@@ -192,18 +200,15 @@ def _check_folder(config: Config, folder: RunFolder) -> None:
     if not os.path.exists(folder.config) or not os.path.exists(folder.checkpoint):
         return
     saved = load_config(folder.config, need_videos=False)
-    there, here = _decisive(saved), _decisive(config)
-    differences = [f"{key} is {there.get(key)!r} there and {value!r} here"
-                   for key, value in here.items() if there.get(key) != value]
-    if differences:
-        raise InputError(f"run {config.name} is another training: {'; '.join(differences)}. Choose another --name")
+    found = differences(_decisive(saved), _decisive(config))
+    if found:
+        raise InputError(f"run {config.name} is another training: {'; '.join(found)}. Choose another --name")
 
 
 def _decisive(config: Config) -> dict:
     """What decides the result but for the data, as flat JSON; the data's fingerprint is in the checkpoint."""
-    said = config.model_dump(mode="json", include={"recipe": True, "clips": True, "train": {"spec", "weights"}})
-    flat = {f"{part}.{key}": value for part, values in said.items() for key, value in values.items()}
-    return flat | {"seed": config.seed}
+    parts = config.model_dump(mode="json", include={"recipe": True, "clips": True, "train": {"spec", "weights"}})
+    return flat(parts) | {"seed": config.seed}
 
 
 def _show(results: dict, folder: RunFolder, before: bool) -> None:
@@ -212,12 +217,12 @@ def _show(results: dict, folder: RunFolder, before: bool) -> None:
         console.print(f"{folder.name} is finished; another --name trains again.\n")
     table = make_table(f"{results['val_videos']} validation videos, {results['views']} views", "network", "MACs", "params",
                        "top-1", "top-5", "loss", "epochs", "training")
-    table.add_row(results["name"], cost(results["macs"]), f"{results['params'] / 1e6:.2f} M",
+    table.add_row(results["name"], show_cost("macs", results["macs"]), f"{results['params'] / 1e6:.2f} M",
                   percent(results["val_accuracy"]), percent(results["val_top5"]), f"{results['val_loss']:.3f}",
                   f"{results['epochs']:g}", duration(results["train_seconds"]))
     console.print(table)
     console.print()
     for what, path in {"network (Keras)": folder.keras_model, "results": folder.training_results,
                        "curves": folder.training_logs, "log": folder.log}.items():
-        console.print(f"{what:20} {os.path.relpath(path)}", soft_wrap=True)
-    console.print(f"\nx3d tensorboard {folder.path}   shows the curves.", soft_wrap=True)
+        console.print(f"{what:20} {os.path.relpath(path)}", soft_wrap=True, markup=False)
+    console.print(f"\nx3d tensorboard {folder.path}   shows the curves.", soft_wrap=True, markup=False)

@@ -5,6 +5,7 @@ Imports no TensorFlow; measuring does.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import platform
@@ -15,22 +16,24 @@ from dataclasses import dataclass, field
 from pydantic import Field
 
 from expansion.display.console import make_table
-from expansion.display.tables import cost, duration
+from expansion.display.tables import duration
 from expansion.foundation import files
 from expansion.foundation.machine import cores
 from expansion.foundation.settings import Settings
-from expansion.search.forecast import Speed
+from expansion.search.costs import in_macs
+from expansion.search.forecast import Speed, StepForecast, raced
+from expansion.search.racing import RaceSettings
 from pipeline.config import Config
 
 # Measured on 24 real videos (surveillance, H.264, 160 pixels high) on one core: decoded, stored at quality 90.
 BYTES_PER_PIXEL = 0.28
 PIXELS_PER_SECOND = 85e6
-EFFICIENCY = 0.1  # share of a device's stated peak that training is taken to reach: a guess, for want of a GPU
+EFFICIENCY = 0.1  # share of a device's stated peak that training is assumed to reach: a guess, not measured on a GPU
 MEASURED = "throughput.json"  # in a run's folder
 SAMPLE = 12  # videos that are measured
 
-# What the optional savings are reckoned as. Racing: half go on after a quarter of the epochs, half of those after half.
-RUNGS, KEEP = (0.25, 0.5), 0.5
+# What the optional savings are estimated as.
+RACE = RaceSettings(on=True, rungs=(0.25, 0.5), keep=0.5)  # half train on after a quarter of the epochs, half of those after half
 WARM_EPOCHS = 0.5  # share of the epochs of candidates that begin with their parent's weights
 PROXY_VIDEOS = 0.25  # share of the training videos
 
@@ -68,7 +71,7 @@ class Budget:
         videos: of all splits.
         stored_bytes: of the records; a tenth more or less, by the videos.
         ingest_seconds: of one core.
-        steps: of each step MACs, candidates, seconds of one device, from the seed on.
+        steps: from the seed on.
         final_seconds: of the last training, on one device.
         savings: what the search comes to with each.
     """
@@ -76,32 +79,22 @@ class Budget:
     videos: int
     stored_bytes: float
     ingest_seconds: float
-    steps: list[dict]
+    steps: list[StepForecast]
     final_seconds: float
     savings: list[Saving] = field(default_factory=list)
 
     @property
     def device_seconds(self) -> float:
         """Of all steps."""
-        return sum(step["seconds"] for step in self.steps)
+        return sum(step.seconds for step in self.steps)
 
 
-def race_share(candidates: int, rungs: Sequence[float] = RUNGS, keep: float = KEEP) -> float:
-    """Share of the epochs of all candidates that a race by successive halving trains."""
-    left, trained, before = candidates, 0.0, 0.0
-    for rung in (*rungs, 1.0):
-        trained += left * (rung - before)
-        left, before = math.ceil(left * keep), rung
-    return trained / candidates
-
-
-def make_budget(config: Config, macs: Sequence[float], candidates: Sequence[int], videos: dict[str, int], speed: Speed,
+def make_budget(config: Config, steps: Sequence[StepForecast], videos: dict[str, int], speed: Speed,
                 measured: Throughput | None = None, stored: int | None = None) -> Budget:
-    """Reckons a search.
+    """Estimates what a search takes beside its steps.
 
     Args:
-        macs: of a typical candidate of each step, the seed's first.
-        candidates: of each step.
+        steps: of the search, from the seed on.
         videos: by split.
         speed: of one device.
         measured: for what is not known otherwise.
@@ -112,39 +105,39 @@ def make_budget(config: Config, macs: Sequence[float], candidates: Sequence[int]
     count = sum(videos.values())
     per_pixel = measured and measured.bytes_per_pixel or BYTES_PER_PIXEL
     rate = measured and measured.pixels_per_second or PIXELS_PER_SECOND
-    rows = [_step(config, number, *row, videos, speed) for number, row in enumerate(zip(macs, candidates))]
-    last = config.recipe.final(len(rows) - 1, config.final)
+    last = config.recipe.final(steps[-1].step, config.final)
     budget = Budget(count, stored if stored is not None else count * pixels * per_pixel,
-                    0.0 if stored is not None else count * pixels / rate, rows,
-                    speed.seconds(macs[-1], last.epochs * videos["train"]))
-    return Budget(**vars(budget) | {"savings": _savings(config, budget, last.epochs)})
-
-
-def _step(config: Config, number: int, macs: float, candidates: int, videos: dict[str, int], speed: Speed) -> dict:
-    trained = config.recipe.at(number).epochs * videos["train"]
-    evaluated = videos.get("val", 0) * config.clips.views * config.clips.crops / 3  # forward alone is a third of a step
-    return {"step": number, "macs": macs, "candidates": candidates, "seconds": candidates * speed.seconds(macs, trained + evaluated)}
+                    0.0 if stored is not None else count * pixels / rate, list(steps),
+                    speed.seconds(steps[-1].macs, last.epochs * videos["train"]))
+    return dataclasses.replace(budget, savings=_savings(config, budget, last.epochs))
 
 
 def _savings(config: Config, budget: Budget, final_epochs: float) -> list[Saving]:
-    races = [1.0 if row["step"] == 0 else race_share(row["candidates"]) for row in budget.steps]
-    warm = [1.0 if row["step"] == 0 else WARM_EPOCHS for row in budget.steps]
-    full = [max(1.0, final_epochs / config.recipe.at(row["step"]).epochs) for row in budget.steps]
+    """What the search comes to with each way to spend less that it does not take already."""
+    after_seed = [row.step > 0 for row in budget.steps]
+    races = [raced(RACE, row.candidates)[1] / row.candidates if after else 1.0 for row, after in zip(budget.steps, after_seed)]
+    warm = [WARM_EPOCHS if after else 1.0 for after in after_seed]
+    full = [max(1.0, final_epochs / config.recipe.at(row.step).epochs) for row in budget.steps]
     proxy = [PROXY_VIDEOS for _ in budget.steps]
+    ways = [("racing", "half stop after 1/4, half of the rest after 1/2", races, config.search.race.on),
+            ("warm start", f"{100 * WARM_EPOCHS:g} % of the epochs, from the parent's weights", warm,
+             config.search.warm_start),
+            ("proxy", f"{100 * PROXY_VIDEOS:g} % of the training videos", proxy, config.proxy is not None)]
+    ways = [(name, how, shares) for name, how, shares, taken in ways if not taken]
 
     def total(*shares: Sequence[float]) -> float:
-        return sum(row["seconds"] * math.prod(of) for row, *of in zip(budget.steps, *shares))
+        return sum(row.seconds * math.prod(of) for row, *of in zip(budget.steps, *shares))
 
-    found = []
+    found = [Saving("as configured", f"{config.recipe.epochs:g} epochs per candidate", total())]
     if full[-1] > 1:
-        found.append(Saving("full schedule", f"candidates trained for the last training's {final_epochs:g} epochs", total(full)))
-    percent = f"{100 * WARM_EPOCHS:g} %"
-    return found + [
-        Saving("as configured", f"{config.recipe.epochs:g} epochs a candidate", total()),
-        Saving("racing", "half stop after 1/4 of the epochs, half of the rest after 1/2", total(races)),
-        Saving("warm start", f"{percent} of the epochs, beginning with the parent's weights", total(warm)),
-        Saving("proxy", f"{100 * PROXY_VIDEOS:g} % of the training videos", total(proxy)),
-        Saving("all of these", "racing, warm start and proxy together", total(races, warm, proxy))]
+        found.insert(0, Saving("full schedule", f"all train the last training's {final_epochs:g} epochs",
+                               total(full)))
+    found += [Saving(name, how, total(shares)) for name, how, shares in ways]
+    if len(ways) > 1:
+        names = [name for name, *_ in ways]
+        found.append(Saving("all of these", f"{', '.join(names[:-1])} and {names[-1]} together",
+                            total(*(shares for *_, shares in ways))))
+    return found
 
 
 def tables(budget: Budget, devices: int, ingest_cores: int) -> list:
@@ -153,21 +146,22 @@ def tables(budget: Budget, devices: int, ingest_cores: int) -> list:
                        "device-hours", "in all", "time")
     total = 0.0
     for row in budget.steps:
-        total += row["seconds"]
+        total += row.seconds
         # Candidates are what can be shared out: more devices than these have nothing to do.
-        beside = min(devices, row["candidates"])
-        steps.add_row(str(row["step"]), f"{cost(round(row['macs']))}MACs", str(row["candidates"]), hours(row["seconds"]),
-                      hours(total), duration(row["seconds"] / row["candidates"] * math.ceil(row["candidates"] / beside)))
+        turns = math.ceil(row.candidates / min(devices, row.candidates))
+        steps.add_row(str(row.step), f"{in_macs(round(row.macs))}", str(row.candidates), hours(row.seconds), hours(total),
+                      duration(row.seconds / row.candidates * turns))
     savings = make_table("optional savings", "with", "device-hours", "share")
     plain = budget.device_seconds
     for saving in budget.savings:
-        savings.add_row(f"{saving.name}: {saving.how}", hours(saving.device_seconds), f"{100 * saving.device_seconds / plain:.0f} %")
+        savings.add_row(f"{saving.name}: {saving.how}", hours(saving.device_seconds),
+                        f"{100 * saving.device_seconds / plain:.0f} %")
     return [
         f"{budget.videos:,} videos: {budget.stored_bytes / 1e12:.2f} TB of records, "
         + (f"{hours(budget.ingest_seconds)} core-hours to ingest ({duration(budget.ingest_seconds / ingest_cores)} on "
            f"{ingest_cores} cores)." if budget.ingest_seconds else "which are there."),
         steps, f"The last training: {hours(budget.final_seconds)} device-hours more.", savings,
-        "Savings are reckoned, not measured; what they do to the choice of axes is another question."]
+        "Savings are estimated, not measured; what they do to the choice of axes is another question."]
 
 
 def hours(seconds: float) -> str:
@@ -217,7 +211,7 @@ def _storing_speed(config: Config, sources: Sequence[str]) -> dict[str, float]:
 
 
 def _training_speed(config: Config, steps: int = 3) -> float:
-    """GMACs a second of training steps on clips of noise, of the seed made twice as large on three axes."""
+    """GMACs per second of training steps on clips of noise, of the seed made twice as large on three axes."""
     import numpy as np
 
     from expansion.complexity import complexity

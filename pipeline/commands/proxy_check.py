@@ -4,28 +4,51 @@ from __future__ import annotations
 
 import os
 from itertools import combinations
+from typing import Annotated
+
+import typer
 
 from expansion.data.dataset import VideoDataset
 from expansion.data.subset import ProxySettings, make_proxy
-from expansion.display.console import make_console, make_table, noise_to, print_json
+from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import SearchProgress
-from expansion.display.tables import cost, duration, percent
+from expansion.display.tables import duration, percent
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import Recipe
 from expansion.search.axes import macs, propose
+from expansion.search.costs import show_cost
 from expansion.spec import Spec, parse_spec
 from pipeline.config import Config
+from pipeline.options import Given, Json, Runs, Setting, Verbose, configured_by
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.state import working
+from pipeline.session import session
 
 LEAST = 3  # networks; a correlation of two is 1 or -1
 
 
-def proxy_check(config: Config, specs: list[str], records: str, runs: str, *, as_json: bool = False,
-                verbose: bool = False) -> None:
-    """Trains networks on the proxy and on all data, and prints how far the two rankings agree. Given again, it goes on.
+@configured_by(
+    "name",
+    classes=Setting("proxy.classes", int, "Classes of the proxy."),
+    share=Setting("proxy.share", float, "Of the training videos of each class."),
+    epochs=Setting("proxy.epochs", float, "Epochs of a training on the proxy."))
+def proxy_check(given: Given, records: Annotated[str, typer.Option(help="Data set of `x3d ingest`.")],
+                spec: Annotated[list[str] | None, typer.Option(
+                    help="Network, as for train; may be given several times. Default: the seed and its candidates.")] = None,
+                runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
+    """Train a few networks on part of the data and on all of them: does the part rank them alike? Given again, it resumes.
+
+    Raises:
+        InputError: an error of use.
+    """
+    name = None if given.path or given.get("name") else "proxy-check"
+    run_check(given.load(need_videos=False, name=name), spec or [], records, runs, as_json=as_json, verbose=verbose)
+
+
+def run_check(config: Config, specs: list[str], records: str, runs: str, *, as_json: bool = False, verbose: bool = False) -> None:
+    """Trains networks on the proxy and on all data, and prints how far the two rankings agree.
 
     Args:
         config: its recipe, clips, seed and proxy are used.
@@ -46,9 +69,8 @@ def proxy_check(config: Config, specs: list[str], records: str, runs: str, *, as
         raise InputError(f"a crop of {too_large[0]} pixels is larger than the records' {data.short_side}")
     folder = os.path.join(runs, config.name)
     os.makedirs(folder, exist_ok=True)
-    with noise_to(os.path.join(folder, "log.txt"), verbose):
-        with working(RunFolder(folder)):
-            found = _train_all(config, data, networks, folder)
+    with session(os.path.join(folder, "log.txt"), verbose), working(RunFolder(folder)):
+        found = _train_all(config, data, networks, folder)
     report = found | agreement([row["full"] for row in found["networks"]], [row["proxy"] for row in found["networks"]])
     files.write_json(os.path.join(folder, "proxy_check.json"), report)
     if as_json:
@@ -126,7 +148,7 @@ def _show(report: dict, folder: str) -> None:
     table = make_table(f"top-1 on {videos['full']} validation videos, and on the proxy's {videos['proxy']}", "network",
                        "MACs", "all data", "proxy", "training", "proxy's")
     for row in sorted(report["networks"], key=lambda row: -row["full"]):
-        table.add_row(str(Spec(**row["spec"])), cost(row["macs"]), percent(row["full"]), percent(row["proxy"]),
+        table.add_row(str(Spec(**row["spec"])), show_cost("macs", row["macs"]), percent(row["full"]), percent(row["proxy"]),
                       duration(row["full_seconds"]), duration(row["proxy_seconds"]))
     console.print(table)
     share = report["clips"]["proxy"] / report["clips"]["full"]

@@ -13,9 +13,9 @@ from expansion.foundation.errors import InputError
 from expansion.foundation.files import KERAS_MODEL
 from expansion.network.model import build_model
 from expansion.spec import NAMED, Spec
-from pipeline import results
-from pipeline.evaluate import evaluate
-from pipeline.export import export
+from pipeline.commands import eval_tables
+from pipeline.commands.eval import evaluate
+from pipeline.commands.export import export
 from pipeline.runs.models import find_model
 
 SPEC = Spec(frames=2, stride=3, size=24, width=0.34, depth=0.4, bottleneck=1.5)
@@ -81,7 +81,7 @@ def test_three_crops_count_at_the_larger_input(keras_file, demo_records, tmp_pat
         assert name in text
 
 
-def test_a_row_a_model(keras_file, demo_records, tmp_path, capsys):
+def test_one_row_per_model(keras_file, demo_records, tmp_path, capsys):
     run(keras_file, demo_records, tmp_path, names=[keras_file, keras_file], as_json=True)
     first, second = shown(capsys)
     assert (first.pop("model"), second.pop("model")) == ("m.keras", "m.keras-2")
@@ -126,7 +126,7 @@ def test_a_split_that_is_not_there(keras_file, demo_records):
 
 
 def test_names_are_told_apart():
-    assert results.distinct(["a", "b", "a", "a"]) == ["a", "b", "a-2", "a-3"]
+    assert eval_tables.distinct(["a", "b", "a", "a"]) == ["a", "b", "a-2", "a-3"]
 
 
 def test_a_run_is_found_by_its_name(keras_file, tmp_path):
@@ -168,8 +168,8 @@ def test_tflite_is_exported_checked_and_evaluates_alike(keras_file, demo_records
 
 @pytest.mark.parametrize("form, options, complaint", [
     ("onnx", {}, "--format 'onnx' is not known; allowed are keras, saved_model, tflite"),
-    ("keras", {"integers": True}, "--int8 is for --format tflite"),
-    ("tflite", {"integers": True}, "--int8 needs clips of training videos"),
+    ("keras", {"int8": True}, "--int8 is for --format tflite"),
+    ("tflite", {"int8": True}, "--int8 needs clips of training videos"),
     ("tflite", {"output": "m.bin"}, "a name that ends with .tflite is needed"),
     ("tflite", {"crops": 2}, "export: crops is 2"),
 ])

@@ -13,7 +13,7 @@ from expansion.network.saving import load_model
 from expansion.spec import NAMED, Spec
 from expansion.weights.naming import DIALECTS, entries
 from expansion.weights.torch_file import write_torch_file
-from pipeline.convert import convert, read_class_names
+from pipeline.commands.convert import convert, read_class_names
 
 SMALL = Spec(frames=2, stride=2, size=32, width=0.5)
 TEXT = "frames=2,stride=2,size=32,width=0.5"

@@ -1,0 +1,69 @@
+"""The multiply-adds that a search has spent on trainings, and what its races saved of them. Plain Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from expansion.foundation.settings import parse_settings
+from expansion.recipe import ClipSettings, Recipe
+from expansion.search.state import Search
+from expansion.search.steps import CandidateState
+
+
+@dataclass(frozen=True)
+class Spending:
+    """Of all trainings of a search that have ended.
+
+    Args:
+        macs: multiply-adds of trainings and evaluations; the backward pass counts twice.
+        full: the same if none had been stopped early and none had paused.
+        epochs, full_epochs: epochs trained, and those of full trainings.
+        stopped: candidates that were stopped.
+    """
+
+    macs: float
+    full: float
+    epochs: float
+    full_epochs: float
+    stopped: int
+
+    @property
+    def saved(self) -> float:
+        """Share of 1 of the multiply-adds that were not spent; below 0 where pauses cost more than they saved."""
+        return 1 - self.macs / self.full if self.full else 0.0
+
+    def __str__(self) -> str:
+        return (f"racing stopped {self.stopped} candidates: {self.full_epochs - self.epochs:g} of {self.full_epochs:g} epochs "
+                f"and {100 * self.saved:.0f} % of the multiply-adds were not spent")
+
+
+def training_macs(macs: float, epochs: float, videos: int) -> float:
+    """Multiply-adds of a training: forward and, at twice that, backward."""
+    return 3 * macs * epochs * videos
+
+
+def epochs_of(training: CandidateState, recipe: Recipe) -> float:
+    """Epochs that a training which completed or came to a rung has trained."""
+    return recipe.epochs if training.status == "completed" else min(training.rungs[-1].epoch, recipe.epochs)
+
+
+def spending(search: Search) -> Spending | None:
+    """What a search has spent; None where its trace does not say how and on what it trained."""
+    known = search.made_with
+    if not {"recipe", "clips", "data"} <= known.keys():
+        return None
+    recipe, clips = parse_settings(Recipe, known["recipe"], "recipe"), parse_settings(ClipSettings, known["clips"], "clips")
+    videos = known["data"]["videos"]
+    spent = full = epochs = full_epochs = 0.0
+    ended = [(step, training) for step in search.all_steps for training in step.trainings
+             if training.status in ("completed", "stopped")]
+    for step, training in ended:
+        all_epochs = recipe.at(step.step).epochs
+        evaluation = training.macs * videos.get("val", 0) * clips.views * clips.crops
+        own = epochs_of(training, recipe.at(step.step))
+        rungs = len(training.rungs) * evaluation * min(search.settings.race.views, clips.views) / clips.views
+        spent += training_macs(training.macs, own, videos["train"]) + rungs
+        spent += evaluation if training.status == "completed" else 0.0
+        full += training_macs(training.macs, all_epochs, videos["train"]) + evaluation
+        epochs, full_epochs = epochs + own, full_epochs + all_epochs
+    return Spending(spent, full, epochs, full_epochs, sum(training.status == "stopped" for _, training in ended))

@@ -1,0 +1,49 @@
+"""`x3d ingest`: videos to records, without a search and without TFX, and what it prints of them."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from expansion.display.console import make_console, make_table, noise_to, print_json
+from expansion.display.progress import task_progress
+from pipeline.options import Given, Json, Setting, Verbose, configured_by
+
+
+@configured_by(
+    "videos", "labels", "beam", default=None,
+    short_side=Setting("ingest.short_side", int, "Pixels of a stored frame's short side."),
+    fps=Setting("ingest.fps", float, "Stored frames per second; default: the video's own."),
+    max_reject_share=Setting("ingest.max_reject_share", float, "More rejects than this stop it."))
+def ingest(output: Annotated[str, typer.Argument(help="Folder for the records.")], given: Given,
+           as_json: Json = False, verbose: Verbose = False) -> None:
+    """Turn videos into TFRecords, with a manifest of what was accepted and rejected.
+
+    Raises:
+        InputError: an error of use.
+    """
+    config = given.load()
+    with noise_to(os.path.join(output, "log.txt"), verbose), task_progress("ingesting") as progress:
+        from components.ingestion.ingest import ingest_folder
+
+        manifest = ingest_folder(config.ingest, output, config.beam, progress=progress)
+    if as_json:
+        print_json({"output": output} | manifest.model_dump(mode="json"))
+    else:
+        _show(manifest, output)
+
+
+def _show(manifest, output: str) -> None:
+    console = make_console()
+    table = make_table(output, "split", "videos", "frames", "MiB", *manifest.classes)
+    for split, counts in manifest.splits.items():
+        table.add_row(split, str(counts.videos), str(counts.frames), f"{counts.bytes / 2**20:.1f}",
+                      *(str(counts.per_class.get(name, 0)) for name in manifest.classes))
+    console.print(table)
+    console.print(f"accepted {manifest.accepted}, rejected {manifest.rejected}"
+                  + "".join(f"\n  {reason}: {count}" for reason, count in manifest.reject_reasons.items()), markup=False)
+    for split, names in manifest.without_videos().items():
+        console.print(f"no video in {split}: {', '.join(names)}", markup=False, soft_wrap=True)
+    console.print(f"every video and its fate: {os.path.join(output, 'videos.jsonl')}", markup=False, soft_wrap=True)

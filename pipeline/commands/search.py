@@ -1,0 +1,91 @@
+"""`x3d search`: the whole pipeline for a configuration, and what it prints of the result."""
+
+from __future__ import annotations
+
+import os
+
+from expansion.display.console import make_console, make_table, print_json
+from expansion.display.progress import waiting
+from expansion.display.tables import path_table, percent
+from pipeline.config import Config, save_config
+from pipeline.options import Fresh, Given, Json, Runs, Setting, Verbose, configured_by
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.held_out import Outcome, evaluate_run
+from pipeline.runs.state import working
+from pipeline.session import session
+
+
+@configured_by(
+    "videos", "labels", "name", "steps", "target_gmacs", "epochs", "cost", "constraint", "hours",
+    "workers", "threads", "beam", "wandb",
+    warm_start=Setting("search.warm_start", bool, "Begin candidates with their parent's weights.",
+                       ("--warm-start/--from-scratch",)),
+    extra_seeds=Setting("search.seeds.extra", int, "Further trainings per step, for candidates that cannot be told from the "
+                                                   "best."))
+def search(given: Given, fresh: Fresh = False, runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
+    """Search for a network on your videos: ingest, expand step by step, train the result, evaluate, push.
+
+    Raises:
+        InputError: an error of use.
+        SystemExit: with 1, after one line on why it failed.
+    """
+    run_search(given.load(), runs, fresh=fresh, as_json=as_json, verbose=verbose)
+
+
+def run_search(config: Config, runs: str, *, fresh: bool = False, as_json: bool = False, verbose: bool = False) -> None:
+    """Runs the pipeline for a configuration, or resumes it, and prints what it made; raises as `search`.
+
+    Args:
+        fresh: begin a new search; the run's earlier ones stay where they are.
+    """
+    folder = RunFolder(os.path.join(runs, config.name))
+    if fresh:
+        folder.begin_afresh()
+    config.search_job().check_folder(folder.search_folder)
+    save_config(config, folder.config)
+    with session(folder.log, verbose) as console, working(folder):
+        result, outcome = _run(config, folder, console)
+    if as_json:
+        print_json({"name": config.name, "folder": folder.path, **result.search.as_dict(),
+                    "held_out": outcome.model_dump(mode="json") | {"accuracy": outcome.accuracy}})
+    else:
+        show_result(result, outcome, folder)
+
+
+def _run(config: Config, folder: RunFolder, console):
+    with waiting(console, "reading the labels"):
+        from components.ingestion.ingest import make_plan
+
+        plan = make_plan(config.ingest)
+    evaluate_on = "test" if any(entry.split == "test" for part in plan.parts for entry in part.entries) else "val"
+    with waiting(console, "starting TFX (about half a minute)"):
+        from pipeline.local_runner import run_pipeline
+    result = run_pipeline(config, folder, evaluate_on=evaluate_on)
+    with waiting(console, "evaluating on the held-out videos"):
+        outcome = evaluate_run(result, folder, evaluate_on, config.clips)
+    return result, outcome
+
+
+def show_result(result, outcome: Outcome, folder: RunFolder) -> None:
+    """The path, the accuracy on held-out videos beside the seed's, and where everything is."""
+    console = make_console()
+    console.print(path_table(result.search))
+    console.print(f"\nended by: {result.search.stopped_by}\n", markup=False)
+    table = make_table("held-out videos", "network", "top-1", "top-5")
+    table.add_row("seed (step 0)", percent(outcome.seed_accuracy), "-")
+    table.add_row("chosen network, full schedule", percent(result.metrics.get("sparse_categorical_accuracy")),
+                  percent(result.metrics.get("top5")))
+    for name, metrics in sorted(result.per_class.items()):
+        table.add_row(f"  {name}", percent(metrics.get("sparse_categorical_accuracy")), percent(metrics.get("top5")))
+    console.print(table)
+    console.print()
+    for what, path in {
+        "records": result.examples, "search": result.search_folder,
+        "trace": os.path.join(result.search_folder, "trace.json"),
+        "figure": os.path.join(result.search_folder, "path.png"),
+        "network (Keras)": result.keras_model,
+        "pushed (SavedModel)": result.pushed or "not blessed, so not pushed", "log": folder.log,
+    }.items():
+        console.print(f"{what:20} {os.path.relpath(path) if os.path.exists(path) else path}", soft_wrap=True, markup=False)
+    console.print(f"\nx3d report {folder.path}        writes all of it as one page.\n"
+                  f"x3d tensorboard {folder.path}   shows the curves, tables and figures.", soft_wrap=True, markup=False)

@@ -1,0 +1,38 @@
+"""What is around the work of a command that takes long: where its noise goes, and how it ends when it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import traceback
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from expansion.display.console import noise_to
+from expansion.foundation.errors import InputError
+from pipeline.runs.state import first_line
+
+
+@contextlib.contextmanager
+def session(log: str, verbose: bool = False) -> Iterator[Console]:
+    """Sends what libraries print to a log while the block runs; gives the console that still shows.
+
+    Args:
+        log: file, which is added to.
+        verbose: show what is logged on the screen as well.
+
+    Raises:
+        InputError: an error of use, as it is.
+        SystemExit: with 1, after one line, for anything else that the block raises; the log has the traceback.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    with noise_to(log, verbose) as console:
+        try:
+            yield console
+        except InputError:
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            console.print(f"x3d: failed: {first_line(error)}\nThe log is {log}", markup=False, soft_wrap=True)
+            raise SystemExit(1) from error
