@@ -1,5 +1,6 @@
 """What would be published: the files, the metadata, and the core of the wheel where nothing else is installed."""
 
+import contextlib
 import importlib.metadata
 import re
 import runpy
@@ -126,18 +127,24 @@ def test_an_index_would_take_both(built):
     assert done.returncode == 0 and done.stdout.count("PASSED") == 2, done.stdout + done.stderr
 
 
-def core():
-    """Names of the distributions that plain pip would install with the wheel: what its core declares, and so on."""
-    names, open_ = set(), ["x3d-search", "pip", "setuptools"]
-    while open_:
-        name = re.sub(r"[-_.]+", "-", open_.pop()).lower()
+def normal(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def needed(wheel):
+    """Names of the distributions that plain pip would install with a wheel: what its core declares, and so on."""
+
+    def declared(distribution):
+        return [normal(re.match(r"[\w.-]+", entry)[0]) for entry in distribution.requires or []
+                if not re.search(r"\bextra\s*==", entry)]
+
+    names, more = set(), declared(wheel)
+    while more:
+        name = more.pop()
         if name not in names:
             names.add(name)
-            try:
-                declared = importlib.metadata.requires(name) or []
-            except importlib.metadata.PackageNotFoundError:  # of another platform or Python
-                continue
-            open_ += [re.match(r"[\w.-]+", entry)[0] for entry in declared if not re.search(r"\bextra\s*==", entry)]
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # one of another platform or Python
+                more += declared(importlib.metadata.distribution(name))
     return names
 
 
@@ -151,12 +158,12 @@ def programs(built, tmp_path_factory):
     programs = try_wheel.make_environment(sys.executable, tmp_path_factory.mktemp("core") / "venv")
     python = programs / "python"
     try_wheel.call(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", next(built.glob("*.whl")))
-    packages = try_wheel.call(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
-    expected = core()
+    packages = Path(try_wheel.call(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    core = needed(importlib.metadata.Distribution.at(next(packages.glob("x3d_search-*.dist-info")))) | {"x3d-search", "pip"}
     others = sorted(module for module, owners in importlib.metadata.packages_distributions().items()
-                    if not expected & {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners})
+                    if core.isdisjoint(map(normal, owners)))
     assert {"tfx", "apache_beam", "av", "pytest"} < set(others)
-    Path(packages, "borrowed.pth").write_text(
+    (packages / "borrowed.pth").write_text(
         f"{sysconfig.get_path('purelib')}\nimport sys; sys.modules.update(dict.fromkeys({others!r}))\n")
     return programs
 
