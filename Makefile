@@ -6,7 +6,7 @@ UV = $(PYTHON) scripts/get_uv.py
 export PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fast bench peers lock audit clean
+.PHONY: help install demo test fast bench peers lock audit dist release clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | awk -F: '{printf "  make %-9s%s\n", $$1, $$2}'
@@ -49,6 +49,14 @@ audit:  ## ask a vulnerability database (on the net) about every package of the 
 	@for lock in py311 py312 py313; do echo "$$lock:"; \
 	$(UV) tool run pip-audit --strict --disable-pip --require-hashes -r locks/$$lock.txt || failed=1; done; exit $${failed:-0}
 
+dist: install  ## build sdist and wheel into dist/, and check that an index would take them
+	rm -rf dist build *.egg-info
+	$(UV) build --quiet --no-create-gitignore --build-constraints locks/build.txt --require-hashes --out-dir dist .
+	.venv/bin/twine check --strict dist/*
+
+release: dist  ## the same, and try the core with plain pip on each Python that is here (two minutes each)
+	$(PYTHON) scripts/try_wheel.py dist/*.whl 3.10 3.11 3.12 3.13
+
 clean:  ## remove what install made (runs/ stays)
-	rm -rf .venv .venv-bench .venv-tools build *.egg-info .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-tools build dist *.egg-info .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
