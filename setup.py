@@ -40,7 +40,7 @@ RAY = ["ray>=2.52"]  # candidates on several machines; 2.52 is the first with to
 NOTEBOOKS = ["nbclient>=0.9", "nbformat>=5", "ipykernel>=6", "ipython>=7"]
 PARITY = ["torch>=2", "torchvision", "pytorchvideo==0.1.5"]  # only scripts/parity.py; docs/weights.md
 DEMO = ["scikit-learn>=1.3", *VIDEO]
-TEST = ["pytest>=8", "pytest-xdist>=3.6", "pytest-timeout>=2.3", "hypothesis>=6.100", "twine>=6.1", *DEMO]
+TEST = ["pytest>=8", "import-linter>=2.3", "pytest-xdist>=3.6", "pytest-timeout>=2.3", "hypothesis>=6.100", "twine>=6.1", *DEMO]
 
 
 def long_description():

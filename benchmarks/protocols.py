@@ -32,11 +32,11 @@ from expansion.display.console import make_console, make_table
 from expansion.recipe import Recipe
 from expansion.search.racing import RaceSettings, rung_epoch
 from expansion.search.repeats import SeedSettings
-from expansion.search.selection import wilson
 from expansion.search.settings import SearchSettings
 from expansion.search.state import Search
 from expansion.search.steps import Rung
 from expansion.spec import Limits
+from expansion.tasks.single_label import wilson
 
 EXTRA = SeedSettings(extra=4, std=0.02)
 RACE = RaceSettings(on=True, rungs=(0.3, 0.5), views=RUNG_VIEWS)

@@ -14,9 +14,9 @@ from expansion.display.path_figure import PATH_COLOUR, REFERENCE_COLOUR, STYLES,
 from expansion.display.tables import duration, percent, points
 from expansion.search.axes import AXES
 from expansion.search.forecast import phases
-from expansion.search.selection import wilson
 from expansion.search.state import Search
 from expansion.search.steps import CandidateState, Step
+from expansion.tasks.single_label import wilson
 
 GRID_COLOUR = "#e3e3e3"
 # Okabe and Ito's again; dark to light, so that they can be told apart without colour as well.

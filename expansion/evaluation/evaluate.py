@@ -14,6 +14,7 @@ from expansion.evaluation.networks import Network, keras_network
 from expansion.foundation.errors import InputError
 from expansion.network.model import X3D
 from expansion.recipe import ClipSettings
+from expansion.tasks.single_label import SINGLE_LABEL
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Evaluation:
     @property
     def correct(self) -> np.ndarray:
         """Which videos have their label on top, (videos,)."""
-        return self.predictions == self.labels
+        return SINGLE_LABEL.per_video(self.probabilities, self.labels)
 
     @property
     def accuracy(self) -> float:
@@ -89,7 +90,7 @@ def evaluate_network(network: Network, data: VideoDataset, split: str = "val",
         np.add.at(views, numbers, 1)
         if progress:
             progress(int(numbers[-1]) + 1, len(labels))
-    return Evaluation(sums / views[:, None], np.asarray(labels), tuple(video_ids))
+    return Evaluation(SINGLE_LABEL.combine(sums, views), np.asarray(labels), tuple(video_ids))
 
 
 def check_classes(network: Network, data: VideoDataset) -> None:

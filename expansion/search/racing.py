@@ -18,7 +18,8 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from expansion.foundation.settings import Settings
-from expansion.search.selection import Z_95, Scored, rank
+from expansion.search.selection import Scored, rank
+from expansion.tasks.single_label import Z_95
 
 
 class RaceSettings(Settings):

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from expansion.foundation.errors import InputError
+from expansion.tasks.single_label import SINGLE_LABEL
 
-Z_95 = 1.959964  # two-sided 95 % of a normal distribution
 NOISE_LEVEL = 0.05  # two-sided p above which a winner is called "within noise"
 
 
@@ -87,38 +87,6 @@ def marginal_gain(accuracy: float, cost: float, parent_accuracy: float, parent_c
     return (accuracy - parent_accuracy) / math.log2(cost / parent_cost)
 
 
-def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
-    """Two-sided exact p-value that two classifiers differ only by chance on the same videos (McNemar 1947).
-
-    Raises:
-        ValueError: the two were not tried on the same number of videos.
-    """
-    if len(first) != len(second):
-        raise ValueError(f"{len(first)} and {len(second)} videos cannot be paired")
-    wins = sum(a and not b for a, b in zip(first, second))
-    losses = sum(b and not a for a, b in zip(first, second))
-    total, fewer = wins + losses, min(wins, losses)
-    if total == 0 or wins == losses:
-        return 1.0
-    log_tail = [
-        math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) - total * math.log(2)
-        for k in range(fewer + 1)
-    ]
-    return min(1.0, 2 * math.fsum(math.exp(value) for value in log_tail))
-
-
-def wilson(right: float, videos: int) -> tuple[float, float]:
-    """95 % confidence interval of a share, by Wilson's score (1927).
-
-    Args:
-        right: videos that were right; means over several trainings need not be whole.
-        videos: videos in all, at least one.
-    """
-    share, square = right / videos, Z_95**2 / videos
-    centre, reach = share + square / 2, math.sqrt(square * (share * (1 - share) + square / 4))
-    return max(0.0, (centre - reach) / (1 + square)), min(1.0, (centre + reach) / (1 + square))
-
-
 def rank(candidates: Sequence[Scored], parent_accuracy: float, parent_cost: float) -> tuple[list[int], tuple[float, ...]]:
     """Candidates by marginal gain.
 
@@ -145,7 +113,7 @@ def compare(winner: Scored, loser: Scored, index: int, p_values: Sequence[float]
         return Comparison(index, margin, p_value, "clear" if p_value < NOISE_LEVEL else "within noise")
     if not winner.correct or len(winner.correct) != len(loser.correct):
         return Comparison(index, margin, None, "not tested")
-    p_value = mcnemar(winner.correct, loser.correct)
+    p_value = SINGLE_LABEL.p_value(winner.correct, loser.correct)
     return Comparison(index, margin, p_value, "clear" if margin > 0 and p_value < NOISE_LEVEL else "within noise")
 
 

@@ -10,8 +10,9 @@ from typing import Literal
 from expansion.search.axes import Saturated
 from expansion.search.costs import CostName
 from expansion.search.racing import Standing
-from expansion.search.selection import Decision, wilson
+from expansion.search.selection import Decision
 from expansion.spec import Spec
+from expansion.tasks.single_label import SINGLE_LABEL
 
 Status = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
 
@@ -111,7 +112,7 @@ class CandidateState:
         self.accuracies = (self.accuracies[0], *further)
         self.accuracy = fmean(self.accuracies)
         videos = len(self.correct)
-        self.interval = wilson(self.accuracy * videos, videos) if videos else None
+        self.interval = SINGLE_LABEL.interval(self.accuracy, videos) if videos else None
 
     def again(self) -> CandidateState:
         """A further training of the same, which waits to be run."""

@@ -7,19 +7,19 @@ import time
 from collections.abc import Callable, Sequence
 
 import keras
-import tensorflow as tf
 
 from expansion.data.clips import training_clips
 from expansion.data.dataset import VideoDataset
 from expansion.data.input_wait import InputWait
 from expansion.foundation.errors import InputError
-from expansion.network.layers import register
 from expansion.network.model import X3D, build_model
 from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
+from expansion.tasks.single_label import SINGLE_LABEL
 from expansion.training.checkpoint import Checkpoint
 from expansion.training.distribute import on_one_device, prepare_fit, spread_random_states
 from expansion.training.grappler import without_passes
+from expansion.training.losses import make_loss
 from expansion.training.optimizer import optimizer
 from expansion.training.precise_bn import recompute_statistics
 
@@ -36,35 +36,12 @@ def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> 
                        class_names=data.classes)
 
 
-@register
-class SmoothedCrossEntropy(keras.losses.Loss):
-    """Cross-entropy from logits (batch, classes) and labels (batch,), with label smoothing."""
-
-    def __init__(self, classes: int, smoothing: float = 0.0, name="cross_entropy", **kwargs):
-        super().__init__(name=name, **kwargs)
-        self.classes, self.smoothing = classes, smoothing
-
-    def call(self, labels, logits):
-        target = tf.one_hot(tf.cast(tf.reshape(labels, [-1]), tf.int32), self.classes)
-        target = target * (1 - self.smoothing) + self.smoothing / self.classes
-        return tf.nn.softmax_cross_entropy_with_logits(target, logits)
-
-    def get_config(self):
-        return super().get_config() | {"classes": self.classes, "smoothing": self.smoothing}
-
-
-def _loss(recipe: Recipe, classes: int) -> keras.losses.Loss:
-    if recipe.label_smoothing:
-        return SmoothedCrossEntropy(classes, recipe.label_smoothing)
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
 def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
     """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes."""
     with model.distribute_strategy.scope():
         model.compile(
             optimizer(recipe, videos),
-            _loss(recipe, model.classes),
+            make_loss(SINGLE_LABEL.loss, recipe, model.classes),
             metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
             jit_compile=False,
         )

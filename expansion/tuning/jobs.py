@@ -11,10 +11,11 @@ from expansion.foundation.settings import Settings, parse_settings
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search.settings import SearchSettings
 from expansion.search.trace import has_trace, read_trace, refuse_changes
+from expansion.tasks.single_label import SINGLE_LABEL
 from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.folders import TrialFolder
 
-OBJECTIVE = "val_accuracy"  # the metric of a trial that the search maximises
+OBJECTIVE = f"val_{SINGLE_LABEL.score}"  # the metric of a trial that the search maximises
 
 
 class SearchJob(Settings):

@@ -16,7 +16,7 @@ from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import ClipSettings
-from expansion.search.selection import wilson
+from expansion.tasks.single_label import wilson
 from pipeline.commands import eval_tables
 from pipeline.options import Json, Runs, Verbose, run_names
 from pipeline.runs.models import StoredModel, check_size, find_model, size_of

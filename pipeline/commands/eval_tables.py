@@ -15,8 +15,8 @@ from expansion.display.console import make_console, make_table
 from expansion.display.tables import Table, clip_text, percent, to_markdown
 from expansion.foundation import files
 from expansion.search.costs import show_cost
-from expansion.search.selection import wilson
 from expansion.spec import Spec
+from expansion.tasks.single_label import wilson
 
 SHOWN_CLASSES = 40  # more are in the files alone
 KEPT = 5  # most probable classes of a video that are written

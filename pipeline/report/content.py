@@ -14,9 +14,9 @@ from expansion.display.path_figure import search_figure
 from expansion.display.tables import Table, duration, how_right, path_rows, percent, step_rows
 from expansion.search.costs import in_macs, show_cost
 from expansion.search.decisions import reason_of
-from expansion.search.selection import wilson
 from expansion.search.spending import spending
 from expansion.search.steps import Step
+from expansion.tasks.single_label import wilson
 from pipeline.report.facts import Facts
 
 MOST_CLASSES = 20  # of a confusion matrix that is shown whole

@@ -8,10 +8,10 @@ from expansion.complexity import complexity
 from expansion.display.tables import path_table, step_table
 from expansion.foundation.errors import InputError
 from expansion.search.repeats import SeedSettings
-from expansion.search.selection import wilson
 from expansion.search.settings import SearchSettings
 from expansion.search.state import Search
 from expansion.spec import NAMED
+from expansion.tasks.single_label import wilson
 from tests.expansion.paper import top1
 from tests.expansion.search.test_state import run
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from expansion.foundation.errors import InputError
 from expansion.search.axes import macs, propose
-from expansion.search.selection import Scored, decide, marginal_gain, mcnemar, wilson
+from expansion.search.selection import Scored, decide, marginal_gain
 from expansion.spec import X2D
+from expansion.tasks.single_label import mcnemar, wilson
 from tests.expansion.paper import STEPS, top1
 
 

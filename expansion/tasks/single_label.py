@@ -1,0 +1,75 @@
+"""One label per video: top-1 accuracy, McNemar's test, Wilson's interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+Z_95 = 1.959964  # two-sided 95 % of a normal distribution
+
+
+def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
+    """Two-sided exact p-value that two classifiers differ only by chance on the same videos (McNemar 1947).
+
+    Raises:
+        ValueError: the two were not tried on the same number of videos.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} videos cannot be paired")
+    wins = sum(a and not b for a, b in zip(first, second))
+    losses = sum(b and not a for a, b in zip(first, second))
+    total, fewer = wins + losses, min(wins, losses)
+    if total == 0 or wins == losses:
+        return 1.0
+    log_tail = [
+        math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) - total * math.log(2)
+        for k in range(fewer + 1)
+    ]
+    return min(1.0, 2 * math.fsum(math.exp(value) for value in log_tail))
+
+
+def wilson(right: float, videos: int) -> tuple[float, float]:
+    """95 % confidence interval of a share, by Wilson's score (1927).
+
+    Args:
+        right: videos that were right; means over several trainings need not be whole.
+        videos: videos in all, at least one.
+    """
+    share, square = right / videos, Z_95**2 / videos
+    centre, reach = share + square / 2, math.sqrt(square * (share * (1 - share) + square / 4))
+    return max(0.0, (centre - reach) / (1 + square)), min(1.0, (centre + reach) / (1 + square))
+
+
+class SingleLabel:
+    """The task of naming the one class of a video; see tasks.task.Task."""
+
+    name = "single-label"
+    loss = "cross-entropy"
+    score = "accuracy"
+
+    def encode(self, labels: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+        """The classes, sorted, and the number of each video's class, (videos,)."""
+        classes = tuple(sorted(set(labels)))
+        numbers = {name: number for number, name in enumerate(classes)}
+        return classes, np.array([numbers[label] for label in labels], int)
+
+    def combine(self, sums: np.ndarray, views: np.ndarray) -> np.ndarray:
+        """The mean over the views, (videos, classes), as in the paper (section 4.1)."""
+        return sums / views[:, None]
+
+    def per_video(self, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Which videos have their label on top, (videos,) of bool."""
+        return probabilities.argmax(axis=1) == labels
+
+    def p_value(self, first: Sequence[bool], second: Sequence[bool]) -> float:
+        """McNemar's exact test."""
+        return mcnemar(first, second)
+
+    def interval(self, score: float, videos: int) -> tuple[float, float]:
+        """Wilson's interval."""
+        return wilson(score * videos, videos)
+
+
+SINGLE_LABEL = SingleLabel()
