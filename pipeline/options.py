@@ -70,8 +70,10 @@ SETTINGS = {
     "constraint": Setting("search.constraints", list[str], "What no candidate may exceed, like 'params < 4M' or 'latency < "
                                                            "30 ms'; may be given several times."),
     "hours": Setting("search.hours", float, "Begin no step that would take the search past this."),
+    "engine": Setting("engine.name", str, "Where candidates train: in-process, local (child processes) or ray (a Ray cluster)."),
     "workers": Setting("engine.workers", int, "Candidates that train at the same time."),
     "threads": Setting("engine.threads", int, "Threads of one candidate's training; default: cores by workers."),
+    "ray_address": Setting("engine.address", str, "Ray cluster to train on: HOST:PORT of its head, or auto for this machine's."),
     "beam": Setting("beam", list[str], "Argument for Beam, such as --runner=DataflowRunner; may be given several times."),
     "wandb": Setting("wandb.project", str, "Log to this project at Weights & Biases as well.", metavar="PROJECT"),
 }

@@ -9,7 +9,7 @@ from pipeline.commands.search import run_search
 from pipeline.options import Fresh, Given, Json, Runs, Verbose, configured_by
 
 
-@configured_by("steps", "workers", "threads", default="demo.yaml", config_file=False)
+@configured_by("steps", "engine", "workers", "threads", "ray_address", default="demo.yaml", config_file=False)
 def demo(given: Given, fresh: Fresh = False, runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
     """The whole search on videos made on the spot, in minutes."""
     from pipeline.demo_data import make_demo_videos

@@ -17,7 +17,7 @@ from pipeline.session import session
 
 @configured_by(
     "videos", "labels", "name", "steps", "target_gmacs", "epochs", "cost", "constraint", "hours",
-    "workers", "threads", "beam", "wandb",
+    "engine", "workers", "threads", "ray_address", "beam", "wandb",
     warm_start=Setting("search.warm_start", bool, "Begin candidates with their parent's weights.",
                        ("--warm-start/--from-scratch",)),
     extra_seeds=Setting("search.seeds.extra", int, "Further trainings per step, for candidates that cannot be told from the "
