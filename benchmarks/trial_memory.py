@@ -18,9 +18,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from components.ingestion.ingest import ingest_folder
 from components.ingestion.settings import IngestSettings
+from expansion.foundation.machine import cores
 from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
-from expansion.tuning.trial_process import Worker, memory_in_use
+from expansion.tuning.engines.engine import Done, Failed
+from expansion.tuning.engines.in_process import InProcess
+from expansion.tuning.engines.local import Local
+from expansion.tuning.folders import TrialFolder
+from expansion.tuning.jobs import TrialJob, write_job
+from expansion.tuning.trial_process import memory_in_use
 from pipeline.demo_data import make_demo_videos
 
 MODES = ("inside", "worker", "new")
@@ -61,27 +67,27 @@ def main() -> None:
 
 
 def _measure(mode: str, count: int, folder: str):
-    from expansion.tuning.trial import Job, read_job, run_job, write_job
-
-    records, worker = make_records(folder), Worker()
+    records = make_records(folder)
     recipe = Recipe(epochs=1, batch=8, rate=0.05, rate_batch=8, warmup_epochs=0)
+    engine = InProcess() if mode == "inside" else Local(1, cores())
     for number, spec in enumerate(specs(count)):
-        trial = os.path.join(folder, f"trial_{number:04d}")
-        write_job(trial, Job(
+        trial = TrialFolder(os.path.join(folder, f"trial_{number:04d}"))
+        write_job(trial, TrialJob(
             data=records, step=number, kind="seed", axis="seed", spec=spec.as_dict(), recipe=recipe,
             clips=ClipSettings(flip=False, views=2), seed=0, logs=os.path.join(folder, "logs", str(number))))
-        began = time.perf_counter()
-        if mode == "inside":
-            run_job(trial, read_job(trial))
-        else:
-            worker.run(trial)
-        seconds, held = time.perf_counter() - began, worker.memory
+        began, ended = time.perf_counter(), []
+        engine.submit(trial.path, trial.path)
+        while not any(isinstance(event, (Done, Failed)) for event in ended):
+            engine.poll(ended.append)
+        assert isinstance(ended[-1], Done), ended[-1]
+        seconds = time.perf_counter() - began
+        row = {"trial": number, "spec": str(spec), "seconds": seconds, "main": memory_in_use(),
+               "worker": getattr(engine, "memory", None)}
         if mode == "new":
-            worker.close()
-        row = {"trial": number, "spec": str(spec), "seconds": seconds, "main": memory_in_use(), "worker": held}
+            engine.close()
         print(json.dumps(row), flush=True)
         yield row
-    worker.close()
+    engine.close()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,6 +20,11 @@ COMMANDS = {
     "describe": "describe", "proxy-check": "proxy_check", "reproduce": "reproduce", "compile": "compile_pipeline",
     "eval": "evaluate", "predict": "predict", "export": "export", "convert": "convert", "runs": "list_runs", "show": "show",
     "report": "report", "tensorboard": "tensorboard", "remove": "remove",
+}
+# Packages that only some commands need, and the extra of setup.py that brings each.
+EXTRAS = {
+    "apache_beam": "tfx", "tfx": "tfx", "tensorflow_model_analysis": "tfx", "tensorflow_data_validation": "tfx",
+    "google_crc32c": "tfx", "av": "video", "sklearn": "demo", "kfp": "kubeflow", "ray": "ray", "wandb": "wandb",
 }
 RESUMED = ("search", "demo", "train")  # commands that resume where they were when given again
 
@@ -50,8 +57,15 @@ app = typer.Typer(name="x3d", no_args_is_help=True, cls=_Commands, add_completio
                   rich_markup_mode="rich")
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"x3d-search {metadata.version('x3d-search')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _x3d() -> None:
+def _x3d(version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True,
+                                               help="Show the version and exit.")] = False) -> None:
     """Grows video networks: the X3D expansion search."""
 
 
@@ -60,8 +74,17 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except InputError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"x3d: {error}", markup=False)
-        sys.exit(2)
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        _fail(f"this command needs {package}, which is not installed: pip install 'x3d-search[{EXTRAS[package]}]'")
+
+
+def _fail(said: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"x3d: {said}", markup=False)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

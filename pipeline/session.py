@@ -23,14 +23,14 @@ def session(log: str, verbose: bool = False) -> Iterator[Console]:
         verbose: show what is logged on the screen as well.
 
     Raises:
-        InputError: an error of use, as it is.
+        InputError, ModuleNotFoundError: as they are.
         SystemExit: with 1, after one line, for anything else that the block raises; the log has the traceback.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with noise_to(log, verbose) as console:
         try:
             yield console
-        except InputError:
+        except (InputError, ModuleNotFoundError):  # the command line has a line for each
             raise
         except Exception as error:
             traceback.print_exc()

@@ -174,13 +174,10 @@ def test_core_alone(programs, command, expected):
     try_wheel.check(programs, command, expected)
 
 
-UNTOLD = pytest.mark.xfail(reason="the command line does not catch a package that is missing")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("command, missing", [
-    pytest.param("ingest records --videos videos", "apache_beam", marks=UNTOLD),
-    pytest.param("demo", "sklearn", marks=UNTOLD),
+    ("ingest records --videos videos", "apache_beam"),
+    ("demo", "sklearn"),
     ("search --videos videos", "apache_beam"),
     ("compile pipeline.yaml --image image --root root --videos videos", "kfp"),
 ], ids=lambda value: value.partition(" ")[0])

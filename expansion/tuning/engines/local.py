@@ -21,10 +21,14 @@ class Local:
         workers: processes that train at the same time; they share the GPUs.
         threads: of one training.
         command: of a process.
+
+    Attributes:
+        memory: bytes that a process held after its trial, the last one that has ended; None where that is not known.
     """
 
     def __init__(self, workers: int, threads: int, command: tuple[str, ...] = COMMAND):
         self.parallel = workers
+        self.memory: int | None = None
         self._processes = [TrialProcess(command, {"TF_NUM_INTRAOP_THREADS": str(threads)} | share)
                            for share in gpu_shares(workers, _gpus())]
         self._queue: deque[tuple[str, str]] = deque()
@@ -68,7 +72,8 @@ class Local:
             process.close()  # what failed may have left anything behind
             tell(Failed(trial, event["reason"], event["details"]))
         else:
-            process.done(event["memory"])
+            self.memory = event["memory"]
+            process.done(self.memory)
             tell(Done(trial, event["metrics"], event["attempt"]))
 
     def _ended(self, trial: str, began: bool, code: int, tell: Callable[[Event], None]) -> None:
