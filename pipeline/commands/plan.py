@@ -89,7 +89,8 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
     kept = kept_throughput(folder.path)
     if device_tflops and not gmacs_per_second:  # a multiply-add is two operations
         gmacs_per_second = 1000 * device_tflops / 2 * EFFICIENCY
-    own = measured_speed(stored, *_trained_with(stored, config, videos)) if stored and videos else None
+    recipe, shown = config.search_job().candidate_recipe, _candidates_videos(stored, config, classes, videos)
+    own = measured_speed(stored, _recipe_of(stored) or recipe, shown) if stored and shown else None
     speed = (Speed(gmacs_per_second) if gmacs_per_second else own
              or (Speed(kept.gmacs_per_second, measured=True) if kept else Speed()))
     counts = (({split: data.videos(split) for split in data.splits} if data else _splits(config, videos)) if videos else {})
@@ -98,25 +99,24 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
     latency = Latencies(settings.classes, folder.traces()[-1] if stored else None)
 
     def forecast(_, step: int, macs) -> float | None:
-        return of_step(macs, config.recipe.at(step).epochs * videos, speed, race_at(settings, step)) if videos else None
+        return of_step(macs, recipe.at(step).epochs * shown, speed, race_at(settings, step)) if shown else None
 
     search = _standing(stored, settings, latency, forecast)
     step, parent, proposed, saturated = _next_step(search)
-    recipe = config.recipe.at(step)
+    of_step_recipe = recipe.at(step)
     candidates = []
     for candidate in proposed:
         found = complexity(candidate.spec, settings.classes)
         candidates.append({
             "axis": candidate.axis, "merged": list(candidate.merged), "spec": candidate.spec,
             "cost": candidate.cost, "macs": found.macs,
-            "params": found.params, "params_without_bn": found.params_without_bn, "bytes": found.memory(recipe.batch),
-            "seconds": speed.seconds(found.macs, recipe.epochs * videos) if videos else None})
+            "params": found.params, "params_without_bn": found.params_without_bn, "bytes": found.memory(of_step_recipe.batch),
+            "seconds": speed.seconds(found.macs, of_step_recipe.epochs * shown) if shown else None})
     later, budget = [], None
-    if videos:
+    if shown:
         of_seed = (proposed, saturated) if step == 1 else None
-        later = steps_ahead(search, *_trained_with(stored, config, videos), speed, evaluated=evaluated, proposed=of_seed)
-        whole = steps_ahead(Search(settings, latency=latency), config.recipe, videos, speed, evaluated=evaluated,
-                            proposed=of_seed)
+        later, whole = (steps_ahead(of, recipe, shown, speed, evaluated=evaluated, proposed=of_seed)
+                        for of in (search, Search(settings, latency=latency)))
         size = sum(part.get("bytes", 0) for part in data.manifest["splits"].values()) if data else None
         budget = make_budget(config, whole, counts, speed, kept, size or None)
     return Plan(step, parent, complexity(parent, settings.classes).macs, settings.cost, candidates,
@@ -124,11 +124,19 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
                 data is not None, search.stopped_by, speed, budget, how_right(stored) if stored else None)
 
 
-def _trained_with(search: Search | None, config: Config, videos: int) -> tuple[Recipe, int]:
-    """Recipe and training videos of the candidates: a search that is there knows them; its proxy has fewer."""
-    if search is None or not {"recipe", "data"} <= search.made_with.keys():
-        return config.recipe, videos
-    return parse_settings(Recipe, search.made_with["recipe"], "recipe"), search.made_with["data"]["videos"]["train"]
+def _recipe_of(search: Search) -> Recipe | None:
+    """What the trials of a search were trained by, where its trace says it."""
+    return parse_settings(Recipe, search.made_with["recipe"], "recipe") if "recipe" in search.made_with else None
+
+
+def _candidates_videos(search: Search | None, config: Config, classes: int | None, videos: int | None) -> int | None:
+    """Training videos of the candidates, which a proxy makes fewer; None where they are not known yet."""
+    if search and "data" in search.made_with:
+        return search.made_with["data"]["videos"]["train"]
+    if not videos or not config.proxy:
+        return videos
+    of_classes = min(1.0, config.proxy.classes / classes) if config.proxy.classes and classes else 1.0
+    return max(1, round(videos * config.proxy.share * of_classes))
 
 
 def _standing(stored: Search | None, settings: SearchSettings, latency: Latencies, forecast) -> Search:

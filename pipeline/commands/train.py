@@ -197,7 +197,8 @@ def _check_folder(config: Config, folder: RunFolder) -> None:
     """Raises InputError if the folder holds a search, or a training that the configuration is not of."""
     if os.path.isdir(folder.searches):
         raise InputError(f"run {config.name} is a search: choose another --name")
-    if not os.path.exists(folder.config) or not os.path.exists(folder.checkpoint):
+    begun = os.path.exists(folder.checkpoint) or os.path.exists(folder.training_results)
+    if not begun or not os.path.exists(folder.config):
         return
     saved = load_config(folder.config, need_videos=False)
     found = differences(_decisive(saved), _decisive(config))

@@ -85,3 +85,12 @@ def test_other_settings_are_planned_from_the_last_winner(tmp_path):
     assert plan.step == 2 and plan.parent == search.path[-1].spec
     (depth,) = (c for c in plan.candidates if c["axis"] == "depth")
     assert depth["macs"] / plan.parent_macs == pytest.approx(4, rel=0.1)
+
+
+def test_a_proxy_makes_the_search_cheaper_but_not_the_last_training(tmp_path):
+    config = load_config(shipped("kinetics400_search.yaml"))
+    proxied = load_config(shipped("kinetics400_search.yaml"), **{"proxy.share": 0.25, "proxy.epochs": 64, "proxy.classes": 200})
+    whole, part = (make_plan(of, str(tmp_path), 1000.0).budget for of in (config, proxied))
+    assert part.device_seconds / whole.device_seconds == pytest.approx(0.25 * 0.5 * 0.5, rel=0.04)  # evaluations stay
+    assert part.final_seconds == whole.final_seconds
+    assert "proxy" in {saving.name for saving in whole.savings} - {saving.name for saving in part.savings}

@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.network.saving import load_model
 from expansion.search.settings import SearchSettings
 from expansion.spec import NAMED, Spec
 from pipeline.commands.train import settings, train
-from pipeline.config import load_config, shipped
+from pipeline.config import load_config, save_config, shipped
 from pipeline.options import Given
+from pipeline.runs.folder import RunFolder
 from tests.expansion.colours import write_colours
 from tests.expansion.searches import SMALL, finished
 from tests.pipeline.folders import make_run
@@ -134,6 +136,15 @@ def test_finished_it_says_so_and_another_is_refused(trained, colours, config_fil
                               ({"train.weights": "other.keras"}, "train.weights is None there and 'other.keras' here")):
         with pytest.raises(InputError, match=f"run tiny is another training: {complaint}"):
             train(Given(config_file, options | change), runs=str(folder))
+
+
+def test_one_whose_checkpoint_was_removed_is_not_taken_for_another(tmp_path):
+    given = Given(None, {"train.spec": TINY, "train.records": "r", "name": "tiny"})
+    run = RunFolder(str(tmp_path / "tiny"))
+    save_config(settings(given, None, str(tmp_path)), run.config)
+    files.write_json(run.training_results, {})
+    with pytest.raises(InputError, match="run tiny is another training: train.spec.size is 24 there and 32 here"):
+        train(Given(None, given.values | {"train.spec": TINY.replace("24", "32")}), runs=str(tmp_path))
 
 
 @pytest.mark.slow
