@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 from collections import Counter, defaultdict
 
 from pydantic import BaseModel, ConfigDict
 
-from components.ingestion import storage
 from components.ingestion.encode import VideoRow
 from components.ingestion.settings import IngestSettings
 from expansion.data.records import MANIFEST, SPLITS
+from expansion.foundation import files
 from expansion.foundation.errors import InputError
 
 FORMAT_VERSION = 1
@@ -102,11 +103,11 @@ def read(folder: str) -> Manifest:
     Raises:
         InputError: there is none (no ingestion, or one that did not finish), or it is of another format.
     """
-    path = storage.join(folder, MANIFEST)
-    if not storage.exists(path):
+    path = os.path.join(folder, MANIFEST)
+    if not files.exists(path):
         raise InputError(f"{folder!r} holds no {MANIFEST}: not an ingested data set, or its ingestion did not finish")
     try:
-        return Manifest(**json.loads(storage.read(path)))
+        return Manifest(**json.loads(files.read_bytes(path)))
     except ValueError:
         raise InputError(f"{path!r} is not a manifest of format {FORMAT_VERSION}; ingest again") from None
 
@@ -118,4 +119,4 @@ def is_whole(folder: str, fingerprint: str) -> Manifest | None:
     except InputError:
         return None
     same = found.fingerprint == fingerprint
-    return found if same and all(storage.size(storage.join(folder, file)) == n for file, n in found.files.items()) else None
+    return found if same and all(files.size(os.path.join(folder, file)) == n for file, n in found.files.items()) else None

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 
 from expansion.data.records import MANIFEST, SPLITS
-from expansion.foundation import files
+from expansion.foundation import files, paths
 from expansion.foundation.errors import InputError
 from expansion.spec import Limits
 
@@ -58,10 +58,10 @@ class VideoDataset:
         Raises:
             InputError: the split has no shards.
         """
-        found = files.matching(os.path.join(self.path, f"Split-{split}", "*"))
+        found = files.listed(os.path.join(self.path, f"Split-{split}"))
         if not found:
             raise InputError(f"{self.path}: split {split!r} has no records; there are {', '.join(self.splits)}")
-        return files.local_copies(found)
+        return paths.local_copies(found)
 
     @property
     def short_side(self) -> int:

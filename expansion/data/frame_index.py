@@ -19,7 +19,7 @@ import numpy as np
 
 from expansion.data import records
 from expansion.data.dataset import VideoDataset
-from expansion.foundation import files
+from expansion.foundation import files, paths
 from expansion.foundation.errors import InputError
 
 VIDEO = np.dtype([("frames", "<i4"), ("label", "<i4"), ("height", "<i4"), ("width", "<i4")])
@@ -29,7 +29,7 @@ FRAMING = 12, 4  # bytes of a TFRecord before and after the record: its length a
 
 def index_paths(folder: str, split: str) -> tuple[str, str]:
     """The index's files of a split: videos, frames."""
-    base = f"{folder.rstrip('/')}/{records.INDEX}/{split}"
+    base = os.path.join(folder, records.INDEX, split)
     return f"{base}.videos", f"{base}.frames"
 
 
@@ -129,17 +129,17 @@ class FrameIndex:
         Raises:
             InputError: it does not fit the records.
         """
-        paths = index_paths(data.path, split)
+        index = index_paths(data.path, split)
         shards = data.files(split)
-        if any("://" in path or path.endswith(".gz") for path in shards) or not all(map(files.exists, paths)):
+        if any("://" in path or path.endswith(".gz") for path in shards) or not all(map(files.exists, index)):
             return None
-        videos_path, frames_path = files.local_copies(paths)
+        videos_path, frames_path = paths.local_copies(index)
         videos = np.fromfile(videos_path, VIDEO)
         whole = len(videos) == data.videos(split)
         whole = whole and os.path.getsize(frames_path) == FRAME.itemsize * videos["frames"].sum() > 0
         frames = np.memmap(frames_path, FRAME, "r") if whole else None
         if frames is None or frames[-1]["shard"] != len(shards) - 1:
-            raise InputError(f"{paths[0]}: not the index of the records beside it; ingest again")
+            raise InputError(f"{index[0]}: not the index of the records beside it; ingest again")
         sizes = [size for name, size in sorted(data.manifest.get("files", {}).items()) if name.startswith(f"Split-{split}/")]
         for path, size in zip(shards, sizes):  # a proxy's manifest names none
             if os.path.getsize(path) != size:

@@ -142,7 +142,7 @@ def _write(data: VideoDataset, split: str, wanted: set[str], classes: list[str],
             if writer:
                 writer.close()
                 index.next_shard()
-            count = len(files.matching(os.path.join(written, "*")))
+            count = len(files.listed(written))
             writer, shard = tf.io.TFRecordWriter(os.path.join(written, f"data_tfrecord-{count:05d}")), 0
         content = example.SerializeToString(deterministic=True)
         writer.write(content)
