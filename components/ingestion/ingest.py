@@ -6,21 +6,21 @@ import contextlib
 import json
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.ingestion import manifest as manifests
 from components.ingestion.beam import DONE, RECORDS, Part, Shard, WritePart, WriteShard, part_result, run, write_failure
 from components.ingestion.encode import VideoRow, rejected_row
 from components.ingestion.index import write_index
-from components.ingestion.manifest import Manifest
 from components.ingestion.settings import RECORD_VERSION, IngestSettings, digest
 from components.ingestion.sources import Entry, read_sources, shorten
 from components.ingestion.splits import assign, class_names, position, same_content, without_repeats
 from expansion.data.frame_index import index_paths
+from expansion.data.manifest import Manifest, SplitCounts, is_whole
 from expansion.data.records import MANIFEST, SPLITS, VIDEOS
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
@@ -154,7 +154,7 @@ def ingest(
 
 
 def _ingest(plan: Plan, settings, output_dir: str, make_pipeline, work_dir, progress) -> Manifest:
-    whole = manifests.is_whole(output_dir, plan.fingerprint)
+    whole = is_whole(output_dir, plan.fingerprint)
     if whole is not None:
         return whole
     files.remove_file(os.path.join(files.folder(output_dir), MANIFEST))
@@ -184,12 +184,26 @@ def _ingest(plan: Plan, settings, output_dir: str, make_pipeline, work_dir, prog
     if lost:
         raise RuntimeError(f"the runner reported success, but {len(lost)} of {len(shards)} shards are not whole: {lost[0]}")
     written |= write_index(shards, output_dir, scratch)
-    made = manifests.build(rows, list(plan.classes), settings, plan.fingerprint, written)
-    files.write_text(os.path.join(output_dir, MANIFEST), made.model_dump_json(indent=2) + "\n")
+    made = _manifest(rows, plan, settings, written)
+    made.write(output_dir)
     with contextlib.suppress(OSError):  # the data set is whole, whatever is left beside it
         files.remove_folder(work)
         files.remove_folder(scratch)
     return made
+
+
+def _manifest(rows: list[VideoRow], plan: Plan, settings: IngestSettings, written: dict[str, int]) -> Manifest:
+    """The manifest of the rows; `written`: relative path -> bytes."""
+    stored = [row for row in rows if row.accepted]
+    by_split = {split: [row for row in stored if row.split == split] for split in SPLITS}
+    reasons = Counter(row.reason for row in rows if not row.accepted)
+    return Manifest(
+        classes=list(plan.classes),
+        splits={split: SplitCounts.of([row.frames for row in of_it], [row.label for row in of_it], plan.classes,
+                                      sum(row.bytes for row in of_it)) for split, of_it in by_split.items() if of_it},
+        accepted=len(stored), rejected=len(rows) - len(stored), reject_reasons=dict(sorted(reasons.items())),
+        short_side=min(min(row.width, row.height) for row in stored), settings=settings.of_records(),
+        fingerprint=plan.fingerprint, files=written)
 
 
 def _judge(rows: list[VideoRow], classes: Sequence[str], settings: IngestSettings, listed: str) -> None:

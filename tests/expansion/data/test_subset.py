@@ -22,7 +22,7 @@ def test_classes_and_share(demo_records, tmp_path):
     for split in ("train", "val"):
         found, of_all = held(proxy, split), held(demo_records, split)
         assert found.items() <= of_all.items() and set(found.values()) == set(proxy.classes)
-        assert proxy.manifest["splits"][split]["per_class"] == {
+        assert proxy.manifest.splits[split].per_class == {
             name: list(found.values()).count(name) for name in proxy.classes}
     assert proxy.short_side == demo_records.short_side and proxy.limits == demo_records.limits
 
@@ -51,7 +51,7 @@ def test_it_is_made_once_and_anew_for_other_settings(demo_records, tmp_path):
     assert (tmp_path / "p" / "manifest.json").stat().st_mtime_ns == made
     second = make_proxy(demo_records, ProxySettings(share=0.3), folder)
     assert second.videos("train") < first.videos("train")
-    assert second.manifest["fingerprint"] != first.manifest["fingerprint"] != demo_records.manifest["fingerprint"]
+    assert second.manifest.fingerprint != first.manifest.fingerprint != demo_records.manifest.fingerprint
     assert make_proxy(demo_records, ProxySettings(epochs=1), folder) is demo_records
 
 
