@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -58,6 +59,18 @@ def refuse_patterns(path: str, by: str, characters: str = PATTERNS) -> None:
     found = [character for character in characters if character in os.fspath(path)]
     if found:
         raise InputError(f"{path}: choose a path without {' '.join(found)}, which {by} would read as a pattern")
+
+
+@contextlib.contextmanager
+def plain_name(path: str) -> Iterator[str]:
+    """A path to a folder for TensorFlow to load from: itself, or a link to it where TensorFlow would read it as a pattern."""
+    if "://" in path or not any(character in path for character in f"{PATTERNS}\\"):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = os.path.join(folder, "link")
+        os.symlink(os.path.abspath(path), link, target_is_directory=True)
+        yield link
 
 
 def in_tensorflow(path: str) -> bool:
