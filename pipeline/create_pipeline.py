@@ -69,6 +69,7 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
     """
     for path in (pipeline_root, search_folder, serving_root):
         refuse_patterns(absolute(path), "TFX")
+    refuse_patterns(pipeline_root, "TFX", "\\")  # where TensorFlow looks for a model's variables
     videos = VideoExampleGen(config.ingest, work_dir=ingest_work)
     examples = videos.outputs["examples"]
     statistics = tfx.components.StatisticsGen(examples=examples, stats_options=scalar_statistics())

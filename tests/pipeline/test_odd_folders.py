@@ -14,14 +14,15 @@ TINY = "frames=1,stride=1,size=32,width=0.34,depth=0.2"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("character", "*?[")
+@pytest.mark.parametrize("character", "*?[\\")
 def test_a_search_that_tfx_could_not_run_is_one_line(tmp_path, character):
     folder = tmp_path / f"my {character}copy]"
     (folder / "other").mkdir(parents=True)
     videos = class_folders(tmp_path / "videos")
-    for place, runs in ((folder, "runs"), (folder / "other", "runs"), (tmp_path, f"runs{character}")):
+    here = [(folder, "runs"), (folder / "other", "runs")] if character != "\\" else []  # that one is none to TFX itself
+    for place, runs in (*here, (tmp_path, f"runs{character}")):
         done = x3d("search", "--config", shipped("small.yaml"), "--videos", str(videos), "--runs", runs, cwd=place)
-        assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("x3d: /")
+        assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("x3d: ")
         assert f"choose a path without {character}, which TFX would read as a pattern" in done.stderr
         (run,) = os.listdir(place / runs)
         assert not os.path.exists(place / runs / run / "pipeline"), "nothing was ingested"

@@ -34,7 +34,7 @@ def test_a_path_is_a_name(odd, tmp_path):
     assert files.inside_each(odd, "f") == [f"{odd}/x/f"] and files.read_text(f"{odd}/x/f") == name
     assert files.exists(odd) and files.size(f"{odd}/x/f") == len(name.encode())
     assert local_copies([f"{odd}/x/f"]) == [f"{odd}/x/f"]
-    assert files.create_json(f"{odd}/j", 1) and not files.create_json(f"{odd}/j", 2) and files.read_json(f"{odd}/j") == 1
+    assert files.create_folder(f"{odd}/j") and not files.create_folder(f"{odd}/j") and files.names(f"{odd}/j") == []
     with files.written_whole(f"{odd}/w.txt") as partial, open(partial, "w") as file:
         file.write("whole")
     files.copy_folder(f"{odd}/x", f"{odd}/y")
@@ -113,41 +113,37 @@ def test_what_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["file"]
 
 
-@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EINVAL])
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL])
 def test_a_drive_without_links_and_syncing(tmp_path, monkeypatch, number):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "link", refuse)
-    if number in (errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
+    monkeypatch.setattr(os, "symlink", refuse)
+    if number != errno.EPERM:
         monkeypatch.setattr(os, "fsync", refuse)
-    path = str(tmp_path / "f.json")
-    assert files.create_json(path, [1]) and not files.create_json(path, [2])
-    assert files.read_json(path) == [1] and os.listdir(tmp_path) == ["f.json"]
+    assert files.create_folder(str(tmp_path / "new")) and not files.create_folder(str(tmp_path / "new"))
+    files.write_json(str(tmp_path / "new" / "f.json"), [1])
+    files.move_into(str(tmp_path / "new"), str(tmp_path / "to"), "f.json")
+    assert files.read_json(str(tmp_path / "to" / "f.json")) == [1] and files.names(str(tmp_path / "to")) == ["f.json"]
 
 
 def _tries(path, number, start, answers):
-    os.link = None if number % 2 else os.link
-    if os.link is None:
-        def refuse(*_):
-            raise OSError(errno.EPERM, "no links")
-        os.link = refuse
     start.wait()
-    answers.put((number, files.create_json(path, number)))
+    answers.put((number, files.create_folder(path)))
 
 
-def test_of_several_who_create_one_does(tmp_path):
-    """Whether by a link or without one."""
+def test_of_several_who_create_a_folder_one_does(tmp_path):
     context = multiprocessing.get_context("fork")
-    start, answers, path = context.Event(), context.Queue(), str(tmp_path / "f.json")
-    processes = [context.Process(target=_tries, args=(path, number, start, answers)) for number in range(8)]
+    start, answers = context.Event(), context.Queue()
+    processes = [context.Process(target=_tries, args=(str(tmp_path / "new"), number, start, answers)) for number in range(8)]
     for process in processes:
         process.start()
     start.set()
     made = dict(answers.get(timeout=60) for _ in processes)
     for process in processes:
         process.join()
-    assert list(made.values()).count(True) == 1 and made[files.read_json(path)]
+    assert list(made.values()).count(True) == 1
 
 
 def test_locks_exclude_and_share(tmp_path):

@@ -20,7 +20,8 @@ def test_small_files(tmp_path):
     for place in (str(tmp_path), "memory://small"):
         folder = f"{place}/folder"
         files.write_json(f"{folder}/a.json", [1])
-        assert files.create_json(f"{folder}/b.json", [2]) and not files.create_json(f"{folder}/b.json", [3])
+        files.write_json(f"{folder}/b.json", [2])
+        assert files.create_folder(f"{place}/attempt") and not files.create_folder(f"{place}/attempt")
         assert files.read_json(f"{folder}/b.json") == [2] and [
             os.path.basename(path) for path in files.listed(folder, suffix=".json")] == ["a.json", "b.json"]
         with files.written_whole(f"{folder}/c.txt") as partial:
