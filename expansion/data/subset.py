@@ -80,7 +80,9 @@ def make_proxy(data: VideoDataset, settings: ProxySettings, folder: str) -> Vide
     fingerprint = _digest(data.manifest.fingerprint, settings.classes, settings.share, settings.seed)
     if is_whole(folder, fingerprint):
         return VideoDataset.open(folder)
-    files.remove_folder(folder)
+    files.remove_file(os.path.join(folder, records.MANIFEST))
+    for name in ("Split-train", "Split-val", records.INDEX):  # of other settings, or of one that was stopped
+        files.remove_folder(os.path.join(folder, name))
     classes = _classes(data, settings)
     wanted = _videos(data, settings, classes)
     splits, written = {}, {}

@@ -1,5 +1,7 @@
 """A proxy is part of the data, by hashes, with labels that index its own classes."""
 
+import os
+
 import pytest
 
 from expansion import InputError, Recipe
@@ -53,6 +55,19 @@ def test_it_is_made_once_and_anew_for_other_settings(demo_records, tmp_path):
     assert second.videos("train") < first.videos("train")
     assert second.manifest.fingerprint != first.manifest.fingerprint != demo_records.manifest.fingerprint
     assert make_proxy(demo_records, ProxySettings(epochs=1), folder) is demo_records
+
+
+def test_one_that_was_stopped_is_made_again_and_nothing_else_is_removed(demo_records, tmp_path):
+    whole = make_proxy(demo_records, ProxySettings(classes=2), str(tmp_path / "whole"))
+    (tmp_path / "p" / "Split-train").mkdir(parents=True)
+    (tmp_path / "p" / "Split-train" / "data_tfrecord-00007").write_bytes(b"left by a stopped one")
+    (tmp_path / "p" / "notes.txt").write_text("mine")
+    assert make_proxy(demo_records, ProxySettings(classes=2), str(tmp_path / "p")).manifest == whole.manifest
+    assert sorted(os.listdir(tmp_path / "p")) == ["Split-train", "Split-val", "index", "manifest.json", "notes.txt"]
+    for name, size in whole.manifest.files.items():
+        assert (tmp_path / "p" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (tmp_path / "p" / name).stat().st_size == size
+    assert os.listdir(tmp_path / "p" / "Split-train") == ["data_tfrecord-00000"]
 
 
 def test_epochs_are_the_proxys_at_every_step():
