@@ -94,11 +94,18 @@ def find_features(record: bytes) -> dict[str, tuple[int, Spans]]:
 
 
 def values(record: bytes, kind: int, spans: Spans) -> list:
-    """The values of a feature that `find_features` found."""
+    """The values of a feature that `find_features` found.
+
+    Raises:
+        ValueError: they are cut off.
+    """
     if kind == _BYTES_LIST:
         return [record[begin:end] for begin, end in spans]
     if kind == _FLOAT_LIST:
-        return [value for begin, end in spans for value in struct.unpack(f"<{(end - begin) // 4}f", record[begin:end])]
+        packed = b"".join(record[begin:end] for begin, end in spans)
+        if len(packed) % 4:
+            raise ValueError("a tf.train.Example that is cut off")
+        return list(struct.unpack(f"<{len(packed) // 4}f", packed))
     found = []
     for at, end in spans:
         while at < end:
@@ -115,7 +122,7 @@ def _read_varint(data: bytes, at: int, end: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         at, shift = at + 1, shift + 7
         if byte < 0x80:
-            return value, at
+            return value & (1 << 64) - 1, at
     raise ValueError("a tf.train.Example that is cut off")
 
 
