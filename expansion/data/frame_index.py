@@ -111,8 +111,10 @@ class FrameIndex:
         frames = np.memmap(frames_path, FRAME, "r") if whole else None
         if frames is None or frames[-1]["shard"] != len(shards) - 1:
             raise InputError(f"{index[0]}: not the index of the records beside it; ingest again")
-        for path in shards:
-            size = data.manifest.files.get(f"Split-{split}/{os.path.basename(path)}", 0)
+        sizes = [size for name, size in sorted(data.manifest.files.items()) if name.startswith(f"Split-{split}/")]
+        if len(sizes) != len(shards):
+            raise InputError(f"{data.path}: {len(shards)} shards in split {split!r}, {len(sizes)} by the manifest; ingest again")
+        for path, size in zip(shards, sizes):  # in order: a copy of a shard has another name
             if os.path.getsize(path) != size:
                 raise InputError(f"{path}: {os.path.getsize(path)} bytes, {size} by the manifest; ingest again")
         return cls(videos, frames, shards)
