@@ -5,7 +5,6 @@ The videos are made on the spot. Peak memory is that of all processes of a conte
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from functools import partial
@@ -15,10 +14,11 @@ import av
 
 from benchmarks.harness import ROOT, Case, Contender
 from benchmarks.videos import write_video
+from expansion.foundation.machine import cores
 
 DATA = ROOT / "runs" / "benchmarks" / "data"
 SHORT_SIDE = 160
-CORES = len(os.sched_getaffinity(0))
+CORES = cores()
 SPEED, GROWTH = 12, (8, 16, 32)
 FFMPEG = "ffmpeg"
 

@@ -16,6 +16,8 @@ from components.trainer import RUN_FN
 from components.video_example_gen.component import VideoExampleGen
 from expansion.data.records import LABEL, LABEL_TEXT, SCALARS
 from expansion.evaluation.export import PROBABILITIES
+from expansion.foundation.files import absolute
+from expansion.foundation.paths import refuse_patterns
 from pipeline.config import Config, Thresholds
 
 
@@ -61,7 +63,13 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
         enable_cache: reuse what an earlier run made from the same inputs and settings.
         own_resolver: compare with the last blessed model that is not the trained one itself; with False by TFX's own
             strategy, the only one that Kubeflow and Vertex know.
+
+    Raises:
+        InputError: a folder that TFX, Beam and TensorFlow would read as a pattern.
     """
+    for path in (pipeline_root, search_folder, serving_root):
+        refuse_patterns(absolute(path), "TFX")
+    refuse_patterns(pipeline_root, "TFX", "\\")  # where TensorFlow looks for a model's variables
     videos = VideoExampleGen(config.ingest, work_dir=ingest_work)
     examples = videos.outputs["examples"]
     statistics = tfx.components.StatisticsGen(examples=examples, stats_options=scalar_statistics())

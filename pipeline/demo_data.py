@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from expansion.foundation.errors import InputError
+from expansion.foundation.machine import cores
 
 # Name of a class: the coordinate that moves and its sign. y points down and angles turn clockwise, as on a screen.
 MOTIONS = {
@@ -160,7 +161,7 @@ def _write_all(folder: Path, settings: Settings, progress) -> None:
         clip = render(source, label, split, int(group.split("_")[1]), settings)
         encode(folder / path, clip, settings.fps)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for done, _ in enumerate(pool.map(write, rows), start=1):
             progress(done, len(rows))
     with open(folder / LABELS, "w", encoding="utf-8", newline="") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from tfx.orchestration import metadata as tfx_metadata
 
 from components.expansion_search.artifacts import ExpansionTrace
 from expansion.data.records import LABEL_TEXT
+from expansion.foundation import files
 from expansion.foundation.files import KERAS_MODEL
 from expansion.search.state import Search
 from expansion.search.trace import read_trace
@@ -70,7 +70,7 @@ def read_result(folder: RunFolder) -> Result:
     blessed = os.path.exists(os.path.join(newest["ModelBlessing"][-1], "BLESSED"))
     pushed = newest.get("PushedModel", [])
     with open(os.path.join(trace, "search_folder.txt"), encoding="utf-8") as file:
-        search_folder = file.read().strip()
+        search_folder = file.read()
     return Result(
         search=read_trace(trace), search_folder=search_folder, examples=newest["Examples"][-1],
         keras_model=os.path.join(model, KERAS_MODEL),
@@ -92,8 +92,8 @@ def _newest_artifacts(folder: RunFolder) -> dict[str, list[str]]:
 
 
 def _last_version(serving: str) -> str | None:
-    versions = sorted(glob.glob(os.path.join(serving, "*")), key=lambda path: int(os.path.basename(path)))
-    return versions[-1] if versions else None
+    versions = [path for path in files.listed(serving) if os.path.basename(path).isdecimal()]
+    return max(versions, key=lambda path: int(os.path.basename(path)), default=None)
 
 
 def _metrics(evaluation: str) -> tuple[dict[str, float], dict[str, dict[str, float]]]:

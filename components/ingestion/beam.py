@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import shutil
 from dataclasses import dataclass
 
 import apache_beam as beam
 
-from components.ingestion import storage
 from components.ingestion.settings import IngestSettings
 from components.ingestion.sources import Entry
+from expansion.foundation import files
 
 RECORDS, DONE = ".tfrecord", ".json"
 INDEX = ".videos", ".frames"  # of a part, as of a split; see expansion.data.frame_index
@@ -49,11 +51,11 @@ class Shard:
 
 def part_result(folder: str, name: str) -> dict | None:
     """What a finished part says of itself, {"bytes", "rows"}; None if it is not finished or its file is not whole."""
-    done = storage.join(folder, name + DONE)
-    if not storage.exists(done):
+    done = os.path.join(folder, name + DONE)
+    if not files.exists(done):
         return None
-    result = json.loads(storage.read(done))
-    return result if storage.size(storage.join(folder, name + RECORDS)) == result["bytes"] else None
+    result = files.read_json(done)
+    return result if files.size(os.path.join(folder, name + RECORDS)) == result["bytes"] else None
 
 
 class WritePart(beam.DoFn):
@@ -82,7 +84,7 @@ class WritePart(beam.DoFn):
         rows, written = [], 0
         index = io.BytesIO(), io.BytesIO()
         add_to_index = IndexWriter(*index).add
-        with storage.writing(storage.join(self._folder, part.name + RECORDS)) as file:
+        with files.writing(os.path.join(self._folder, part.name + RECORDS)) as file:
             for entry, label in zip(part.entries, part.labels):
                 record, row = self._encoder.encode(entry, label)
                 rows.append(row.as_dict())
@@ -94,9 +96,9 @@ class WritePart(beam.DoFn):
                     written += len(piece)
                 add_to_index(record)
         for ending, content in zip(INDEX, index):
-            storage.write(storage.join(self._folder, part.name + ending), content.getvalue())
+            files.write_bytes(os.path.join(self._folder, part.name + ending), content.getvalue())
         result = {"bytes": written, "rows": rows}
-        storage.write(storage.join(self._folder, part.name + DONE), json.dumps(result).encode())
+        files.write_text(os.path.join(self._folder, part.name + DONE), json.dumps(result))
         yield part.name
 
 
@@ -107,11 +109,23 @@ class WriteShard(beam.DoFn):
         self._scratch = scratch
 
     def process(self, shard: Shard):
-        with storage.writing(shard.path, self._scratch) as file:
+        with files.writing(shard.path, self._scratch) as file:
             for part in shard.parts:
-                with storage.open_read(part) as source:
+                with files.open_read(part) as source:
                     shutil.copyfileobj(source, file, 1 << 20)
         yield shard.path
+
+
+def write_failure(error: BaseException) -> str | None:
+    """The line of the WriteFailed that is behind an error; None if none is.
+
+    Beam makes a worker's error a new one, with where it happened behind its text, or a text alone.
+    """
+    text = str(error)
+    if isinstance(error, files.WriteFailed):
+        text = f"{files.WriteFailed.__name__}: {text}"
+    found = re.search(r"^(?:.*\b)?WriteFailed: (.+?)(?: \[while running .*)?$", text, re.MULTILINE)
+    return found and found[1]
 
 
 def run(pipeline: beam.Pipeline, work: list, dofn: beam.DoFn, name: str) -> None:

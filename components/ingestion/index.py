@@ -6,9 +6,9 @@ import itertools
 
 import numpy as np
 
-from components.ingestion import storage
 from components.ingestion.beam import INDEX, RECORDS, Shard
 from expansion.data.frame_index import FRAME, VIDEO, IndexWriter, index_paths
+from expansion.foundation import files
 
 
 def write_index(shards: list[Shard], output_dir: str, scratch: str) -> dict[str, int]:
@@ -25,13 +25,13 @@ def write_index(shards: list[Shard], output_dir: str, scratch: str) -> dict[str,
     of_split = itertools.groupby(shards, key=lambda shard: shard.path.rsplit("/", 2)[-2].removeprefix("Split-"))
     for split, of_it in of_split:
         paths = index_paths(output_dir, split)
-        with storage.writing(paths[0], scratch) as videos, storage.writing(paths[1], scratch) as frames:
+        with files.writing(paths[0], scratch) as videos, files.writing(paths[1], scratch) as frames:
             writer = IndexWriter(videos, frames)
             for number, shard in enumerate(of_it):
                 if number:
                     writer.next_shard()
                 for part in shard.parts:
-                    rows = (storage.read(part.removesuffix(RECORDS) + ending) for ending in INDEX)
-                    writer.add_rows(*map(np.frombuffer, rows, (VIDEO, FRAME)), storage.size(part))
-        written |= {"/".join(path.rsplit("/", 2)[-2:]): storage.size(path) for path in paths}
+                    rows = (files.read_bytes(part.removesuffix(RECORDS) + ending) for ending in INDEX)
+                    writer.add_rows(*map(np.frombuffer, rows, (VIDEO, FRAME)), files.size(part))
+        written |= {"/".join(path.rsplit("/", 2)[-2:]): files.size(path) for path in paths}
     return written

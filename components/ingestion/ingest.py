@@ -6,24 +6,25 @@ import contextlib
 import json
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.ingestion import manifest as manifests
-from components.ingestion import storage
-from components.ingestion.beam import DONE, RECORDS, Part, Shard, WritePart, WriteShard, part_result, run
+from components.ingestion.beam import DONE, RECORDS, Part, Shard, WritePart, WriteShard, part_result, run, write_failure
 from components.ingestion.encode import VideoRow, rejected_row
 from components.ingestion.index import write_index
-from components.ingestion.manifest import Manifest
 from components.ingestion.settings import RECORD_VERSION, IngestSettings, digest
 from components.ingestion.sources import Entry, read_sources, shorten
 from components.ingestion.splits import assign, class_names, position, same_content, without_repeats
 from expansion.data.frame_index import index_paths
+from expansion.data.manifest import Manifest, SplitCounts, is_whole
 from expansion.data.records import MANIFEST, SPLITS, VIDEOS
+from expansion.foundation import files
 from expansion.foundation.errors import InputError
+from expansion.foundation.machine import cores
 
 WORK = "_parts"  # beside the Split-* folders while the ingestion runs
 SHARD_NAME = "data_tfrecord"  # TFX's name; no .gz, because JPEG does not compress
@@ -101,7 +102,7 @@ def _label_bytes(settings: IngestSettings) -> list[str]:
     """The label files' content: a changed file is a changed input, whatever it says."""
     labels = settings.labels
     paths = [] if labels is None else [labels] if isinstance(labels, str) else [labels[key] for key in sorted(labels)]
-    return [storage.read(path).decode("latin-1") for path in paths]
+    return [files.read_bytes(path).decode("latin-1") for path in paths]
 
 
 def _parts(entries: list[Entry], classes: list[str], stamps: dict, settings: IngestSettings) -> Iterator[Part]:
@@ -133,7 +134,7 @@ def ingest(
 
     Args:
         settings: what to ingest and how.
-        output_dir: the folder; anything Beam's file systems can write.
+        output_dir: the folder; anything that fsspec can write.
         make_pipeline: gives a new Beam pipeline; two are run, one that decodes and one that joins.
         work_dir: folder for unfinished work; `output_dir`/_parts if None.
         progress: called now and then with (videos done, videos in all).
@@ -146,20 +147,19 @@ def ingest(
     try:
         return _ingest(plan, settings, output_dir, make_pipeline, work_dir, progress)
     except Exception as error:
-        line = storage.write_failure(error)
+        line = write_failure(error)
         if line is None:
             raise
         raise InputError(f"{line}; what is finished is kept: the same command goes on from there") from error
 
 
 def _ingest(plan: Plan, settings, output_dir: str, make_pipeline, work_dir, progress) -> Manifest:
-    whole = manifests.is_whole(output_dir, plan.fingerprint)
+    whole = is_whole(output_dir, plan.fingerprint)
     if whole is not None:
         return whole
-    storage.make_folder(output_dir)
-    storage.remove(storage.join(output_dir, MANIFEST))
-    work = storage.join(work_dir or storage.join(output_dir, WORK), plan.fingerprint[:16])
-    storage.make_folder(work)
+    files.remove_file(os.path.join(files.folder(output_dir), MANIFEST))
+    scratch = os.path.join(output_dir, WORK)
+    work = files.folder(os.path.join(work_dir or scratch, plan.fingerprint[:16]))
     with _reporting(plan, work, progress):
         run(make_pipeline(), list(plan.parts), WritePart(settings, work), "DecodePart")
 
@@ -170,27 +170,40 @@ def _ingest(plan: Plan, settings, output_dir: str, make_pipeline, work_dir, prog
     rows = [VideoRow(**row) for result in results.values() for row in result["rows"]] + list(plan.refused)
     rows.sort(key=lambda row: (row.source, row.video_id, row.reason or ""))
     text = "".join(json.dumps(row.as_dict(), ensure_ascii=False) + "\n" for row in rows)
-    storage.write(storage.join(output_dir, VIDEOS), text.encode("utf-8", "surrogateescape"))
-    _judge(rows, plan.classes, settings, storage.join(output_dir, VIDEOS))
+    files.write_bytes(os.path.join(output_dir, VIDEOS), text.encode("utf-8", "surrogateescape"))
+    _judge(rows, plan.classes, settings, os.path.join(output_dir, VIDEOS))
 
     for split in SPLITS:
-        for stale in storage.names(storage.join(output_dir, f"Split-{split}", SHARD_NAME + "-*")):
-            storage.remove(stale)
-        for stale in index_paths(output_dir, split):
-            storage.remove(stale)
-    scratch = storage.join(output_dir, WORK)
+        of_split = files.listed(os.path.join(output_dir, f"Split-{split}"), prefix=SHARD_NAME)
+        for stale in (*of_split, *index_paths(output_dir, split)):
+            files.remove_file(stale)
     shards = _shards(plan, results, work, output_dir, settings.shard_mb << 20)
     run(make_pipeline(), shards, WriteShard(scratch), "WriteShard")
-    files = {"/".join(shard.path.rsplit("/", 2)[-2:]): shard.bytes for shard in shards}
-    lost = [shard.path for shard in shards if storage.size(shard.path) != shard.bytes]
+    written = {"/".join(shard.path.rsplit("/", 2)[-2:]): shard.bytes for shard in shards}
+    lost = [shard.path for shard in shards if files.size(shard.path) != shard.bytes]
     if lost:
         raise RuntimeError(f"the runner reported success, but {len(lost)} of {len(shards)} shards are not whole: {lost[0]}")
-    files |= write_index(shards, output_dir, scratch)
-    made = manifests.build(rows, list(plan.classes), settings, plan.fingerprint, files)
-    storage.write(storage.join(output_dir, MANIFEST), (made.model_dump_json(indent=2) + "\n").encode())
-    storage.remove(work)
-    storage.remove(scratch)
+    written |= write_index(shards, output_dir, scratch)
+    made = _manifest(rows, plan, settings, written)
+    made.write(output_dir)
+    with contextlib.suppress(OSError):  # the data set is whole, whatever is left beside it
+        files.remove_folder(work)
+        files.remove_folder(scratch)
     return made
+
+
+def _manifest(rows: list[VideoRow], plan: Plan, settings: IngestSettings, written: dict[str, int]) -> Manifest:
+    """The manifest of the rows; `written`: relative path -> bytes."""
+    stored = [row for row in rows if row.accepted]
+    by_split = {split: [row for row in stored if row.split == split] for split in SPLITS}
+    reasons = Counter(row.reason for row in rows if not row.accepted)
+    return Manifest(
+        classes=list(plan.classes),
+        splits={split: SplitCounts.of([row.frames for row in of_it], [row.label for row in of_it], plan.classes,
+                                      sum(row.bytes for row in of_it)) for split, of_it in by_split.items() if of_it},
+        accepted=len(stored), rejected=len(rows) - len(stored), reject_reasons=dict(sorted(reasons.items())),
+        short_side=min(min(row.width, row.height) for row in stored), settings=settings.of_records(),
+        fingerprint=plan.fingerprint, files=written)
 
 
 def _judge(rows: list[VideoRow], classes: Sequence[str], settings: IngestSettings, listed: str) -> None:
@@ -228,9 +241,9 @@ def _shards(plan: Plan, results: dict, work: str, output_dir: str, shard_bytes: 
         groups = [group for group in groups if group]
         for number, group in enumerate(groups):
             name = f"{SHARD_NAME}-{number:05d}-of-{len(groups):05d}"
-            files = tuple(storage.join(work, part + RECORDS) for part in group)
+            sources = tuple(os.path.join(work, part + RECORDS) for part in group)
             size = sum(results[part]["bytes"] for part in group)
-            shards.append(Shard(storage.join(output_dir, f"Split-{split}", name), files, size))
+            shards.append(Shard(os.path.join(output_dir, f"Split-{split}", name), sources, size))
     return shards
 
 
@@ -244,7 +257,7 @@ def _reporting(plan: Plan, work: str, progress: Progress | None, every: float = 
     over = threading.Event()
 
     def report():
-        finished = (path.rsplit("/", 1)[-1] for path in storage.names(storage.join(work, "*" + DONE)))
+        finished = map(os.path.basename, files.listed(work, suffix=DONE))
         progress(sum(videos.get(name, 0) for name in finished), plan.videos)
 
     def watch():
@@ -267,10 +280,9 @@ def default_beam_args() -> tuple[str, ...]:
     Measured on two quiet cores, 300 clips of 160 pixels, 17,120 frames, two runs each: 4.9 s; when the threads decoded
     themselves, 6.4 s and twice the memory.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cores == 1:
+    if cores() == 1:
         return ()
-    return ("--runner=DirectRunner", "--direct_running_mode=multi_threading", f"--direct_num_workers={cores}")
+    return ("--runner=DirectRunner", "--direct_running_mode=multi_threading", f"--direct_num_workers={cores()}")
 
 
 def ingest_folder(

@@ -115,7 +115,7 @@ def _chosen_from_records(data: VideoDataset, choose, workers: int, worker: int):
     def records_of(files):  # with fewer files than workers, each reads all of them for its share of the records
         return of_files(files, compressed).shard(workers, worker)
 
-    small = data.manifest["splits"]["train"].get("bytes", 0) < CACHE_BYTES
+    small = data.manifest.splits["train"].bytes < CACHE_BYTES
     cached = records_of(files).map(parse, tf.data.AUTOTUNE).cache()
 
     def chosen(key, order):

@@ -12,24 +12,23 @@ NumPy only: Beam's workers write it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
 
 from expansion.data import records
 from expansion.data.dataset import VideoDataset
-from expansion.foundation import files
+from expansion.data.example import FRAMING, find_features, values
+from expansion.foundation import files, paths
 from expansion.foundation.errors import InputError
 
 VIDEO = np.dtype([("frames", "<i4"), ("label", "<i4"), ("height", "<i4"), ("width", "<i4")])
 FRAME = np.dtype([("shard", "<i4"), ("bytes", "<i4"), ("at", "<i8")])
-FRAMING = 12, 4  # bytes of a TFRecord before and after the record: its length and checksum; the record's checksum
 
 
 def index_paths(folder: str, split: str) -> tuple[str, str]:
     """The index's files of a split: videos, frames."""
-    base = f"{folder.rstrip('/')}/{records.INDEX}/{split}"
+    base = os.path.join(folder, records.INDEX, split)
     return f"{base}.videos", f"{base}.frames"
 
 
@@ -39,47 +38,16 @@ def index_of(record: bytes) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: not a record of this project.
     """
-    ints, spans = {}, []
-    for _, start, end in _fields(record, 0, len(record)):  # Example.features
-        for _, first, last in _fields(record, start, end):  # Features.feature: an entry of the map
-            (_, a, b), (_, value, value_end) = _fields(record, first, last)
-            name = record[a:b].decode()
-            if name == records.JPEG:
-                (_, value, value_end), = _fields(record, value, value_end)  # Feature.bytes_list
-                spans = [(begin, stop) for _, begin, stop in _fields(record, value, value_end)]
-            elif name in (records.LABEL, records.HEIGHT, records.WIDTH):
-                (_, value, value_end), = _fields(record, value, value_end)  # Feature.int64_list
-                (_, value, value_end), = _fields(record, value, value_end)  # its values, packed
-                ints[name] = _varint(record, value)[0]
-    if not spans or len(ints) != 3:
+    found = find_features(record)
+    kept = [values(record, *found.get(name, (0, []))) for name in (records.LABEL, records.HEIGHT, records.WIDTH)]
+    _, spans = found.get(records.JPEG, (0, []))
+    if not spans or any(len(one) != 1 for one in kept):
         raise ValueError("not a record of this project: it lacks frames, label, height or width")
-    video = np.array([(len(spans), ints[records.LABEL], ints[records.HEIGHT], ints[records.WIDTH])], VIDEO)
+    video = np.array([(len(spans), *(value for value, in kept))], VIDEO)
     frames = np.zeros(len(spans), FRAME)
     begin, end = np.array(spans).T
     frames["at"], frames["bytes"] = FRAMING[0] + begin, end - begin
     return video, frames
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A protocol buffer's number and where it ends."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-
-
-def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The length-delimited fields of a message: number, begin and end of the content."""
-    while at < end:
-        tag, at = _varint(data, at)
-        if tag & 7 != 2:
-            raise ValueError(f"a field of wire type {tag & 7} in a tf.train.Example")
-        size, at = _varint(data, at)
-        yield tag >> 3, at, at + size
-        at += size
 
 
 class IndexWriter:
@@ -87,15 +55,18 @@ class IndexWriter:
 
     Args:
         videos, frames: files, opened to write bytes.
+
+    Attributes:
+        shard: number of the shard in which lies what is added now.
     """
 
     def __init__(self, videos: BinaryIO, frames: BinaryIO):
         self._videos, self._frames = videos, frames
-        self._shard = self._at = 0
+        self.shard = self._at = 0
 
     def next_shard(self) -> None:
         """What is added now lies in the next shard."""
-        self._shard, self._at = self._shard + 1, 0
+        self.shard, self._at = self.shard + 1, 0
 
     def add(self, record: bytes) -> None:
         """A record that was written to the shard."""
@@ -104,7 +75,7 @@ class IndexWriter:
     def add_rows(self, videos: np.ndarray, frames: np.ndarray, size: int) -> None:
         """Rows whose places count from the shard's end so far, and by how many bytes it grew."""
         moved = frames.copy()
-        moved["shard"], moved["at"] = self._shard, moved["at"] + self._at
+        moved["shard"], moved["at"] = self.shard, moved["at"] + self._at
         self._videos.write(videos.tobytes())
         self._frames.write(moved.tobytes())
         self._at += size
@@ -129,19 +100,21 @@ class FrameIndex:
         Raises:
             InputError: it does not fit the records.
         """
-        paths = index_paths(data.path, split)
+        index = index_paths(data.path, split)
         shards = data.files(split)
-        if any("://" in path or path.endswith(".gz") for path in shards) or not all(map(files.exists, paths)):
+        if any("://" in path or path.endswith(".gz") for path in shards) or not all(map(files.exists, index)):
             return None
-        videos_path, frames_path = files.local_copies(paths)
+        videos_path, frames_path = paths.local_copies(index)
         videos = np.fromfile(videos_path, VIDEO)
         whole = len(videos) == data.videos(split)
         whole = whole and os.path.getsize(frames_path) == FRAME.itemsize * videos["frames"].sum() > 0
         frames = np.memmap(frames_path, FRAME, "r") if whole else None
         if frames is None or frames[-1]["shard"] != len(shards) - 1:
-            raise InputError(f"{paths[0]}: not the index of the records beside it; ingest again")
-        sizes = [size for name, size in sorted(data.manifest.get("files", {}).items()) if name.startswith(f"Split-{split}/")]
-        for path, size in zip(shards, sizes):  # a proxy's manifest names none
+            raise InputError(f"{index[0]}: not the index of the records beside it; ingest again")
+        sizes = [size for name, size in sorted(data.manifest.files.items()) if name.startswith(f"Split-{split}/")]
+        if len(sizes) != len(shards):
+            raise InputError(f"{data.path}: {len(shards)} shards in split {split!r}, {len(sizes)} by the manifest; ingest again")
+        for path, size in zip(shards, sizes):  # in order: a copy of a shard has another name
             if os.path.getsize(path) != size:
                 raise InputError(f"{path}: {os.path.getsize(path)} bytes, {size} by the manifest; ingest again")
         return cls(videos, frames, shards)

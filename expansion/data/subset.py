@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import math
 import os
-import statistics
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 from pydantic import Field, model_validator
 
 from expansion.data import records
 from expansion.data.dataset import VideoDataset
+from expansion.data.example import example, parse, tfrecord
 from expansion.data.frame_index import IndexWriter, index_paths
+from expansion.data.manifest import Manifest, SplitCounts, is_whole
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.settings import Settings
@@ -75,20 +77,23 @@ def make_proxy(data: VideoDataset, settings: ProxySettings, folder: str) -> Vide
     """
     if settings.classes is None and settings.share == 1:
         return data
-    fingerprint = _digest(data.manifest.get("fingerprint"), settings.classes, settings.share, settings.seed)
-    if files.exists(os.path.join(folder, records.MANIFEST)):
-        there = VideoDataset.open(folder)
-        if there.manifest.get("fingerprint") == fingerprint:
-            return there
-        files.remove_folder(folder)
+    fingerprint = _digest(data.manifest.fingerprint, settings.classes, settings.share, settings.seed)
+    if is_whole(folder, fingerprint):
+        return VideoDataset.open(folder)
+    files.remove_file(os.path.join(folder, records.MANIFEST))
+    for name in ("Split-train", "Split-val", records.INDEX):  # of other settings, or of one that was stopped
+        files.remove_folder(os.path.join(folder, name))
     classes = _classes(data, settings)
     wanted = _videos(data, settings, classes)
-    splits = {split: _write(data, split, wanted[split], classes, folder) for split in ("train", "val")}
-    kept = {"short_side": data.short_side, "settings": data.manifest.get("settings", {})}
-    files.write_json(os.path.join(folder, records.MANIFEST), kept | {  # last: it says that the rest is whole
-        "classes": classes, "splits": splits, "fingerprint": fingerprint,
-        "proxy": settings.model_dump(mode="json", exclude={"epochs"}) | {"of": data.manifest.get("fingerprint")}})
-    return VideoDataset.open(folder)
+    splits, written = {}, {}
+    for split in ("train", "val"):
+        splits[split] = _write(data, split, wanted[split], classes, folder, written)
+    made = Manifest(
+        classes=classes, splits=splits, accepted=sum(counts.videos for counts in splits.values()), rejected=0,
+        reject_reasons={}, short_side=data.short_side, settings=data.manifest.settings, fingerprint=fingerprint, files=written,
+        proxy=settings.model_dump(mode="json", exclude={"epochs"}) | {"of": data.manifest.fingerprint})
+    made.write(folder)
+    return VideoDataset(folder, made)
 
 
 def _digest(*parts) -> str:
@@ -121,40 +126,42 @@ def _videos(data: VideoDataset, settings: ProxySettings, classes: list[str]) -> 
     return found
 
 
-def _write(data: VideoDataset, split: str, wanted: set[str], classes: list[str], folder: str) -> dict:
-    """Writes the wanted records with labels that index the classes kept; what the manifest says of the split."""
-    import tensorflow as tf
+def _write(data: VideoDataset, split: str, wanted: set[str], classes: list[str], folder: str,
+           written: dict[str, int]) -> SplitCounts:
+    """Writes the wanted records with labels that index the classes kept, and their index.
+
+    Args:
+        written: gets the relative path and the bytes of each file.
+    """
+    from expansion.data.videos import read  # brings TensorFlow with it
 
     number = {data.classes.index(name): index for index, name in enumerate(classes)}
-    frames, labels, total, shard, writer = [], Counter(), 0, 0, None
+    frames, labels, total, room = [], [], 0, 0
     rows = io.BytesIO(), io.BytesIO()
     index = IndexWriter(*rows)
-    written = os.path.join(folder, f"Split-{split}")
-    os.makedirs(written, exist_ok=True)
-    for serialised in tf.data.TFRecordDataset(data.files(split)).as_numpy_iterator():
-        example = tf.train.Example.FromString(serialised)
-        feature = example.features.feature
-        if feature[records.VIDEO_ID].bytes_list.value[0].decode() not in wanted:
-            continue
-        label = number[feature[records.LABEL].int64_list.value[0]]
-        feature[records.LABEL].int64_list.value[0] = label
-        if writer is None or shard > SHARD_BYTES:
-            if writer:
-                writer.close()
-                index.next_shard()
-            count = len(files.matching(os.path.join(written, "*")))
-            writer, shard = tf.io.TFRecordWriter(os.path.join(written, f"data_tfrecord-{count:05d}")), 0
-        content = example.SerializeToString(deterministic=True)
-        writer.write(content)
-        index.add(content)
-        frames.append(len(feature[records.JPEG].bytes_list.value))
-        labels[classes[label]] += 1
-        total, shard = total + len(content), shard + len(content)
-    if writer is None:
+    with contextlib.ExitStack() as shard:
+        for serialised in read(data, split).as_numpy_iterator():
+            features = parse(serialised)
+            if features[records.VIDEO_ID][0].decode() not in wanted:
+                continue
+            label = number[features[records.LABEL][0]]
+            record = example(features | {records.LABEL: label})
+            if room <= 0:
+                shard.close()
+                if frames:
+                    index.next_shard()
+                name = f"Split-{split}/data_tfrecord-{index.shard:05d}"
+                file, room, written[name] = shard.enter_context(files.writing(os.path.join(folder, name))), SHARD_BYTES, 0
+            for piece in tfrecord(record):
+                file.write(piece)
+                written[name] += len(piece)
+            index.add(record)
+            frames.append(len(features[records.JPEG]))
+            labels.append(classes[label])
+            total, room = total + len(record), room - len(record)
+    if not frames:
         raise InputError(f"{data.path}: the proxy has no videos in split {split!r}")
-    writer.close()
     for path, content in zip(index_paths(folder, split), rows):
         files.write_bytes(path, content.getvalue())
-    return {"videos": len(frames), "frames": sum(frames), "bytes": total,
-            "per_class": {name: labels[name] for name in classes}, "min_frames": min(frames),
-            "median_frames": statistics.median(frames), "max_frames": max(frames)}
+        written[os.path.relpath(path, folder)] = len(content.getvalue())
+    return SplitCounts.of(frames, labels, classes, total)

@@ -6,6 +6,7 @@ import os
 import platform
 
 from expansion.foundation import files
+from expansion.foundation.machine import cores
 from expansion.spec import Spec
 
 LATENCIES = "latency.json"  # in a search's folder
@@ -35,7 +36,7 @@ class Latencies:
         self.classes = classes
         self._path = None if folder is None else os.path.join(folder, LATENCIES)
         self._known: dict[str, float] | None = None
-        self._machine = f"{platform.node()}, {platform.machine()}, {os.cpu_count()} cores"
+        self._machine = f"{platform.node()}, {platform.machine()}, {cores()} cores"
 
     def __call__(self, spec: Spec) -> float:
         """Seconds of one clip at batch 1. The stride has no part in it."""

@@ -17,6 +17,7 @@ from expansion.evaluation.metadata import CARD, Card, read_card
 from expansion.evaluation.tflite import LiteModel
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
+from expansion.foundation.paths import plain_name
 from expansion.network.frozen import folded_forward
 from expansion.network.model import X3D, at_size, probabilities
 from expansion.network.saving import load_keras
@@ -109,7 +110,8 @@ def open_network(path: str | os.PathLike, settings: ClipSettings | None = None, 
 
 def _open_saved_model(path: str) -> Network:
     card = read_card(os.path.join(path, CARD))
-    signature = tf.saved_model.load(path).signatures["clips"]
+    with plain_name(path) as name:
+        signature = tf.saved_model.load(name).signatures["clips"]
     return _fixed("saved_model", card, lambda clips: signature(clips=tf.constant(clips))["probabilities"].numpy())
 
 

@@ -6,7 +6,6 @@ TensorFlow is imported as `tf.lite`; from 2.20 on it says that this is to move t
 from __future__ import annotations
 
 import io
-import os
 import tempfile
 import warnings
 import zipfile
@@ -18,6 +17,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from expansion.evaluation.metadata import NAME, Card, parse_card
 from expansion.foundation.errors import InputError
+from expansion.foundation.machine import cores
 from expansion.network.model import INFERENCE_ALONE, X3D, forward, probabilities
 
 LABELS = "labels.txt"  # beside the card in the file: a class a line, as other TFLite tools expect them
@@ -122,7 +122,7 @@ class LiteModel:
                 self.card = parse_card(archive.read(NAME).decode(), path)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._interpreter = tf.lite.Interpreter(model_path=path, num_threads=os.cpu_count())
+                self._interpreter = tf.lite.Interpreter(model_path=path, num_threads=cores())
         except (zipfile.BadZipFile, KeyError, ValueError) as error:
             raise InputError(f"{path}: not a .tflite file of `x3d export` ({error})") from None
         self._run = self._interpreter.get_signature_runner()

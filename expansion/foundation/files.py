@@ -1,60 +1,47 @@
-"""Small files on any file system that fsspec reaches; a file appears under its name only when it is whole."""
+"""Files and folders on any file system that fsspec reaches. A path is a name, never a pattern.
+
+A file appears under its name only when it is whole. What cannot be written is a WriteFailed of one line.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import json
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-
-import fsspec
+from typing import BinaryIO
 
 from expansion.foundation.errors import InputError
+from expansion.foundation.paths import file_system, is_local, to_change
 
 KERAS_MODEL = "model.keras"  # a network's file, in whatever folder holds one
 CREATED = ".created"  # see create_folder
 
-_LOCAL = fsspec.filesystem("file")
+_NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}  # of fsync, on file systems that have none
 
 
-def _file_system(path: str):
-    path = os.fspath(path)
-    if "://" not in path and "::" not in path:  # what fsspec comes to as well, in a hundred steps
-        return _LOCAL, os.path.abspath(path)
-    return fsspec.core.url_to_fs(path)
+class WriteFailed(OSError):
+    """A file could not be written: a full disk, a folder without the right to write. One line."""
 
 
-def in_tensorflow(path: str) -> bool:
-    """Whether TensorFlow itself reads and writes there; it knows this machine's files and Google's."""
-    return "://" not in os.fspath(path) or path.startswith(("gs://", "file://"))
-
-
-def local_copies(paths: Sequence[str]) -> list[str]:
-    """Paths of files for TensorFlow: themselves, or copies on this machine, made anew where the originals changed."""
-    if not paths or all(map(in_tensorflow, paths)):
-        return list(paths)
-    kept = os.path.join(tempfile.gettempdir(), f"x3d-files-{os.getuid()}")
-    return fsspec.open_local([f"filecache::{path}" for path in paths],
-                             filecache={"cache_storage": kept, "check_files": True, "same_names": False})
+def _failed(path: str, error: OSError) -> WriteFailed:
+    return WriteFailed(f"cannot write {path}: {error.strerror or error}".splitlines()[0])
 
 
 @contextlib.contextmanager
-def written_whole(path: str) -> Iterator[str]:
-    """A path on this machine to write a file to, which then appears under its name as a whole."""
-    ending = os.path.splitext(path)[1]
-    if "://" not in os.fspath(path):
-        partial = f"{path.removesuffix(ending)}.partial{ending}"
-        yield partial
-        os.replace(partial, path)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        partial = os.path.join(folder, f"file{ending}")
-        yield partial
-        with open(partial, "rb") as file:
-            write_bytes(path, file.read())
+def _writes(path: str) -> Iterator[None]:
+    """Makes errors of the system a WriteFailed."""
+    try:
+        yield
+    except WriteFailed:
+        raise
+    except OSError as error:
+        raise _failed(path, error) from error
 
 
 def absolute(path: str) -> str:
@@ -63,44 +50,57 @@ def absolute(path: str) -> str:
     return path if "://" in path else os.path.abspath(path)
 
 
-def folder(path: str) -> str:
-    """The path of a folder, which is made where it is not there."""
-    system, name = _file_system(path)
-    system.makedirs(name, exist_ok=True)
-    return path
+def exists(path: str) -> bool:
+    """Whether there is a file or folder of that name."""
+    system, name = file_system(path)
+    return os.path.exists(name) if is_local(system) else system.exists(name)
+
+
+def size(path: str) -> int | None:
+    """Bytes of a file; None where there is none."""
+    system, name = file_system(path)
+    try:
+        return os.path.getsize(name) if is_local(system) else system.size(name)
+    except OSError:
+        return None
 
 
 def names(path: str) -> list[str]:
-    """Names of what a folder holds, sorted; [] where there is no such folder."""
-    system, name = _file_system(path)
-    return sorted(os.path.basename(entry.rstrip("/")) for entry in system.ls(name, detail=False)) if system.isdir(name) else []
-
-
-def create_folder(path: str) -> bool:
-    """Makes a folder that is not there yet; False, and nothing is changed, where there is one. Of several who try, one does.
-
-    Object stores have no folders: there the file CREATED in it stands for it.
-    """
-    system, name = _file_system(path)
+    """Names of what a folder holds, sorted; none where there is no such folder."""
+    system, name = file_system(path)
     try:
-        if _is_local(system):
-            system.makedirs(os.path.dirname(name), exist_ok=True)
-            os.mkdir(name)
-        else:
-            system.pipe_file(f"{name}/{CREATED}", b"", mode="create")
-    except FileExistsError:
-        return False
-    return True
+        if is_local(system):
+            return sorted(os.listdir(name))
+        system.invalidate_cache(name)  # others write there too
+        entries = [entry.strip("/") for entry in system.ls(name, detail=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(os.path.basename(entry) for entry in entries if entry != name.strip("/"))
 
 
-def exists(path: str) -> bool:
-    system, name = _file_system(path)
-    return system.exists(name)
+def listed(path: str, prefix: str = "", suffix: str = "") -> list[str]:
+    """Full paths of what a folder holds under names that begin and end so, sorted."""
+    return [os.path.join(absolute(path), name) for name in names(path) if name.startswith(prefix) and name.endswith(suffix)]
+
+
+def inside_each(path: str, file: str, prefix: str = "") -> list[str]:
+    """Full paths of the files of one name in the folders of a folder, sorted.
+
+    Args:
+        file: their name.
+        prefix: what the folders' names begin with.
+    """
+    return [found for folder in listed(path, prefix) if exists(found := os.path.join(folder, file))]
+
+
+def open_read(path: str) -> BinaryIO:
+    """The bytes of a file as they lie there."""
+    system, name = file_system(path)
+    return open(name, "rb") if is_local(system) else system.open(name, "rb")
 
 
 def read_bytes(path: str) -> bytes:
-    system, name = _file_system(path)
-    with open(name, "rb") if system is _LOCAL else system.open(name, "rb") as file:
+    with open_read(path) as file:
         return file.read()
 
 
@@ -110,12 +110,11 @@ def read_input(path: str, limit: int) -> bytes:
     Raises:
         InputError: there is no such file, or it has more than `limit` bytes.
     """
-    system, name = _file_system(path)
+    system, name = file_system(path)
     if not system.isfile(name):
         raise InputError(f"{path}: no such file")
-    size = system.size(name)
-    if size > limit:
-        raise InputError(f"{path}: {size} bytes; at most {limit} are allowed")
+    if (length := system.size(name)) > limit:
+        raise InputError(f"{path}: {length} bytes; at most {limit} are allowed")
     return read_bytes(path)
 
 
@@ -123,62 +122,126 @@ def read_text(path: str) -> str:
     return read_bytes(path).decode("utf-8")
 
 
-def _is_local(system) -> bool:
-    return "file" in system.protocol or "local" in system.protocol
+def read_json(path: str):
+    return json.loads(read_text(path))
+
+
+def folder(path: str) -> str:
+    """The path of a folder, which is made where it is not there."""
+    system, name = to_change(path)
+    with _writes(path):
+        system.makedirs(name, exist_ok=True)
+    return path
+
+
+def _sync(file) -> None:
+    """Waits until a file of this machine is on the disk: else a power cut could leave its name with none of its content."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def _move(system, old: str, new: str) -> None:
+    """Renames a file over what is there, or a folder."""
+    if is_local(system):
+        os.replace(old, new)
+    else:
+        system.mv(old, new, recursive=True)
+
+
+@contextlib.contextmanager
+def writing(path: str, scratch: str | None = None, lasting: bool = True) -> Iterator[BinaryIO]:
+    """A file to write; it takes its name when the block ends well, and is gone when it does not.
+
+    Args:
+        path: the name in the end. An older file of that name is replaced in one step.
+        scratch: folder of the unfinished file, on the same file system; beside `path` if None.
+        lasting: wait until it is on the disk.
+
+    Raises:
+        WriteFailed: there is no room, or no right to write.
+    """
+    system, name = to_change(path)
+    base = name if scratch is None else os.path.join(to_change(scratch)[1], os.path.basename(name))
+    unfinished = f"{base}.{uuid.uuid4().hex[:8]}.unfinished"
+    try:
+        with _writes(path):
+            for parent in {os.path.dirname(name), os.path.dirname(base)}:
+                system.makedirs(parent, exist_ok=True)
+            with open(unfinished, "wb") if is_local(system) else system.open(unfinished, "wb") as file:
+                yield file
+                if lasting and is_local(system):
+                    _sync(file)
+            _move(system, unfinished, name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            system.rm_file(unfinished)
+        raise
+
+
+@contextlib.contextmanager
+def written_whole(path: str) -> Iterator[str]:
+    """A path on this machine for a library to write a file to, which then appears under its name as a whole.
+
+    Raises:
+        WriteFailed: as writing.
+    """
+    system, name = to_change(path)
+    ending = os.path.splitext(name)[1]
+    if not is_local(system):
+        with tempfile.TemporaryDirectory() as temporary:
+            partial = os.path.join(temporary, f"file{ending}")
+            yield partial
+            with open(partial, "rb") as file:
+                write_bytes(path, file.read())
+        return
+    partial = f"{name.removesuffix(ending)}.{uuid.uuid4().hex[:8]}.unfinished{ending}"
+    try:
+        with _writes(path):
+            yield partial
+            os.replace(partial, name)
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(partial)
 
 
 def write_bytes(path: str, content: bytes, lasting: bool = True) -> None:
-    """Writes beside the target and renames, so that a reader never sees half a file.
-
-    Args:
-        lasting: wait until it is on the disk.
-    """
-    system, name = _file_system(path)
-    system.makedirs(os.path.dirname(name) or ".", exist_ok=True)
-    partial = f"{name}.partial"
-    local = _is_local(system)
-    with system.open(partial, "wb") as file:
+    """As writing."""
+    with writing(path, lasting=lasting) as file:
         file.write(content)
-        if local and lasting:  # else a power cut could leave the new name with none of its content
-            file.flush()
-            os.fsync(file.fileno())
-    if local:
-        os.replace(partial, name)
-    else:
-        system.mv(partial, name)
-
-
-def create_json(path: str, content) -> bool:
-    """Writes a file that is not there yet; False, and nothing is changed, where there is one. Of several who try, one does.
-
-    A link makes it appear whole, also over NFS; object stores are asked to create, which theirs do in one step.
-    """
-    system, name = _file_system(path)
-    written = json.dumps(content, indent=1).encode("utf-8")
-    if not _is_local(system):
-        try:
-            system.pipe_file(name, written, mode="create")
-        except FileExistsError:
-            return False
-        return True
-    system.makedirs(os.path.dirname(name), exist_ok=True)
-    own = f"{name}.{uuid.uuid4().hex}.partial"
-    with open(own, "xb") as file:
-        file.write(written)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(own, name)
-    except FileExistsError:
-        return False
-    finally:
-        os.remove(own)
-    return True
 
 
 def write_text(path: str, text: str) -> None:
-    """As write_bytes, in UTF-8."""
+    """As writing, in UTF-8."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: str, content, lasting: bool = True) -> None:
+    """As writing."""
+    write_bytes(path, json.dumps(content, indent=1).encode("utf-8"), lasting)
+
+
+def create_folder(path: str) -> bool:
+    """Makes a folder that is not there yet; False, and nothing is changed, where there is one. Of several who try, one does.
+
+    Object stores have no folders: there the file CREATED in it stands for it.
+    """
+    system, name = to_change(path)
+    if is_local(system):
+        folder(os.path.dirname(name))
+    try:
+        if is_local(system):
+            os.mkdir(name)
+        else:
+            system.pipe_file(f"{name}/{CREATED}", b"", mode="create")
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise _failed(path, error) from error
+    return True
 
 
 def move_aside(path: str) -> str | None:
@@ -186,26 +249,31 @@ def move_aside(path: str) -> str | None:
     if not exists(path):
         return None
     free = next(f"{path}.{number}" for number in itertools.count(1) if not exists(f"{path}.{number}"))
-    system, name = _file_system(path)
-    system.mv(name, _file_system(free)[1], recursive=True)
+    system, name = to_change(path)
+    _move(system, name, to_change(free)[1])
     return free
 
 
 def remove_file(path: str) -> None:
-    system, name = _file_system(path)
-    system.rm_file(name)
+    """Removes a file; nothing where there is none."""
+    system, name = to_change(path)
+    with contextlib.suppress(FileNotFoundError):
+        system.rm_file(name)
 
 
 def remove_folder(path: str) -> None:
     """Removes a folder and what is in it; nothing where there is none."""
-    system, name = _file_system(path)
-    if system.exists(name):
+    system, name = to_change(path)
+    if is_local(system):
+        if os.path.isdir(name):
+            shutil.rmtree(name)
+    elif system.exists(name):
         system.rm(name, recursive=True)
 
 
 def copy_folder(path: str, target: str) -> None:
     """Copies a folder of files; what cannot be copied whole does not appear."""
-    system, name = _file_system(path)
+    system, name = file_system(path)
     for file in system.find(name):
         write_bytes(os.path.join(target, os.path.relpath(file, name)), system.cat_file(file))
 
@@ -215,33 +283,11 @@ def move_into(path: str, target: str, last: str, leave: Sequence[str] = ()) -> N
 
     Stopped in the middle, it can be done again. Entries named in `leave` stay.
     """
-    system, name = _file_system(path)
-    goal = _file_system(folder(target))[1]
-    if not system.exists(name):
-        return
-    entries = [os.path.basename(entry) for entry in system.ls(name, detail=False)]
-    for entry in sorted(set(entries) - set(leave), key=lambda entry: (entry == last, entry)):
+    system, name = to_change(path)
+    goal = to_change(folder(target))[1]
+    entries = {os.path.basename(entry) for entry in listed(path)} - set(leave)
+    for entry in sorted(entries, key=lambda entry: (entry == last, entry)):
         old, new = os.path.join(name, entry), os.path.join(goal, entry)
         if system.isdir(old):
             remove_folder(os.path.join(target, entry))
-            system.mv(old, new, recursive=True)
-        elif _is_local(system):
-            os.replace(old, new)
-        else:
-            system.mv(old, new)
-
-
-def read_json(path: str):
-    return json.loads(read_text(path))
-
-
-def write_json(path: str, content, lasting: bool = True) -> None:
-    """As write_bytes."""
-    write_bytes(path, json.dumps(content, indent=1).encode("utf-8"), lasting)
-
-
-def matching(pattern: str) -> list[str]:
-    """Full paths that match a glob pattern, sorted."""
-    system, name = _file_system(pattern)
-    found = sorted(system.glob(name))
-    return found if "://" not in pattern else [system.unstrip_protocol(path) for path in found]
+        _move(system, old, new)

@@ -99,7 +99,7 @@ def describe_training(spec: Spec, data: VideoDataset, recipe: Recipe, settings: 
         "recipe": recipe.model_dump(mode="json", exclude={"by_step"}),
         "clips": settings.model_dump(mode="json", include={"jitter", "flip"}),
     }
-    return flat(said) | {"classes": list(data.classes), "data": data.manifest.get("fingerprint"), "seed": seed}
+    return flat(said) | {"classes": list(data.classes), "data": data.manifest.fingerprint, "seed": seed}
 
 
 def training_key(*training) -> str:

@@ -95,7 +95,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
         """What a search's results depend on besides its own settings, as JSON."""
         videos = {split: self.data.videos(split) for split in self.data.splits}
         return {
-            "data": {"fingerprint": self.data.manifest.get("fingerprint"), "classes": list(self.data.classes), "videos": videos},
+            "data": {"fingerprint": self.data.manifest.fingerprint, "classes": list(self.data.classes), "videos": videos},
             "recipe": self.recipe.model_dump(mode="json"), "clips": self.clips.model_dump(mode="json"), "seed": self.seed,
         }
 

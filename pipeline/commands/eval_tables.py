@@ -14,6 +14,7 @@ import numpy as np
 from expansion.display.console import make_console, make_table
 from expansion.display.tables import Table, clip_text, percent, to_markdown
 from expansion.foundation import files
+from expansion.foundation.machine import cores
 from expansion.search.costs import show_cost
 from expansion.spec import Spec
 from expansion.tasks.single_label import wilson
@@ -58,7 +59,7 @@ def device() -> str:
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             name = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), name)
-    return f"{name}, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
+    return f"{name}, {cores()} cores"
 
 
 def write_model(output: str, label: str, row: dict, evaluation) -> None:

@@ -117,7 +117,7 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
         of_seed = (proposed, saturated) if step == 1 else None
         later, whole = (steps_ahead(of, recipe, shown, speed, evaluated=evaluated, proposed=of_seed)
                         for of in (search, Search(settings, latency=latency)))
-        size = sum(part.get("bytes", 0) for part in data.manifest["splits"].values()) if data else None
+        size = sum(part.bytes for part in data.manifest.splits.values()) if data else None
         budget = make_budget(config, whole, counts, speed, kept, size or None)
     return Plan(step, parent, complexity(parent, settings.classes).macs, settings.cost, candidates,
                 [dataclasses.asdict(axis) for axis in saturated], [row for row in later if row.step], videos, classes,

@@ -103,7 +103,7 @@ def _run(config: Config, folder: RunFolder, console, worker: int) -> tuple[dict,
         strategy = make_strategy(config.train.devices)
     data = _data(config, folder)
     results = folder.read_training()
-    if results and results["data"] == data.manifest.get("fingerprint"):
+    if results and results["data"] == data.manifest.fingerprint:
         return results, True
     with contextlib.ExitStack() as stack:
         if worker == 0:
@@ -189,7 +189,7 @@ def _results(config: Config, data: VideoDataset, history: dict, evaluation) -> d
         "loss": history["loss"][-1], "accuracy": history["accuracy"][-1], "epochs": recipe.epochs, "batch": recipe.batch,
         "train_videos": data.videos("train"),
         "train_seconds": sum(clips / speed for speed in history["clips_per_second"]),
-        "data": data.manifest.get("fingerprint"), "weights": config.train.weights, "history": history,
+        "data": data.manifest.fingerprint, "weights": config.train.weights, "history": history,
     }
 
 

@@ -153,9 +153,9 @@ def failures_table(facts: Facts) -> Table:
 def data_table(facts: Facts) -> Table:
     """Videos by class and split."""
     data = facts.data
-    splits = {split: data.manifest["splits"][split] for split in data.splits}
-    rows = [(name, *(f"{counts['per_class'].get(name, 0):,}" for counts in splits.values())) for name in data.classes]
-    total = ("all", *(f"{counts['videos']:,}" for counts in splits.values()))
+    splits = {split: data.manifest.splits[split] for split in data.splits}
+    rows = [(name, *(f"{counts.per_class.get(name, 0):,}" for counts in splits.values())) for name in data.classes]
+    total = ("all", *(f"{counts.videos:,}" for counts in splits.values()))
     return Table(("class", *splits), [*rows, total], [len(rows)])
 
 
@@ -194,7 +194,7 @@ def card_table(facts: Facts) -> Table:
     if facts.data:
         data = facts.data
         rows += [("trained on", f"{data.videos('train'):,} videos of {len(data.classes)} classes"),
-                 ("records' hash", str(data.manifest.get("fingerprint", "-")))]
+                 ("records' hash", data.manifest.fingerprint)]
     if config:
         step = len(facts.search.path) - 1
         final = config.recipe.final(step, config.final)

@@ -119,12 +119,12 @@ class RunFolder:
 
     def records(self) -> str | None:
         """The newest records that the run ingested."""
-        found = files.matching(os.path.join(self.artifacts, "VideoExampleGen", "examples", "*", MANIFEST))
+        found = files.inside_each(os.path.join(self.artifacts, "VideoExampleGen", "examples"), MANIFEST)
         return os.path.dirname(max(found, key=os.path.getmtime)) if found else None
 
     def traces(self) -> list[str]:
         """Folders of the run's searches, the one written last at the end."""
-        found = files.matching(os.path.join(self.searches, "*", TRACE))
+        found = files.inside_each(self.searches, TRACE)
         return [os.path.dirname(path) for path in sorted(found, key=os.path.getmtime)]
 
     def search(self) -> Search:
@@ -154,7 +154,7 @@ def find_run(name: str, root: str = "runs") -> RunFolder:
 
 def all_runs(root: str = "runs") -> list[RunFolder]:
     """The runs under a root, by name."""
-    found = files.matching(os.path.join(root, "*", "config.yaml"))
+    found = files.inside_each(root, "config.yaml")
     return [RunFolder(os.path.join(root, os.path.basename(os.path.dirname(path)))) for path in found]
 
 

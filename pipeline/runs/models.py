@@ -65,8 +65,8 @@ def _run(name: str, runs: str) -> RunFolder:
 
 def _newest_model(folder: RunFolder) -> str:
     """The trained network of a run; while there is none, the last winner of its search."""
-    trained = files.matching(folder.keras_model) + files.matching(
-        os.path.join(folder.artifacts, "Trainer", "model", "*", files.KERAS_MODEL))
+    trained = files.inside_each(os.path.join(folder.artifacts, "Trainer", "model"), files.KERAS_MODEL)
+    trained += [folder.keras_model] if files.exists(folder.keras_model) else []
     if trained:
         return max(trained, key=os.path.getmtime)
     traces = folder.traces()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import platform
 import shlex
@@ -14,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from expansion.foundation import files
+from expansion.foundation.lock import lock
+from expansion.foundation.machine import cores
 from expansion.search.state import Search
 from pipeline.runs.folder import RunFolder
 
@@ -32,8 +33,7 @@ def working(folder: RunFolder) -> Iterator[None]:
         os.remove(folder.failure)
     files.write_json(folder.environment, environment())
     with open(folder.lock, "a", encoding="utf-8") as mark:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(mark, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        lock(mark, shared=True, wait=True)  # for one who looks right now, see is_worked_on
         try:
             yield
         except Exception as error:
@@ -55,21 +55,19 @@ def environment() -> dict:
         "command": shlex.join(["x3d", *sys.argv[1:]]),
         "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",
+        "machine": f"{platform.system()} {platform.machine()}, {cores()} CPU cores",
         "packages": packages,
     }
 
 
 def is_worked_on(folder: RunFolder) -> bool:
     """Whether a process works on the run, as far as this machine can tell."""
+    writable = os.access(folder.lock, os.W_OK)  # NFS locks no file that is open for reading alone
     try:
-        with open(folder.lock, encoding="utf-8") as mark:
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with open(folder.lock, "r+" if writable else "r", encoding="utf-8") as mark:
+            return not lock(mark)
     except FileNotFoundError:
         return False
-    except OSError:
-        return True
-    return False
 
 
 def state(folder: RunFolder, search: Search | None) -> State:

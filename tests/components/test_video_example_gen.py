@@ -45,8 +45,8 @@ def run_pipeline(tmp_path_factory):
 def test_output_and_cache(run_pipeline, tmp_path):
     from ml_metadata.proto.metadata_store_pb2 import Execution
 
-    from components.ingestion.manifest import read
     from components.ingestion.settings import IngestSettings
+    from expansion.data.manifest import read_manifest
 
     root = class_folders(tmp_path / "videos")
     labels = tmp_path / "labels.csv"
@@ -56,7 +56,7 @@ def test_output_and_cache(run_pipeline, tmp_path):
 
     execution, examples, shown = run_pipeline(settings)
     assert execution.last_known_state == Execution.COMPLETE
-    assert read(examples.uri).accepted == 8
+    assert read_manifest(examples.uri).accepted == 8
     assert examples.properties["split_names"].string_value == '["train", "val", "test"]'
     assert examples.custom_properties["payload_format"].string_value == "FORMAT_TF_EXAMPLE"
     assert sorted(os.listdir(examples.uri)) == [
@@ -73,7 +73,7 @@ def test_output_and_cache(run_pipeline, tmp_path):
     labels.write_text(labels.read_text().replace("jump/1.mp4,jump,train", "jump/1.mp4,jump,test"))
     again, changed, _ = run_pipeline(settings)
     assert again.last_known_state == Execution.COMPLETE and changed.id != examples.id
-    assert read(changed.uri).splits["train"].videos == 3
+    assert read_manifest(changed.uri).splits["train"].videos == 3
 
     write_video(root / "run" / "0.mp4", 9)
     again, newest, _ = run_pipeline(settings)

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from expansion.data import records
 from expansion.data.dataset import VideoDataset
-from expansion.foundation import files
+from expansion.data.example import example as serialised
+from tests.expansion.manifests import manifest_of
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200), "grey": (120, 120, 120)}
 
@@ -15,16 +16,9 @@ COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200), 
 def example(label: int, pixels, frames: int, video_id: str) -> bytes:
     """A serialised record of `frames` times the same picture, (height, width, 3)."""
     jpeg = tf.io.encode_jpeg(pixels, quality=95).numpy()
-
-    def ints(value):
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-
-    def texts(*values):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-
-    return tf.train.Example(features=tf.train.Features(feature={
-        records.JPEG: texts(*[jpeg] * frames), records.LABEL: ints(label), records.VIDEO_ID: texts(video_id.encode()),
-        records.HEIGHT: ints(pixels.shape[0]), records.WIDTH: ints(pixels.shape[1])})).SerializeToString()
+    return serialised({
+        records.JPEG: [jpeg] * frames, records.LABEL: label, records.VIDEO_ID: video_id.encode(),
+        records.HEIGHT: pixels.shape[0], records.WIDTH: pixels.shape[1]})
 
 
 def write_colours(folder: str, train: int = 64, val: int = 8, size: int = 32, mixed: bool = False) -> VideoDataset:
@@ -37,7 +31,5 @@ def write_colours(folder: str, train: int = 64, val: int = 8, size: int = 32, mi
             for number, label in enumerate(random.permutation(labels) if mixed else labels):
                 pixels = np.array(list(COLOURS.values())[label]) + random.normal(0, 20, (size, size, 3))
                 writer.write(example(int(label), np.clip(pixels, 0, 255).astype(np.uint8), 8, f"{split}{number}"))
-    files.write_json(os.path.join(folder, "manifest.json"), {
-        "classes": list(COLOURS), "short_side": size, "fingerprint": "colours",
-        "splits": {"train": {"videos": train, "median_frames": 8}, "val": {"videos": val, "median_frames": 8}}})
+    manifest_of(list(COLOURS), {"train": train, "val": val}, folder=folder, short_side=size, fingerprint="colours").write(folder)
     return VideoDataset.open(folder)

@@ -2,7 +2,6 @@
 
 import math
 
-from expansion.data.records import MANIFEST
 from expansion.foundation import files
 from expansion.search.state import Search
 from expansion.search.trace import write_trace
@@ -11,6 +10,7 @@ from pipeline.config import load_config, save_config, shipped
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.held_out import Outcome
 from pipeline.runs.state import environment
+from tests.expansion.manifests import manifest_of
 
 CLASSES = ["fall", "jump", "run | walk", "<sit>"]
 CONFUSION = [[9, 1, 0, 0], [0, 10, 0, 0], [2, 2, 6, 0], [0, 0, 0, 5]]
@@ -29,12 +29,9 @@ def make_run(path, search: Search, ended: bool = True) -> RunFolder:
                 history = {"accuracy": [candidate.accuracy * (1 - math.exp(-epoch)) for epoch in range(1, 6)],
                            "loss": [2.0, 1.5, 1.2, 1.1, 1.0]}
                 files.write_json(SearchFolder(searched).trial(candidate.trial_id).result(), {"history": history, "metrics": {}})
-    counts = {split: {"videos": 40, "per_class": dict.fromkeys(CLASSES, 10), "median_frames": 48}
-              for split in ("train", "val", "test")}
     records = f"{folder.artifacts}/VideoExampleGen/examples/1"
-    files.write_json(f"{records}/{MANIFEST}", {
-        "classes": CLASSES, "splits": counts, "accepted": 120, "rejected": 2, "reject_reasons": {"cannot be decoded": 2},
-        "short_side": 72, "fingerprint": "0123456789abcdef"})
+    manifest_of(CLASSES, dict.fromkeys(("train", "val", "test"), 40), frames=48, short_side=72, rejected=2,
+                reject_reasons={"cannot be decoded": 2}, fingerprint="0123456789abcdef").write(records)
     files.write_json(folder.environment, environment() | {"command": "x3d search --videos videos"})
     if ended:
         files.write_json(folder.result, Outcome(

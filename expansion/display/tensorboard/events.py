@@ -10,17 +10,17 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2, summary_pb2
 
-from expansion.foundation import files
+from expansion.foundation import files, paths
 
 
 def event_files(folder: str) -> list[str]:
     """Paths of the event files in a run's folder, in order; none where there is no folder."""
-    return files.matching(os.path.join(folder, "*tfevents*"))
+    return [path for path in files.listed(folder) if "tfevents" in os.path.basename(path)]
 
 
 def _events(path: str) -> Iterator[event_pb2.Event]:
     try:
-        for record in tf.data.TFRecordDataset(files.local_copies([path])).as_numpy_iterator():
+        for record in tf.data.TFRecordDataset(paths.local_copies([path])).as_numpy_iterator():
             yield event_pb2.Event.FromString(record)
     except tf.errors.DataLossError:  # the end is torn: its writer was killed
         return
@@ -39,7 +39,7 @@ class Run:
         self._held = {(value.tag, event.step) for path in event_files(folder) for event in _events(path)
                       for value in event.summary.value}
         self._writer = None
-        self._own = None if files.in_tensorflow(folder) else tempfile.TemporaryDirectory()
+        self._own = None if paths.in_tensorflow(folder) else tempfile.TemporaryDirectory()
 
     def __enter__(self):
         return self

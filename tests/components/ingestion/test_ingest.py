@@ -6,8 +6,8 @@ import pytest
 
 from components.ingestion import ingest as ingestion
 from components.ingestion.ingest import ingest_folder, make_plan
-from components.ingestion.manifest import read
 from components.ingestion.settings import IngestSettings
+from expansion.data.manifest import read_manifest
 from expansion.data.records import SCALARS
 from expansion.foundation.errors import InputError
 from tests.components.ingestion.videos import class_folders, write_video
@@ -35,7 +35,7 @@ def test_everything_is_stored_once_and_the_same_with_threads(folders, tmp_path):
     ingest_folder(settings, str(tmp_path / "b"))
     assert files(tmp_path / "a") == files(tmp_path / "b")
     assert told[-1] == (12, 12)
-    assert manifest == read(str(tmp_path / "a"))
+    assert manifest == read_manifest(str(tmp_path / "a"))
     assert manifest.accepted == 12 and manifest.rejected == 0 and manifest.classes == ["jump", "run"]
     assert manifest.short_side == 32 and sum(split.videos for split in manifest.splits.values()) == 12
     assert all(split.min_frames == split.max_frames == 6 for split in manifest.splits.values())
@@ -59,17 +59,6 @@ def test_tensorflow_reads_the_records(folders, tmp_path):
             assert tuple(shape) == (24, feature["width"].int64_list.value[0], 3)
             found.append(source)
     assert sorted(found) == sorted(row["source"] for row in rows(tmp_path)) and len(found) == 12
-
-
-def test_the_wire_format_is_tensorflows():
-    tf = pytest.importorskip("tensorflow")
-    from expansion.data.example import example
-
-    values = {"b": [b"x", b"", b"y" * 300], "i": -5, "n": [1, 2**40], "f": [0.5, -1.25], "none": []}
-    read_back = tf.train.Example.FromString(example(values)).features.feature
-    assert list(read_back["b"].bytes_list.value) == values["b"]
-    assert list(read_back["i"].int64_list.value) == [-5] and list(read_back["n"].int64_list.value) == [1, 2**40]
-    assert list(read_back["f"].float_list.value) == [0.5, -1.25] and not read_back["none"].WhichOneof("kind")
 
 
 def test_the_same_input_is_not_ingested_again(folders, tmp_path, monkeypatch):

@@ -8,10 +8,10 @@ import av
 import numpy as np
 import pytest
 
-from components.ingestion import beam, storage
+from components.ingestion import beam
 from components.ingestion.ingest import ingest_folder, make_plan
 from components.ingestion.settings import IngestSettings
-from expansion.foundation import child_process
+from expansion.foundation import child_process, files
 from expansion.foundation.errors import InputError
 from expansion.video.decode import Rejected
 from expansion.video.frames import store
@@ -192,16 +192,15 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize("kind", ["tfrecord", "data_tfrecord", "manifest.json"])
 def test_a_full_disk(undisturbed, tmp_path, monkeypatch, kind):
     (wanted, whole), out = undisturbed, tmp_path
-    create = storage.FileSystems.create
 
-    def creating(path, **kwargs):
-        name, file = os.path.basename(path), create(path, **kwargs)
+    def creating(path, mode):
+        name, file = os.path.basename(path), open(path, mode)
         shard = name.startswith("data_tfrecord")
         full = shard if kind == "data_tfrecord" else kind in name and not shard
-        return Full(file, 100) if full else file
+        return Full(file, 100) if full and mode == "wb" else file
 
     with monkeypatch.context() as patched:
-        patched.setattr(storage.FileSystems, "create", creating)
+        patched.setattr(files, "open", creating, raising=False)
         with pytest.raises(InputError, match="^cannot write .*: No space left on device; what is finished is kept") as error:
             ingest_folder(wanted, str(out), IN_MEMORY)
     assert "\n" not in str(error.value)

@@ -25,6 +25,7 @@ from expansion.data.views import evaluation_views, view_starts
 from expansion.foundation import files
 from expansion.recipe import ClipSettings
 from expansion.spec import Spec
+from tests.expansion.manifests import manifest_of
 
 STILL = ClipSettings(jitter=(1.0, 1.0), eval_scale=1.0, flip=False, views=3)
 
@@ -165,8 +166,7 @@ def shards(request, tmp_path, monkeypatch):
     if request.param == "indexed":
         for path, content in zip(index_paths(str(tmp_path), "train"), rows):
             files.write_bytes(path, content.getvalue())
-    return VideoDataset(str(tmp_path), tuple("abcdefghij"), {
-        "splits": {"train": {"videos": 10, "bytes": 1000}}, "short_side": 40})
+    return VideoDataset(str(tmp_path), manifest_of("abcdefghij", {"train": 10}, folder=tmp_path, short_side=40))
 
 
 SPEC = Spec(frames=2, stride=4, size=16)

@@ -1,5 +1,7 @@
 """A proxy is part of the data, by hashes, with labels that index its own classes."""
 
+import os
+
 import pytest
 
 from expansion import InputError, Recipe
@@ -22,7 +24,7 @@ def test_classes_and_share(demo_records, tmp_path):
     for split in ("train", "val"):
         found, of_all = held(proxy, split), held(demo_records, split)
         assert found.items() <= of_all.items() and set(found.values()) == set(proxy.classes)
-        assert proxy.manifest["splits"][split]["per_class"] == {
+        assert proxy.manifest.splits[split].per_class == {
             name: list(found.values()).count(name) for name in proxy.classes}
     assert proxy.short_side == demo_records.short_side and proxy.limits == demo_records.limits
 
@@ -51,8 +53,21 @@ def test_it_is_made_once_and_anew_for_other_settings(demo_records, tmp_path):
     assert (tmp_path / "p" / "manifest.json").stat().st_mtime_ns == made
     second = make_proxy(demo_records, ProxySettings(share=0.3), folder)
     assert second.videos("train") < first.videos("train")
-    assert second.manifest["fingerprint"] != first.manifest["fingerprint"] != demo_records.manifest["fingerprint"]
+    assert second.manifest.fingerprint != first.manifest.fingerprint != demo_records.manifest.fingerprint
     assert make_proxy(demo_records, ProxySettings(epochs=1), folder) is demo_records
+
+
+def test_one_that_was_stopped_is_made_again_and_nothing_else_is_removed(demo_records, tmp_path):
+    whole = make_proxy(demo_records, ProxySettings(classes=2), str(tmp_path / "whole"))
+    (tmp_path / "p" / "Split-train").mkdir(parents=True)
+    (tmp_path / "p" / "Split-train" / "data_tfrecord-00007").write_bytes(b"left by a stopped one")
+    (tmp_path / "p" / "notes.txt").write_text("mine")
+    assert make_proxy(demo_records, ProxySettings(classes=2), str(tmp_path / "p")).manifest == whole.manifest
+    assert sorted(os.listdir(tmp_path / "p")) == ["Split-train", "Split-val", "index", "manifest.json", "notes.txt"]
+    for name, size in whole.manifest.files.items():
+        assert (tmp_path / "p" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (tmp_path / "p" / name).stat().st_size == size
+    assert os.listdir(tmp_path / "p" / "Split-train") == ["data_tfrecord-00000"]
 
 
 def test_epochs_are_the_proxys_at_every_step():

@@ -106,8 +106,7 @@ def test_another_training_is_refused(demo_records, stopped, change, said):
 
 
 def test_other_data_are_refused(demo_records, stopped):
-    manifest = demo_records.manifest | {"fingerprint": "other"}
-    other = type(demo_records)(demo_records.path, demo_records.classes, manifest)
+    other = type(demo_records)(demo_records.path, demo_records.manifest.model_copy(update={"fingerprint": "other"}))
     with pytest.raises(InputError, match="data is '.*' there and 'other' here"):
         training(other, checkpoint=stopped)
 

@@ -8,7 +8,7 @@ import pytest
 import expansion
 from expansion.display.progress import SearchProgress
 from expansion.display.tensorboard.events import event_files
-from expansion.foundation import files
+from expansion.foundation import files, paths
 from expansion.foundation.errors import InputError
 from expansion.search.settings import SearchSettings
 from expansion.spec import Spec
@@ -20,9 +20,10 @@ def test_small_files(tmp_path):
     for place in (str(tmp_path), "memory://small"):
         folder = f"{place}/folder"
         files.write_json(f"{folder}/a.json", [1])
-        assert files.create_json(f"{folder}/b.json", [2]) and not files.create_json(f"{folder}/b.json", [3])
+        files.write_json(f"{folder}/b.json", [2])
+        assert files.create_folder(f"{place}/attempt") and not files.create_folder(f"{place}/attempt")
         assert files.read_json(f"{folder}/b.json") == [2] and [
-            os.path.basename(path) for path in files.matching(f"{folder}/*.json")] == ["a.json", "b.json"]
+            os.path.basename(path) for path in files.listed(folder, suffix=".json")] == ["a.json", "b.json"]
         with files.written_whole(f"{folder}/c.txt") as partial:
             with open(partial, "w") as file:
                 file.write("whole")
@@ -30,7 +31,7 @@ def test_small_files(tmp_path):
         files.copy_folder(folder, f"{place}/copy")
         files.move_into(f"{place}/copy", f"{place}/goal", "b.json", leave=("a.json",))
         assert files.read_text(f"{place}/goal/c.txt") == "whole" and not files.exists(f"{place}/goal/a.json")
-        (there,) = files.local_copies([f"{folder}/c.txt"])
+        (there,) = paths.local_copies([f"{folder}/c.txt"])
         with open(there) as file:
             assert file.read() == "whole"
 
