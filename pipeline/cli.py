@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from expansion.foundation.errors import InputError
+from expansion.foundation.files import WriteFailed
 from pipeline.options import typed
 
 # As typed: the function that it calls, in the module of pipeline/commands/ of the command's name.
@@ -73,7 +74,7 @@ def main() -> None:
     """Runs the command line. An error of use is one line and exit code 2."""
     try:
         app(standalone_mode=True)
-    except InputError as error:
+    except (InputError, WriteFailed) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

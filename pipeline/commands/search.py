@@ -7,6 +7,7 @@ import os
 from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import waiting
 from expansion.display.tables import path_table, percent
+from expansion.foundation.paths import refuse_patterns
 from pipeline.config import Config, save_config
 from pipeline.options import Fresh, Given, Json, Runs, Setting, Verbose, configured_by
 from pipeline.runs.folder import RunFolder
@@ -39,6 +40,7 @@ def run_search(config: Config, runs: str, *, fresh: bool = False, as_json: bool 
         fresh: begin a new search; the run's earlier ones stay where they are.
     """
     folder = RunFolder(os.path.join(runs, config.name))
+    refuse_patterns(os.path.abspath(folder.path), "TFX")  # create_pipeline would, half a minute later
     if fresh:
         folder.begin_afresh()
     config.search_job().check_folder(folder.search_folder)
