@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import json, sys
 from expansion.foundation.imports import OPTIONAL, import_keras
@@ -16,6 +18,7 @@ print(json.dumps({"loaded": loaded, "afterwards": "matplotlib" in sys.modules, "
 """
 
 
+@pytest.mark.slow
 def test_what_is_optional_is_not_imported_and_can_be_imported_afterwards():
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
                           capture_output=True, text=True, check=True)

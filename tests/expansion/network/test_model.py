@@ -153,7 +153,7 @@ def test_the_fused_training_pass_equals_the_layers_one_by_one(spec, monkeypatch)
 
 
 def test_it_learns_one_batch():
-    spec = Spec(frames=2, stride=2, size=32, width=0.5)
+    spec = Spec(frames=2, stride=2, size=32, width=0.34, depth=0.4)
     keras.utils.set_random_seed(0)
     model = build_model(spec, 4, dropout=0.0)
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9), keras.losses.SparseCategoricalCrossentropy(from_logits=True),
