@@ -13,7 +13,6 @@ import typing
 from pathlib import Path
 
 import annotated_types
-import click
 import typer
 from pydantic import BaseModel
 
@@ -53,10 +52,9 @@ def configuration_page() -> str:
 def commands_part() -> str:
     """The tables of the commands' arguments and options."""
     main = typer.main.get_command(app)
-    context = click.Context(main)
     parts = []
-    for name in main.list_commands(context):
-        command = main.get_command(context, name)
+    for name in main.list_commands(None):
+        command = main.get_command(None, name)
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
         usage = " ".join([f"x3d {name}", *(_usage(argument) for argument in arguments), "[OPTIONS]"])
@@ -75,13 +73,19 @@ def _usage(argument) -> str:
 def _option(option) -> str:
     flags = ", ".join(f"`{flag}`" for flag in [*option.opts, *option.secondary_opts])
     if not option.is_flag:
-        flags += f" {option.metavar or option.type.name.upper()}"
+        flags += f" {option.metavar or _value(option)}"
     default = "required" if option.required else ""
     if not (option.is_flag or option.default is None or option.required):
         default = f"`{option.default}`"
     elif option.is_flag and option.secondary_opts and option.default is not None:
         default = f"`{option.opts[0] if option.default else option.secondary_opts[0]}`"
     return f"| {flags} | {default} | {_text(option.help)} |"
+
+
+def _value(option) -> str:
+    """What stands for the value of an option."""
+    kind = option.type_descriptor.annotation
+    return {str: "TEXT", int: "INTEGER", float: "NUMBER"}[(typing.get_args(kind) or (kind,))[0]]
 
 
 def _section(model: type[BaseModel], prefix: str, title: str) -> list[str]:
