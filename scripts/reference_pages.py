@@ -39,7 +39,37 @@ Files to start from are in `configs/`: `small.yaml` is what `x3d search` uses wh
 """
 PLAIN = {str: "text", int: "integer", float: "number", bool: "`true` or `false`", type(None): "`null`"}
 SPEC = "a network: `X2D`, `XS` to `XXL`, `frames=8,stride=4,size=128`, or the same as a section"
-UNSAID = {"upscale": "Scale smaller videos up to `short_side`."}  # keys whose docstring has no line of its own
+# What is said of keys whose docstring says nothing, or nothing that can be understood without the code beside it.
+MEANINGS = {
+    "name": "Name of the run; its folder is `runs/NAME`.",
+    "wandb": "Weights & Biases to log to.",
+    "ingest.upscale": "Scale smaller videos up to `short_side`.",
+    "ingest.seed": "Seed of the hash that divides the splits, and of the order of the records.",
+    "expected.train": "Number of training videos.",
+    "expected.val": "Number of validation videos.",
+    "expected.test": "Number of test videos.",
+    "expected.classes": "Number of classes.",
+    "expected.seconds": "Length of a typical video.",
+    "expected.fps": "Frames per second of a typical video.",
+    "expected.aspect": "Longer side over the shorter side of a typical video.",
+    "search.classes": "Outputs of the networks, which count in the MACs. A search takes them from the data.",
+    "search.axes": "Axes to try.",
+    "search.cost": "What candidates are matched in and gains are counted by.",
+    "search.limits": "Longest span of a clip in stored frames, and largest crop in pixels. A search takes them from the data.",
+    "recipe.precise_bn": "After the last epoch, estimate batch norm's statistics again from this many training batches per "
+                         "device; 0 keeps the running averages.",
+    "recipe.by_step": "Other values from a search step on: `{8: {batch: 512}}` halves a batch of 1024 at step 8.",
+    "final": "Recipe values that differ for the last training of the chosen network, such as `{epochs: 256}`.",
+    "engine.num_cpus": "CPUs that Ray reserves for one training; by default `threads`, or 1.",
+    "engine.num_gpus": "GPUs that Ray reserves for one training; a fraction shares one.",
+    "engine.memory_gib": "Memory that Ray reserves for one training.",
+    "engine.address": "Address of the Ray cluster: HOST:PORT of its head, or `auto` for the one that this machine is part "
+                      "of. By default `$RAY_ADDRESS`; without it, Ray starts on this machine for this search alone.",
+    "proxy.share": "Share of the training videos of each class, chosen by a hash of their ids. All validation videos stay.",
+    "proxy.epochs": "Epochs of a candidate's training; `null` for the recipe's.",
+    "proxy.seed": "Seed of the hashes.",
+    "wandb.project": "Name of the project.",
+}
 BOUNDS = ((annotated_types.Ge, "ge", "≥"), (annotated_types.Gt, "gt", ">"), (annotated_types.Le, "le", "≤"),
           (annotated_types.Lt, "lt", "<"))
 
@@ -90,7 +120,7 @@ def _value(option) -> str:
 
 def _section(model: type[BaseModel], prefix: str, title: str) -> list[str]:
     """A model's table of keys, then those of the sections in it."""
-    meanings, rows, below = _meanings(model), [], []
+    meanings, rows, below = _meanings(model, prefix), [], []
     for name, field in model.model_fields.items():
         key = f"{prefix}.{name}" if prefix else name
         inner = next((kind for kind in (field.annotation, *typing.get_args(field.annotation)) if _is_model(kind)), None)
@@ -101,23 +131,25 @@ def _section(model: type[BaseModel], prefix: str, title: str) -> list[str]:
         else:
             kind = _kind(field.annotation, field.metadata)
         default = _default(field, inner)
-        rows.append(f"| `{key}` | {kind} | {default} | {_text(meanings[name])} |")
+        rows.append(f"| `{key}` | {kind} | {default} | {_text(re.sub(r'\bNone\b', '`null`', meanings[name]))} |")
     said = inspect.getdoc(model).partition("\n\n")[0]
     return [f"## {title}\n", f"{_text(said)}\n", "| key | type and values | default | meaning |", "|---|---|---|---|", *rows, "",
             *below]
 
 
-def _meanings(model: type[BaseModel]) -> dict[str, str]:
+def _meanings(model: type[BaseModel], prefix: str) -> dict[str, str]:
     """What the docstrings of a model and its bases say of each key.
 
     Raises:
         ValueError: of one they say nothing.
     """
-    found = dict(UNSAID)
+    found: dict[str, str] = {}
     for kind in reversed([kind for kind in model.__mro__ if issubclass(kind, BaseModel)]):
         part = re.search(r"^(?:Args|Attributes):\n((?:    .*\n?|\n)+)", inspect.getdoc(kind) or "", re.MULTILINE)
         for names, text in re.findall(r"^    (\w[\w, ]*): ((?:.*(?:\n {8}.*)*))", part[1] if part else "", re.MULTILINE):
             found |= dict.fromkeys(names.split(", "), " ".join(text.split()))
+    start = f"{prefix}." if prefix else ""
+    found |= {name: MEANINGS[start + name] for name in model.model_fields if start + name in MEANINGS}
     if missing := set(model.model_fields) - set(found):
         raise ValueError(f"{model.__name__}: its docstring says nothing of {', '.join(sorted(missing))}")
     return found
