@@ -131,7 +131,7 @@ def _section(model: type[BaseModel], prefix: str, title: str) -> list[str]:
         else:
             kind = _kind(field.annotation, field.metadata)
         default = _default(field, inner)
-        rows.append(f"| `{key}` | {kind} | {default} | {_text(re.sub(r'\bNone\b', '`null`', meanings[name]))} |")
+        rows.append(f"| `{key}` | {kind} | {default} | {_text(meanings[name])} |")
     said = inspect.getdoc(model).partition("\n\n")[0]
     return [f"## {title}\n", f"{_text(said)}\n", "| key | type and values | default | meaning |", "|---|---|---|---|", *rows, "",
             *below]
@@ -147,7 +147,7 @@ def _meanings(model: type[BaseModel], prefix: str) -> dict[str, str]:
     for kind in reversed([kind for kind in model.__mro__ if issubclass(kind, BaseModel)]):
         part = re.search(r"^(?:Args|Attributes):\n((?:    .*\n?|\n)+)", inspect.getdoc(kind) or "", re.MULTILINE)
         for names, text in re.findall(r"^    (\w[\w, ]*): ((?:.*(?:\n {8}.*)*))", part[1] if part else "", re.MULTILINE):
-            found |= dict.fromkeys(names.split(", "), " ".join(text.split()))
+            found |= dict.fromkeys(names.split(", "), re.sub(r"\bNone\b", "`null`", text))
     start = f"{prefix}." if prefix else ""
     found |= {name: MEANINGS[start + name] for name in model.model_fields if start + name in MEANINGS}
     if missing := set(model.model_fields) - set(found):
