@@ -208,7 +208,8 @@ def _number(value) -> str:
 
 
 def _text(text: str | None) -> str:
-    text = " ".join((text or "").split()).replace("|", "\\|")
+    parts = re.split(r"(`[^`]*`)", " ".join((text or "").split()).replace("|", "\\|"))
+    text = "".join(part if part.startswith("`") else re.sub(r"([\[<])", r"\\\1", part) for part in parts)  # not in code
     return text[:1].upper() + text[1:]
 
 
