@@ -175,7 +175,9 @@ def _kind(annotation, metadata=()) -> str:
     if annotation is Constraint:
         return "text such as `params < 4M`"
     if origin is dict:
-        return "section of steps, each with keys of `recipe`" if given[0] is int else f"section of {_kind(given[1])}"
+        if given[0] is int:
+            return "section of steps, each with keys of `recipe`"
+        return "section of keys of `recipe`" if type(None) not in given and given[1] is not str else f"section of {_kind(given[1])}"
     bounds = [f"{sign} {getattr(m, name):g}" for m in metadata for kind, name, sign in BOUNDS if isinstance(m, kind)]
     return " ".join([PLAIN[annotation], ", ".join(bounds)]).strip()
 

@@ -1,5 +1,7 @@
 """Every command line of the documentation names a command, options and values that there are; the cheap ones are run."""
 
+import importlib
+import inspect
 import re
 import shlex
 import sys
@@ -124,3 +126,20 @@ def test_every_target_of_make_is_there():
 def test_the_readme_names_the_two_commands():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "make demo" in readme and "make test" in readme and len(readme.splitlines()) < 130
+
+
+FUNCTIONS = {name: getattr(importlib.import_module(f"pipeline.commands.{name.replace('-', '_')}"), function)
+             for name, function in COMMANDS.items()}
+
+
+def test_the_page_of_commands_names_them_all_with_their_common_options():
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([a-z-]+)", page.split("## ")[0], re.MULTILINE) == list(COMMANDS)
+    without_json, with_log = (re.findall(r"`([a-z-]+)`", re.search(pattern, page, re.DOTALL)[1]) for pattern in (
+        r"all commands but (.*?)\)", r"`-v` \((.*?)\)"))
+    parameters = {name: inspect.signature(function).parameters for name, function in FUNCTIONS.items()}
+    assert set(without_json) == {name for name in COMMANDS if "as_json" not in parameters[name]}
+    assert set(with_log) == {name for name in COMMANDS if "verbose" in parameters[name]}
+    said = re.search(r"## Options and the configuration\n\n(.*?) read a configuration", page, re.DOTALL)[1]
+    configured = {name for name, function in FUNCTIONS.items() if hasattr(function, "settings")}
+    assert set(re.findall(r"`([a-z-]+)`", said)) == configured
