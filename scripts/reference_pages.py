@@ -177,7 +177,7 @@ def _kind(annotation, metadata=()) -> str:
     if origin is dict:
         if given[0] is int:
             return "section of steps, each with keys of `recipe`"
-        return "section of keys of `recipe`" if type(None) not in given and given[1] is not str else f"section of {_kind(given[1])}"
+        return f"section of {_kind(str)}" if given[1] is str else "section of keys of `recipe`"
     bounds = [f"{sign} {getattr(m, name):g}" for m in metadata for kind, name, sign in BOUNDS if isinstance(m, kind)]
     return " ".join([PLAIN[annotation], ", ".join(bounds)]).strip()
 
