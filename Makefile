@@ -26,7 +26,7 @@ fast: install  ## the fast tests only
 	$(PYTEST) $(ARGS)
 
 docs: install  ## the documentation as a site, into site/; a broken link is an error
-	.venv/bin/mkdocs build --quiet --strict --clean
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict --clean
 
 # Pins stay where they still fit; remove a lock to have it resolved anew.
 COMPILE = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
