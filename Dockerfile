@@ -1,4 +1,4 @@
-# The image that every component of a compiled pipeline runs in (docs/cluster.md).
+# The image that every component of a compiled pipeline runs in (docs/guides/cluster.md).
 # docker build -t IMAGE .        with --build-arg GPU=1 for TensorFlow's CUDA libraries
 FROM python:3.11-slim-bookworm
 

@@ -6,7 +6,7 @@ UV = $(PYTHON) scripts/get_uv.py
 export PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fast bench peers lock audit dist release clean
+.PHONY: help install demo test fast docs bench peers lock audit dist release clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST) | awk -F: '{printf "  make %-9s%s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ test: install  ## all tests, the end-to-end run too
 
 fast: install  ## the fast tests only
 	$(PYTEST) $(ARGS)
+
+docs: install  ## the documentation as a site, into site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict --clean
 
 # Pins stay where they still fit; remove a lock to have it resolved anew.
 COMPILE = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
@@ -58,5 +61,5 @@ release: dist  ## the same, and try the core with plain pip on each Python that 
 	$(PYTHON) scripts/try_wheel.py dist/*.whl 3.10 3.11 3.12 3.13
 
 clean:  ## remove what install made (runs/ stays)
-	rm -rf .venv .venv-bench .venv-tools build dist *.egg-info .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-tools build dist site *.egg-info .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

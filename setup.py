@@ -26,7 +26,7 @@ CORE = [
     "setuptools<81",  # tensorboard imports pkg_resources, which later versions drop
 ]
 VIDEO = ["av>=18,<19"]  # 18 gives reformat its threads; 19 drops metadata_errors of av.open
-# The two TFX profiles (docs/install.md). tfx 1.16's metadata stops at Python 3.10 though its compiled
+# The two TFX profiles (docs/guides/install.md). tfx 1.16's metadata stops at Python 3.10 though its compiled
 # parts ship 3.11 wheels: pip refuses it on 3.11, uv, which takes upper bounds as advice, installs it.
 TFX = [
     'tfx>=1.16,<1.17; python_version < "3.12"',
@@ -38,9 +38,11 @@ KUBEFLOW = ["kfp>=2.7"]  # compiles the pipeline for Kubeflow Pipelines and Vert
 WANDB = ["wandb>=0.16"]
 RAY = ["ray>=2.52"]  # candidates on several machines; 2.52 is the first with token authentication
 NOTEBOOKS = ["nbclient>=0.9", "nbformat>=5", "ipykernel>=6", "ipython>=7"]
-PARITY = ["torch>=2", "torchvision", "pytorchvideo==0.1.5"]  # only scripts/parity.py; docs/weights.md
+PARITY = ["torch>=2", "torchvision", "pytorchvideo==0.1.5"]  # only scripts/parity.py; docs/guides/weights.md
+DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=1"]  # the site; `make docs`
 DEMO = ["scikit-learn>=1.3", *VIDEO]
-TEST = ["pytest>=8", "import-linter>=2.3", "pytest-xdist>=3.6", "pytest-timeout>=2.3", "hypothesis>=6.100", "twine>=6.1", *DEMO]
+TEST = ["pytest>=8", "import-linter>=2.3", "pytest-xdist>=3.6", "pytest-timeout>=2.3", "hypothesis>=6.100", "twine>=6.1", *DEMO,
+        *DOCS]
 
 
 def long_description():
@@ -85,6 +87,6 @@ setup(
     package_data={"configs": ["*.yaml"], "expansion": ["paper.json"], "pipeline.report": ["*.j2"]},
     install_requires=CORE,
     extras_require={"tfx": TFX, "video": VIDEO, "demo": DEMO, "kubeflow": KUBEFLOW, "wandb": WANDB, "ray": RAY,
-                    "notebooks": NOTEBOOKS, "parity": PARITY, "test": TEST},
+                    "notebooks": NOTEBOOKS, "parity": PARITY, "docs": DOCS, "test": TEST},
     entry_points={"console_scripts": ["x3d=pipeline.cli:main"]},
 )

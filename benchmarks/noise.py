@@ -1,6 +1,6 @@
 """How often noise lets the search find the paper's path: Figure 2 simulated, through the real decision rule.
 
-Writes the tables of docs/noise.md: python -m benchmarks.noise --searches 200 (four minutes on one core;
+Writes the tables of docs/explanation/noise.md: python -m benchmarks.noise --searches 200 (four minutes on one core;
 the default of 50 takes one). Nothing is trained.
 
 The model. Figure 2's accuracies are taken as true. How a training does on a video is a sum of three normal numbers: how

@@ -1,6 +1,6 @@
 """Races replayed on recorded trainings: how often the true winner is kept, and what is saved. Trains nothing.
 
-`python -m benchmarks.racing` prints the tables of docs/racing.md, from benchmarks/recorded: demo.json, a whole search of
+`python -m benchmarks.racing` prints the tables of benchmarks/README.md, from benchmarks/recorded: demo.json, a whole search of
 the demo, and small.json, trainings of benchmarks.pool with several seeds (`--from FOLDER` writes it anew from a pool).
 """
 

@@ -25,7 +25,7 @@ PROFILES = (
     Profile("py312", "3.12", (2, 39), "1.21"),
     Profile("py313", "3.13", (2, 39), "1.21"),
 )
-CORE = "the core (network, search, clips) installs without TFX: `python3 -m pip install .` (docs/install.md)"
+CORE = "the core (network, search, clips) installs without TFX: `python3 -m pip install .` (docs/guides/install.md)"
 
 
 def choose(wanted, glibc, has_python):

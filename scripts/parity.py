@@ -4,7 +4,7 @@
     python scripts/parity.py compare IN.npz [XS S M L]      without it: how far this project's networks are from that
 
 All parameters and running statistics are drawn by numpy from the names, so that neither side needs the other's files.
-docs/weights.md says what to install for the first. The file that CI compares with is tests/expansion/weights/files/parity.npz.
+docs/guides/weights.md says what to install for the first. CI compares with tests/expansion/weights/files/parity.npz.
 """
 
 import os

@@ -1,7 +1,7 @@
 """TensorFlow and Keras without what they import only because it is installed: for processes of this project's own.
 
 Both look for scikit-learn, pandas, matplotlib and others, which TFX brings along, and import all that they find: half of
-the time that an import takes and a quarter of its memory (docs/speed.md). They can do without.
+the time that an import takes and a quarter of its memory (benchmarks/README.md). They can do without.
 """
 
 from __future__ import annotations

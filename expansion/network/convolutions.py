@@ -1,7 +1,7 @@
 """Convolutions of a folded clip, (frames * batch, height, width, channels) with frames outermost, as functions.
 
 A pointwise convolution is a matrix product, a shift in time a contiguous slice, and a 3x3x3 channel-wise convolution
-three 2D ones added. What each gives is in docs/speed.md.
+three 2D ones added. What each gives is in benchmarks/README.md.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def test_trainings_spread_by_sigma():
 
 
 def test_adaptive_seeds_find_the_path_oftener_with_no_more_trainings():
-    """docs/noise.md: 2,000 videos, one seed, three of every candidate, and adaptive seeds of the same budget."""
+    """docs/explanation/noise.md: 2,000 videos, one seed, three of every candidate, and adaptive seeds of the same budget."""
     one, three, adaptive = (simulate(World(2_000), strategy, 40) for strategy in STRATEGIES[:3])
     assert one.trainings < adaptive.trainings <= three.trainings + 0.5
     assert one.right + 0.05 < three.right and one.right + 0.1 < adaptive.right

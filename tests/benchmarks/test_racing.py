@@ -1,4 +1,4 @@
-"""The replays of docs/racing.md, on what is recorded."""
+"""The replays of benchmarks/README.md, on what is recorded."""
 
 import pytest
 

@@ -1,10 +1,7 @@
 """Options that stand for keys of the configuration, and --set for all the others."""
 
 import importlib
-import inspect
 import json
-import re
-from pathlib import Path
 
 import pytest
 
@@ -116,15 +113,3 @@ def test_every_command_says_what_it_does_in_a_line():
     for name, function in FUNCTIONS.items():
         assert f"{name} {function.__doc__.splitlines()[0].split(':')[0][:30]}" in shown
         assert x3d(name, "--help").returncode == 0
-
-
-def test_the_page_of_commands_names_them_all_with_their_common_options():
-    page = Path(__file__).resolve().parents[2].joinpath("docs", "commands.md").read_text()
-    assert re.findall(r"^\| `([a-z-]+)", page.split("## ")[0], re.M) == list(COMMANDS)
-    without_json, with_log = (re.findall(r"`([a-z-]+)`", re.search(pattern, page, re.S)[1]) for pattern in (
-        r"all commands but (.*?)\)", r"`-v` \((.*?)\)"))
-    parameters = {name: inspect.signature(function).parameters for name, function in FUNCTIONS.items()}
-    assert set(without_json) == {name for name in COMMANDS if "as_json" not in parameters[name]}
-    assert set(with_log) == {name for name in COMMANDS if "verbose" in parameters[name]}
-    said = re.search(r"## Options and the configuration\n\n(.*?) read a configuration", page, re.S)[1]
-    assert set(re.findall(r"`([a-z-]+)`", said)) == set(CONFIGURED)

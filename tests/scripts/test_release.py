@@ -43,7 +43,7 @@ def relative(text):
 def test_page_of_the_index_has_no_relative_link(monkeypatch):
     page = metadata(monkeypatch)["long_description"]
     assert not relative(page) and "![" not in page
-    assert "troubleshooting: docs/install.md." in page and "The method (docs/method.md)" in page
+    assert "troubleshooting: docs/guides/install.md." in page and "method (docs/explanation/method.md)" in page
     assert "[X3D: Expanding Architectures for Efficient Video Recognition](https://" in page
 
 
@@ -51,7 +51,7 @@ def test_page_of_the_index_leads_to_this_version_where_the_address_is_known(monk
     given = metadata(monkeypatch, ADDRESS + "/")
     page, version = given["long_description"], given["version"]
     assert not relative(page)
-    assert f"[docs/install.md]({ADDRESS}/blob/v{version}/docs/install.md)" in page
+    assert f"[docs/guides/install.md]({ADDRESS}/blob/v{version}/docs/guides/install.md)" in page
     assert f"]({ADDRESS}/raw/v{version}/docs/images/demo_path.png)" in page
     assert given["project_urls"]["Source"] == ADDRESS
 
