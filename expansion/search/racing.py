@@ -43,6 +43,8 @@ class RaceSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _switch(cls, value):
+        if isinstance(value, dict) and True in value:  # YAML reads the key `on` as true
+            value = {"on" if key is True else key: entry for key, entry in value.items()}
         return {"on": value} if isinstance(value, bool) else value
 
     @field_validator("rungs")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 
 from expansion.display.tables import step_table, stops
 from expansion.foundation.errors import InputError
@@ -164,3 +165,8 @@ def test_further_seeds_go_to_those_that_are_left_and_are_not_raced():
     trainings = {c.axis: len(c.accuracies) for c in search.steps[1].candidates}
     assert trainings == {"fast": 3, "spatial": 3, "depth": 0, "width": 0, "bottleneck": 0}
     assert {len(r.rungs) for c in search.steps[1].candidates for r in c.repeats} == {0}
+
+
+def test_a_race_is_switched_on_as_yaml_reads_it():
+    for given in ("true", "{on: true}", '{"on": true}', "{on: true, rungs: [0.3]}"):
+        assert parse_settings(RaceSettings, yaml.safe_load(given), "race") == RaceSettings(on=True)
