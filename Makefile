@@ -1,6 +1,6 @@
 # Set-up, tests and the demo. `make help` lists what there is.
 PYTHON ?= python3
-PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadgroup --no-loadscope-reorder
+PYTEST = .venv/bin/python -m pytest -n $(TESTERS) --dist loadscope --no-loadscope-reorder
 TESTERS = 2
 UV = $(PYTHON) scripts/get_uv.py
 export PROFILE

@@ -22,6 +22,7 @@ CORE = [
     "matplotlib>=3.8",
     "jinja2>=3",
     "fsspec>=2023.1",
+    "google-crc32c>=1.5",
     "scipy>=1.10",
     "setuptools<81",  # tensorboard imports pkg_resources, which later versions drop
 ]

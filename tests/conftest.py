@@ -27,12 +27,19 @@ def pytest_addoption(parser):
 
 # Several processes of pytest-xdist share the tests by module, for the fixtures of one are made once. Those that import
 # TFX, which takes half a minute, go to one of them together.
-TFX = ("components/test_video_example_gen", "e2e/test_kubeflow", "e2e/test_pipeline")
+TFX = ("tests/components/test_video_example_gen.py", "tests/e2e/test_kubeflow.py", "tests/e2e/test_pipeline.py")
 
 
-def pytest_itemcollected(item):  # early enough for pytest-xdist
-    module = item.nodeid.split("::")[0].removeprefix("tests/").removesuffix(".py")
-    item.add_marker(pytest.mark.xdist_group("tfx" if module in TFX else module))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            module = nodeid.split("::")[0]
+            return "tfx" if module in TFX else module
+
+    return ByModule(config, log)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -10,12 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-try:
-    from google_crc32c import value as crc32c
-except ImportError:  # Beam brings this one, forty times slower
-    from crcmod.predefined import mkPredefinedCrcFun
-
-    crc32c = mkPredefinedCrcFun("crc-32c")
+from google_crc32c import value as crc32c
 
 Value = int | float | bytes | list
 Spans = list[tuple[int, int]]  # begin and end in a record

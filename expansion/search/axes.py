@@ -131,7 +131,8 @@ def expand(spec: Spec, axis: str, cost: Cost = macs, factor: float = 2.0) -> Spe
 
 
 def propose(spec: Spec, axes: tuple[str, ...] = AXES, cost: Cost = macs, factor: float = 2.0,
-            limits: Limits = Limits(), reject: Callable[[Spec], str | None] = lambda spec: None) -> tuple[list[Candidate], list[Saturated]]:
+            limits: Limits = Limits(),
+            reject: Callable[[Spec], str | None] = lambda spec: None) -> tuple[list[Candidate], list[Saturated]]:
     """One candidate for each axis that can move, and the axes that cannot, with their reasons.
 
     Where two axes propose the same model it is trained once, under the first one's name, and the other is merged into

@@ -117,7 +117,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
                 self._wandb, self.project_name, self.folder.path,
                 {"search": self.trace.settings.model_dump(mode="json"), **self.trace.made_with})
             watcher = SearchWatcher(self.trace, self.folder, self.recipe, self.data.videos("train"), self.seed,
-                                    engine.parallel, self.progress, logger)
+                                    lambda: engine.parallel, self.progress, logger)
             try:
                 SearchLoop(self.trace, self.folder, engine, self._job, self.retries, watcher).run()
                 if not self.trace.path:

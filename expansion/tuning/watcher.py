@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from expansion.display.path_figure import save_figure
 from expansion.display.progress import SearchProgress
 from expansion.display.tables import percent
@@ -23,15 +25,15 @@ class SearchWatcher:
         recipe: of its candidates.
         videos: for training.
         seed: of the search.
-        parallel: trainings at the same time.
+        parallel: tells how many trainings there are at the same time.
         progress: the terminal.
         logger: Weights & Biases; None for none.
     """
 
-    def __init__(self, state: Search, folder: SearchFolder, recipe: Recipe, videos: int, seed: int, parallel: int,
+    def __init__(self, state: Search, folder: SearchFolder, recipe: Recipe, videos: int, seed: int, parallel: Callable[[], int],
                  progress: SearchProgress, logger: WandbLogger | None = None):
         self._state, self._folder, self._recipe, self._videos, self._seed = state, folder, recipe, videos, seed
-        self._parallel, self._progress, self._logger = max(1, parallel), progress, logger
+        self._parallel, self._progress, self._logger = parallel, progress, logger
 
     def began(self, trial: str) -> None:
         step, candidate = self._state.place(trial)
@@ -39,9 +41,10 @@ class SearchWatcher:
         place += f" seed {self._seed + candidate.seed}" if candidate.seed else ""
         done = [c for of in self._state.all_steps for c in of.trainings if c.done]
         spent, left = sum(c.metrics.get("seconds", 0.0) for c in done), seconds_left(self._state, self._recipe, self._videos)
+        parallel = max(1, self._parallel())
         self._progress.trial_began(
-            step.step, place, candidate, self._recipe.at(step.step).epochs, len(done), spent / self._parallel,
-            None if left is None else left / self._parallel, trial)
+            step.step, place, candidate, self._recipe.at(step.step).epochs, len(done), spent / parallel,
+            None if left is None else left / parallel, trial)
 
     def epoch(self, trial: str, epoch: int, epochs: int, logs: dict) -> None:
         self._progress.epoch_ended(epoch, epochs, logs, trial)

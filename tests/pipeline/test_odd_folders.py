@@ -24,8 +24,8 @@ def test_a_search_that_tfx_could_not_run_is_one_line(tmp_path, character):
         done = x3d("search", "--config", shipped("small.yaml"), "--videos", str(videos), "--runs", runs, cwd=place)
         assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("x3d: ")
         assert f"choose a path without {character}, which TFX would read as a pattern" in done.stderr
-        (run,) = os.listdir(place / runs)
-        assert not os.path.exists(place / runs / run / "pipeline"), "nothing was ingested"
+        begun = os.listdir(place / runs) if os.path.exists(place / runs) else []
+        assert not any(os.path.exists(place / runs / run / "pipeline") for run in begun), "nothing was ingested"
 
 
 @pytest.mark.slow

@@ -16,8 +16,11 @@ import time
 from collections.abc import Callable
 
 from expansion.foundation.errors import InputError
+from expansion.foundation.imports import import_keras
+from expansion.search.trace import has_trace
 from expansion.tuning.engines.engine import LOST_RETRIES, Began, Done, Epoch, Event, Failed, Lost
 from expansion.tuning.engines.settings import EngineSettings
+from expansion.tuning.trial_process import failure, reason_for
 
 WAIT = 0.5  # seconds that a call of `poll` waits for a task to end
 ANSWER = 10.0  # seconds that the head of a cluster has to answer
@@ -26,6 +29,7 @@ OBJECT_STORE = 80 << 20  # bytes of shared memory, Ray's least: only paths and J
 try:
     import ray
     from ray import exceptions
+    from ray.util.queue import Queue
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 except ImportError:
     raise InputError("engine ray: Ray is not installed; `pip install 'x3d-search[ray]'` adds it, or take engine local") from None
@@ -34,45 +38,18 @@ LOST = (exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.OutO
         exceptions.ObjectLostError, exceptions.RaySystemError)
 
 
-class Progress:
-    """An actor that trials tell of their epochs."""
-
-    def __init__(self):
-        self._told: list[tuple[str, dict]] = []
-
-    def tell(self, trial: str, what: dict) -> None:
-        self._told.append((trial, what))
-
-    def take(self) -> list[tuple[str, dict]]:
-        told, self._told = self._told, []
-        return told
-
-
-def train(trial: str, folder: str, progress) -> str:
+def train(trial: str, folder: str, progress: Queue) -> str:
     """In a worker of the cluster: does a trial. Returns what came of it as JSON."""
-    from expansion.foundation.imports import import_keras
-
-    def tell(**what) -> None:  # and waits until it is told, so that nothing comes after the result
-        ray.get(progress.tell.remote(trial, what))
-
-    tell(worker=f"{platform.node()}, process {os.getpid()}")
+    progress.put((trial, {"worker": f"{platform.node()}, process {os.getpid()}"}))
     import_keras()
     from expansion.tuning.trial import run_attempt
-    from expansion.tuning.trial_process import failure
 
     try:
-        metrics, attempt = run_attempt(folder, lambda epoch, epochs, logs: tell(
-            epoch=epoch, epochs=epochs, logs={name: float(value) for name, value in logs.items()}))
+        metrics, attempt = run_attempt(folder, lambda epoch, epochs, logs: progress.put((trial, {
+            "epoch": epoch, "epochs": epochs, "logs": {name: float(value) for name, value in logs.items()}})))
     except Exception as error:
         return json.dumps(failure(error))
     return json.dumps({"metrics": metrics, "attempt": attempt})
-
-
-def sees(folder: str) -> bool:
-    """In a worker of the cluster: whether it sees a search's folder."""
-    from expansion.search.trace import has_trace
-
-    return has_trace(folder)
 
 
 class RayEngine:
@@ -115,10 +92,10 @@ class RayEngine:
             ray.init(address, runtime_env={"env_vars": self._env}, log_to_driver=False, logging_level="error", **ours)
         # No cluster there, or one of another version; Ray ends the process where what listens there is no Ray.
         except (ConnectionError, RuntimeError, ValueError, TimeoutError, SystemExit) as error:
-            raise InputError(f"engine ray, address {address}: {_first_line(error)}") from None
+            raise InputError(f"engine ray, address {address}: {reason_for(error)}") from None
         self._check_folder()
         here = On(ray.get_runtime_context().get_node_id(), soft=False)  # the one node that lives as long as the search
-        self._progress = ray.remote(num_cpus=0, scheduling_strategy=here)(Progress).remote()
+        self._progress = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         self._train = ray.remote(max_retries=LOST_RETRIES, num_cpus=self._needs["CPU"], num_gpus=self._needs["GPU"],
                                  memory=self._needs["memory"] or None)(self._work)
 
@@ -126,25 +103,28 @@ class RayEngine:
         return any(all(node["Resources"].get(name, 0) >= need for name, need in self._needs.items()) for node in _nodes())
 
     def _no_room(self) -> str:
-        needs = ", ".join(f"{need:g} {name}" for name, need in self._needs.items() if need)
-        nodes = "; ".join(", ".join(f"{node['Resources'].get(name, 0):g} {name}" for name, need in self._needs.items() if need)
-                          for node in _nodes()) or "none"
-        return (f"engine ray: no node of the cluster has {needs} for a training (nodes: {nodes}); set engine.num_cpus, "
-                "engine.num_gpus or engine.memory_gib, or add a node; the same command then resumes")
+        def text(has: dict) -> str:
+            return ", ".join(f"{has.get(name, 0):g} {name}" for name, need in self._needs.items() if need)
+
+        nodes = "; ".join(text(node["Resources"]) for node in _nodes()) or "none"
+        return (f"engine ray: no node of the cluster has {text(self._needs)} for a training (nodes: {nodes}); set "
+                "engine.num_cpus, engine.num_gpus or engine.memory_gib, or add a node; the same command then resumes")
 
     def _check_folder(self) -> None:
-        """Asks every node whether it sees the search's folder."""
-        nodes = _nodes()
-        asked = [ray.remote(num_cpus=0, scheduling_strategy=On(node["NodeID"], soft=False))(sees).remote(self._folder)
-                 for node in nodes]
-        try:
-            blind = [node["NodeManagerAddress"] for node, seen in zip(nodes, ray.get(asked, timeout=120)) if not seen]
-        except exceptions.RayError as error:
-            raise InputError(f"engine ray: a node cannot run this project: {_first_line(error)}; install the same version, at "
-                             "the same Python, on every node") from None
-        if blind:
-            raise InputError(f"engine ray: {', '.join(blind)} cannot see {self._folder}; runs and records must be at the same "
-                             "path on every node (a shared disk, or an address such as gs://)")
+        """Asks every node whether it sees the search's folder; one that has gone meanwhile is left out."""
+        asked = {node["NodeManagerAddress"]: (node["NodeID"], ray.remote(num_cpus=0, scheduling_strategy=On(
+            node["NodeID"], soft=False))(has_trace).remote(self._folder)) for node in _nodes()}
+        for address, (node, answer) in asked.items():
+            try:
+                if ray.get(answer, timeout=120):
+                    continue
+            except exceptions.RayError as error:
+                if node not in [other["NodeID"] for other in _nodes()]:
+                    continue
+                raise InputError(f"engine ray: {address} cannot run this project ({reason_for(error)}); the same version, at "
+                                 "the same Python, is needed on every node") from None
+            raise InputError(f"engine ray: {address} cannot see {self._folder}; runs and records must be at the same path on "
+                             "every node (a shared disk, or an address such as gs://)")
 
     def submit(self, trial: str, folder: str) -> None:
         self._queue.append((trial, folder))
@@ -158,7 +138,7 @@ class RayEngine:
 
     def poll(self, tell: Callable[[Event], None]) -> None:
         ended, _ = ray.wait(list(self._tasks), timeout=WAIT) if self._tasks else ([], [])
-        for trial, what in ray.get(self._progress.take.remote()):
+        for trial, what in self._progress.get_nowait_batch(self._progress.qsize()):
             if trial not in self._tasks.values():
                 continue
             if "epoch" in what:
@@ -177,9 +157,9 @@ class RayEngine:
         try:
             found = json.loads(ray.get(task))
         except LOST as error:
-            tell(Failed(trial, f"{LOST_RETRIES + 1} workers in a row were lost at it; of the last one: {_first_line(error)}"))
+            tell(Failed(trial, f"{LOST_RETRIES + 1} workers in a row were lost at it; of the last one: {reason_for(error)}"))
         except exceptions.RayError as error:
-            tell(Failed(trial, _first_line(error), str(error)))
+            tell(Failed(trial, reason_for(error), str(error)))
         else:
             tell(Failed(trial, **found) if "reason" in found else Done(trial, **found))
 
@@ -214,7 +194,3 @@ def _check_reachable(address: str) -> None:
 
 def _nodes() -> list[dict]:
     return [node for node in ray.nodes() if node["Alive"]]
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -5,16 +5,14 @@ import os
 import signal
 import time
 
-import ray
-
 
 def train(trial, folder, progress):
-    ray.get(progress.tell.remote(trial, {"worker": f"process {os.getpid()}"}))
+    progress.put((trial, {"worker": f"process {os.getpid()}"}))
     what, mark = os.path.basename(folder), os.path.join(os.path.dirname(folder), "mark")
     if what == "killed at once" or (what == "killed once" and not os.path.exists(mark)):
         open(mark, "w").close()
         os.kill(os.getpid(), signal.SIGKILL)
-    ray.get(progress.tell.remote(trial, {"epoch": 1, "epochs": 2, "logs": {"loss": 0.5}}))
+    progress.put((trial, {"epoch": 1, "epochs": 2, "logs": {"loss": 0.5}}))
     if what == "raises":
         return json.dumps({"reason": "MemoryError: no memory left", "details": "and more about it"})
     if what == "breaks":

@@ -80,18 +80,15 @@ def test_trials_train_at_the_same_time(engine, tmp_path):
     assert engine.parallel == 2
 
 
-def test_what_cannot_be_is_one_line_in_a_process_of_its_own(folder, tmp_path):
+def test_what_cannot_be_is_one_line_in_a_process_of_its_own(folder):
     """A process can be part of one cluster only."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    elsewhere = tmp_path / "elsewhere"
     for settings, search, said in (
         ({"address": f"localhost:{port}"}, folder, f"engine ray: nothing answers at localhost:{port}"),
-        ({"address": "nonsense"}, folder, "engine ray, address nonsense: Invalid address format"),
-        ({"num_cpus": 500}, folder, "engine ray: no node of the cluster has 500 CPU for a training (nodes: "),
-        ({"num_gpus": 0.5}, folder, "engine ray: no node of the cluster has 1 CPU, 0.5 GPU for a training"),
-        ({}, elsewhere, f"cannot see {elsewhere}; runs and records must be at the same path on every node"),
+        ({"address": "nonsense"}, folder, "engine ray, address nonsense: ValueError: Invalid address format"),
+        ({"num_cpus": 500, "num_gpus": 0.5}, folder, "engine ray: no node of the cluster has 500 CPU, 0.5 GPU for a training"),
     ):
         code = ("import sys; from tests.expansion.tuning.test_ray import *\n"
                 f"engine = ray_engine({str(search)!r}, **{settings!r})\n"
@@ -99,6 +96,11 @@ def test_what_cannot_be_is_one_line_in_a_process_of_its_own(folder, tmp_path):
                 "except InputError as error: print(error)\n")
         done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300)
         assert said in done.stdout and done.stdout.count("\n") == 1, (done.stdout, done.stderr[-2000:])
+
+
+def test_a_folder_that_a_node_cannot_see_is_one_line(engine, tmp_path):
+    with pytest.raises(InputError, match="cannot see .*elsewhere; runs and records must be at the same path on every node"):
+        ray_engine(tmp_path / "elsewhere")._check_folder()
 
 
 def test_without_ray_the_way_out_is_named(folder, monkeypatch):

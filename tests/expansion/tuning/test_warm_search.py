@@ -7,11 +7,11 @@ import pytest
 
 import expansion
 from expansion.display.progress import SearchProgress
-from expansion.foundation import files
 from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
 from expansion.tuning.trial import read_job
+from tests.expansion.networks import assert_equal_but_for_rounding
 
 SEED = Spec(stride=8, size=24, width=0.34)
 
@@ -29,19 +29,19 @@ def test_candidates_begin_as_the_winner_of_the_step_before_and_the_tied_are_trai
     search = tuner(demo_records, tmp_path, warm_start=True, seeds={"extra": 1, "std": 0.2})
     search.search()
     seed, step = search.trace.steps[0].winner, search.trace.steps[1]
-    parent_file = os.path.join(search.get_trial_dir(seed.trial_id), files.KERAS_MODEL)
+    parent_file = search.folder.trial(seed.trial_id).model
     clips = np.random.default_rng(0).integers(0, 256, (4, 1, 24, 24, 3)).astype("float32")
     # Running statistics have followed the batches; equal outputs are those of training mode.
     expected = np.asarray(load_model(parent_file)(clips, training=True))
     trainings = list(step.trainings)
     assert sorted(t.seed for t in trainings) == [0, 0, 1] and {t.warm_start for t in trainings} == {"all clips"}
-    assert read_job(search.get_trial_dir(seed.trial_id)).parent is None
-    jobs = [read_job(search.get_trial_dir(t.trial_id)) for t in trainings]
+    assert read_job(search.folder.trial(seed.trial_id)).parent is None
+    jobs = [read_job(search.folder.trial(t.trial_id)) for t in trainings]
     assert [job.seed for job in jobs] == [t.seed for t in trainings] and {job.parent for job in jobs} == {parent_file}
     for training in trainings:
-        model = load_model(os.path.join(search.get_trial_dir(training.trial_id), files.KERAS_MODEL))
+        model = load_model(search.folder.trial(training.trial_id).model)
         assert model.spec == training.spec
-        np.testing.assert_allclose(model(clips, training=True), expected, rtol=1e-3, atol=1e-4)
+        assert_equal_but_for_rounding(model(clips, training=True), expected, 1e-3)
     assert len([name for name in os.listdir(os.path.join(search.logs, "step01")) if name.endswith("-seed1")]) == 1
     assert search.get_best_models()[0].spec == step.winner.spec
     assert sorted(len(candidate.accuracies) for candidate in step.candidates) == [1, 2]
