@@ -61,7 +61,8 @@ def call(*command, cwd=None):
 
     It sees no packages but those of its environment: none that PYTHONPATH or a current folder would add.
     """
-    hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    # The last one is set by TFX, in a process that has imported it.
+    hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "TF_USE_LEGACY_KERAS")
     settings = {name: value for name, value in os.environ.items() if name not in hidden}
     done = subprocess.run([str(part) for part in command], cwd=cwd, env=settings | {"TF_CPP_MIN_LOG_LEVEL": "3"},
                           capture_output=True, text=True)
