@@ -149,6 +149,7 @@ def test_plan_counts_the_labels(tmp_path):
 def test_ctrl_c_is_one_line_and_130(tmp_path):
     """TensorBoard's own end is quiet; here the command is stopped before it has one."""
     code = ("import os, signal, sys\nfrom pipeline import cli\nfrom pipeline.commands import describe\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what runs in the background ignores it
             "def stopped(spec: str) -> None:\n    'Is stopped.'\n    os.kill(os.getpid(), signal.SIGINT)\n"
             "describe.describe = stopped\n"
             "sys.argv = ['x3d', 'describe', 'M']\ncli.main()")
