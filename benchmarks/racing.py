@@ -1,7 +1,7 @@
 """Races replayed on recorded trainings: how often the true winner is kept, and what is saved. Trains nothing.
 
 `python -m benchmarks.racing` prints the tables of benchmarks/README.md, from benchmarks/recorded: demo.json, a whole search of
-the demo, and small.json, trainings of benchmarks.pool with several seeds (`--from FOLDER` writes it anew from a pool).
+the demo, and small.json, trainings of benchmarks.pool with several seeds (`--from FOLDER` writes it again from a pool).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class VideoExampleGen(FileBasedExampleGen):
 
     Args:
         settings: what to ingest and how.
-        work_dir: folder for unfinished work that outlives a run, so that a killed one goes on where it was. None keeps
+        work_dir: folder for unfinished work that outlives a run, so that a killed one resumes where it was. None keeps
             it in the artifact's folder, which is new in each run.
     """
 

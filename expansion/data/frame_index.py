@@ -127,7 +127,7 @@ class FrameIndex:
         """
         found = self._frames[rows]
         path = self._shards[found["shard"][0]]
-        file = os.open(path, os.O_RDONLY)  # anew each time: large data have more shards than a process may hold open
+        file = os.open(path, os.O_RDONLY)  # opened each time: large data have more shards than a process may hold open
         try:
             jpeg = [os.pread(file, size, at) for size, at in zip(found["bytes"].tolist(), found["at"].tolist())]
         finally:

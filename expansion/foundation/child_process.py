@@ -31,7 +31,7 @@ class Died(Exception):
 class Isolated:
     """A function "module:name", (request: dict) -> (answer: dict, data: bytes), called in a child process.
 
-    Not for use by two threads at once. The child starts with the first call, and anew after one that hung or died.
+    Not for use by two threads at once. The child starts with the first call, and again after one that hung or died.
     """
 
     def __init__(self, function: str):

@@ -107,7 +107,7 @@ class CandidateState:
         self.average()
 
     def average(self) -> None:
-        """Accuracy and interval anew from all completed trainings."""
+        """Computes accuracy and interval from all completed trainings."""
         further = (training.accuracies[0] for training in self.repeats if training.status == "completed")
         self.accuracies = (self.accuracies[0], *further)
         self.accuracy = fmean(self.accuracies)

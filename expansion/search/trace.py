@@ -106,7 +106,7 @@ def refuse_changes(search: Search, settings: SearchSettings, made_with: dict, fo
     if not keys:
         return
     changes = "; ".join(f"{key} was {_shown(old.get(key))}, is now {_shown(new.get(key))}" for key in keys)
-    raise InputError(f"{folder} holds a search whose results do not fit: {changes}. To start anew beside it: --fresh "
+    raise InputError(f"{folder} holds a search whose results do not fit: {changes}. To begin another beside it: --fresh "
                      "(in Python: overwrite=True)")
 
 

@@ -116,7 +116,7 @@ def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSetting
 
 
 def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
-    """Batch norm's statistics anew, from the first clips of the epoch that would come next, on one device."""
+    """Computes batch norm's statistics again, from the first clips of the epoch that would come next, on one device."""
     devices = model.distribute_strategy.num_replicas_in_sync
     batches = min(recipe.precise_bn, recipe.steps(data.videos("train"))[0] * devices)
     clips = training_clips(data, model.spec, settings, recipe.batch // devices, seed, first_epoch=epochs)
