@@ -27,7 +27,7 @@ import numpy as np
 from expansion import paper
 from expansion.complexity import complexity
 from expansion.search.axes import macs, propose
-from expansion.search.repeats import Runs, SeedSettings, judge
+from expansion.search.repeats import Runs, RepeatSettings, judge
 from expansion.spec import X2D
 
 VIDEOS = (200, 2_000, 20_000)
@@ -51,16 +51,16 @@ class Strategy:
 
     name: str
     first: int = 1
-    settings: SeedSettings = SeedSettings()
+    settings: RepeatSettings = RepeatSettings()
 
 
 STRATEGIES = (
     Strategy("1 seed"),
     Strategy("3 seeds of every candidate", first=3),
-    Strategy("adaptive, up to 12 more", settings=SeedSettings(extra=12)),
+    Strategy("adaptive, up to 12 more", settings=RepeatSettings(extra=12)),
     Strategy("5 seeds of every candidate", first=5),
-    Strategy("adaptive, up to 24 more", settings=SeedSettings(extra=24)),
-    Strategy("adaptive, up to 24 more, ties to fewest parameters", settings=SeedSettings(extra=24, tie_break="params")),
+    Strategy("adaptive, up to 24 more", settings=RepeatSettings(extra=24)),
+    Strategy("adaptive, up to 24 more, ties to fewest parameters", settings=RepeatSettings(extra=24, tie_break="params")),
 )
 
 

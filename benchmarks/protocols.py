@@ -31,14 +31,14 @@ from benchmarks.pool import (
 from expansion.display.console import make_console, make_table
 from expansion.recipe import Recipe
 from expansion.search.racing import RaceSettings, rung_epoch
-from expansion.search.repeats import SeedSettings
+from expansion.search.repeats import RepeatSettings
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import Rung
 from expansion.spec import Limits
 from expansion.tasks.single_label import wilson
 
-EXTRA = SeedSettings(extra=4, std=0.02)
+EXTRA = RepeatSettings(extra=4, std=0.02)
 RACE = RaceSettings(on=True, rungs=(0.3, 0.5), views=RUNG_VIEWS)
 
 
@@ -57,7 +57,7 @@ class Protocol:
 
 PROTOCOLS = {
     "paper": Protocol(),
-    "adaptive seeds": Protocol({"seeds": EXTRA}),
+    "adaptive repeats": Protocol({"repeats": EXTRA}),
     "racing": Protocol({"race": RACE}),
     "warm start": Protocol({"warm_start": True}),
     "racing, warm start": Protocol({"race": RACE, "warm_start": True}),
@@ -88,7 +88,7 @@ class Cell:
 
 def run(pool: Pool, seed: int, steps: int = 1, protocol: Protocol = Protocol()) -> Cell:
     """Runs a search whose trainings come from a pool; in a race only the epochs that were run are counted."""
-    search = Search(SearchSettings(seed=SEED, classes=CLASSES, axes=AXES, steps=steps,
+    search = SearchState(SearchSettings(start=SEED, classes=CLASSES, axes=AXES, steps=steps,
                                    limits=Limits(span=FRAMES, size=PIXELS), **protocol.settings))
     macs = seconds = 0.0
     made: dict[str, Training] = {}
@@ -103,8 +103,8 @@ def run(pool: Pool, seed: int, steps: int = 1, protocol: Protocol = Protocol()) 
             search.started(candidate, str(len(made)))
         name, parent = candidate.trial_id, search.parent(step)
         key = made[parent.trial_id].key if parent and search.settings.warm_start else ""
-        recipe = protocol.recipe.at(step.step)
-        training = made.setdefault(name, pool.get(candidate.spec, seed + 10 * candidate.seed, key, recipe))
+        recipe = protocol.recipe.at(step.number)
+        training = made.setdefault(name, pool.get(candidate.spec, seed + 10 * candidate.repeat, key, recipe))
         rung = search.rung(name)
         until = int(recipe.epochs) if rung is None else rung_epoch(search.settings.race.rungs[rung], recipe.epochs)
         epochs = until - epochs_done.get(name, 0)
@@ -124,7 +124,7 @@ def run(pool: Pool, seed: int, steps: int = 1, protocol: Protocol = Protocol()) 
 
 def with_all_seeds(pool: Pool, seeds, steps: int = 1) -> tuple[str, ...]:
     """The path that is decided by the mean of all seeds' trainings from scratch."""
-    search = Search(SearchSettings(seed=SEED, classes=CLASSES, axes=AXES, steps=steps,
+    search = SearchState(SearchSettings(start=SEED, classes=CLASSES, axes=AXES, steps=steps,
                                    limits=Limits(span=FRAMES, size=PIXELS)))
     while proposal := search.next():
         _, candidate = proposal

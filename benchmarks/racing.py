@@ -18,7 +18,7 @@ from expansion.display.console import make_console, make_table
 from expansion.search.racing import RaceSettings, race, rung_epoch
 from expansion.search.selection import Scored, decide
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 from expansion.spec import Spec
 
@@ -97,7 +97,7 @@ def _of_demo(values: dict) -> Candidate:
                      {epoch + 1: (accuracy, ()) for epoch, accuracy in enumerate(values["curve"])})
 
 
-def recorded_search() -> Search:
+def recorded_search() -> SearchState:
     """The demo's search with what each trial took, for forecasts."""
     recorded, steps = _demo(), []
     for step in recorded["steps"]:
@@ -115,7 +115,7 @@ def recorded_search() -> Search:
             Scored(c.axis, c.accuracy, c.cost, c.params) for c in step.candidates])
     made_with = {"recipe": {"epochs": recorded["epochs"]}, "clips": {"views": recorded["views"]},
                  "data": {"videos": {"train": recorded["train"], "val": len(recorded["steps"][0]["candidates"][0]["correct"])}}}
-    return Search(SearchSettings(classes=8, steps=3), made_with, steps=steps)
+    return SearchState(SearchSettings(classes=8, steps=3), made_with, steps=steps)
 
 
 def small_steps(warm: bool = False) -> list[Recorded]:

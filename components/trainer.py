@@ -24,7 +24,7 @@ def run_fn(fn_args) -> None:
 
     Args:
         fn_args: TFX FnArgs. custom_config holds "recipe", "final", "clips", "seed" and "checkpoints", a folder that
-            outlives a run of the pipeline, so that a stopped training goes on; hyperparameters are those of the search.
+            outlives a run of the pipeline, so that a stopped training resumes; hyperparameters are those of the search.
     """
     config = fn_args.custom_config
     clips, seed = ClipSettings(**config["clips"]), config["seed"]

@@ -7,10 +7,10 @@ from functools import cache
 from importlib import resources
 
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.spec import NAMED, Spec
 
-STEPS = 11  # of Figure 2; the path goes on to XXL in two more, for which no candidates are printed
+STEPS = 11  # of Figure 2; the path continues to XXL in two more, for which no candidates are printed
 TARGET_S_GMACS = 2.0  # S is step 7, contracted to this
 LATER_AXES = ("fast", "depth")  # steps 12 and 13: 32 frames, then a depth of 10.2
 # What the paper calls the models that its steps end in.
@@ -50,12 +50,12 @@ def name_of(spec: Spec) -> str | None:
     return next((name for name, named in NAMED.items() if named == spec), None)
 
 
-def recorded_search() -> Search:
+def recorded_search() -> SearchState:
     """The search that the accuracies of Figure 2 lead to, step 0 to 11; costs are this project's."""
-    search = Search(SearchSettings(steps=STEPS))
+    search = SearchState(SearchSettings(steps=STEPS))
     while proposal := search.next():
         step, candidate = proposal
-        trial = f"{step.step}/{candidate.axis}"
+        trial = f"{step.number}/{candidate.axis}"
         search.started(candidate, trial)
-        search.completed(trial, recorded(step.step, candidate.axis)[1])
+        search.completed(trial, recorded(step.number, candidate.axis)[1])
     return search

@@ -30,7 +30,7 @@ class Recipe(Settings):
         label_smoothing: share spread over the other classes.
         mixed_precision: activations of 16 bits with float32 weights, on devices that gain from it: "float16" (also
             true), whose loss is scaled, or "bfloat16".
-        precise_bn: after the last epoch, batch norm's statistics are taken anew from this many training batches of a
+        precise_bn: after the last epoch, batch norm's statistics are estimated again from this many training batches of a
             device; 0 keeps the running ones.
         by_step: from a search step on, other values: {8: {"batch": 512}} halves a batch of 1024 at step 8.
     """

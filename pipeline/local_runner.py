@@ -13,7 +13,7 @@ from components.expansion_search.artifacts import ExpansionTrace
 from expansion.data.records import LABEL_TEXT
 from expansion.foundation import files
 from expansion.foundation.files import KERAS_MODEL
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.trace import read_trace
 from pipeline.config import Config
 from pipeline.create_pipeline import create_pipeline
@@ -36,7 +36,7 @@ class Result:
         per_class: the same for each class.
     """
 
-    search: Search
+    search: SearchState
     search_folder: str
     examples: str
     keras_model: str

@@ -36,7 +36,7 @@ class ExpansionSearch(base_component.BaseComponent):
         examples: from VideoExampleGen.
         job: what to search for, and how.
         search_folder: where the search keeps its state. It outlives a run of the pipeline, so that a search that was
-            stopped, or whose budget was raised, goes on.
+            stopped, or whose budget was raised, is resumed.
     """
 
     SPEC_CLASS = ExpansionSearchSpec

@@ -34,8 +34,8 @@ class Executor(base_executor.BaseExecutor):
         files.write_json(os.path.join(uri, HYPERPARAMETERS), tuner.get_best_hyperparameters()[0].get_config())
 
         trace = artifact_utils.get_single_uri(output_dict["trace"])
-        write_trace(trace, tuner.trace)
-        save_figure(tuner.trace, os.path.join(trace, "path.png"))
+        write_trace(trace, tuner.state)
+        save_figure(tuner.state, os.path.join(trace, "path.png"))
         files.write_text(os.path.join(trace, "search_folder.txt"), tuner.project_dir)
 
         model = tuner.get_best_models()[0]

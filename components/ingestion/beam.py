@@ -2,7 +2,7 @@
 
 Imports neither TFX nor TensorFlow. The bytes of videos never pass through the runner: each worker writes its own
 files, so the memory of a run is one video a worker, the result is the same on every runner, and a run that was
-stopped goes on with the parts it has.
+stopped resumes with the parts it has.
 """
 
 from __future__ import annotations

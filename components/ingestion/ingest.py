@@ -129,7 +129,7 @@ def ingest(
 ) -> Manifest:
     """Ingests into a folder: Split-*/data_tfrecord-*, index/, videos.jsonl, and last manifest.json.
 
-    A folder whose manifest is of the same input and settings is returned as it is. A run that was stopped goes on
+    A folder whose manifest is of the same input and settings is returned as it is. A run that was stopped resumes
     with the parts in `work_dir`.
 
     Args:
@@ -150,7 +150,7 @@ def ingest(
         line = write_failure(error)
         if line is None:
             raise
-        raise InputError(f"{line}; what is finished is kept: the same command goes on from there") from error
+        raise InputError(f"{line}; what is finished is kept: the same command resumes from there") from error
 
 
 def _ingest(plan: Plan, settings, output_dir: str, make_pipeline, work_dir, progress) -> Manifest:

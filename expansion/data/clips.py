@@ -136,7 +136,7 @@ def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch
     """Endless batches of random clips: (batch, frames, size, size, 3) of uint8 and labels (batch,).
 
     Args:
-        seed: settles, with the number of the epoch, the order of the videos and every random choice.
+        seed: determines, with the number of the epoch, the order of the videos and every random choice.
         first_epoch: epoch to begin with, from 0; those before it cost nothing.
         epoch_clips: clips of an epoch: every video once, then the first ones of a new order. Default: the least
             multiple of the batch that has room for all videos.

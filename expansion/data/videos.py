@@ -25,7 +25,7 @@ class Video(NamedTuple):
 class IndexedVideos:
     """Videos by their number. What is read of them is the frames that are asked for.
 
-    Reading is Python's (`tf.numpy_function`): 0.07 ms a clip of 4 frames, where a dataset of TensorFlow's for each
+    Reading is Python's (`tf.numpy_function`): 0.07 ms per clip of 4 frames, where a dataset of TensorFlow's for each
     stretch of a file takes 1 to 2 ms, and a whole record of 10 seconds 1.2 ms.
     """
 

@@ -1,4 +1,4 @@
-"""Charts of a search beside the one of accuracy over cost: gains by step, learning curves, time, accuracy by class."""
+"""Charts of a search other than accuracy over cost: gains by step, learning curves, time, accuracy by class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from expansion.display.path_figure import PATH_COLOUR, REFERENCE_COLOUR, STYLES,
 from expansion.display.tables import duration, percent, points
 from expansion.search.axes import AXES
 from expansion.search.forecast import phases
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 from expansion.tasks.single_label import wilson
 
@@ -24,7 +24,7 @@ PHASE_COLOURS = {"start": "#D55E00", "train": "#0072B2", "input": "#E69F00", "ev
 _LABEL = {"fontsize": 9, "color": PATH_COLOUR}
 
 
-def gains_figure(search: Search, width: float = 8, until: int | None = None) -> Figure:
+def gains_figure(search: SearchState, width: float = 8, until: int | None = None) -> Figure:
     """The gain of every candidate, one row per step: the winner filled and named, with its lead and the verdict on it.
 
     Args:
@@ -44,7 +44,7 @@ def gains_figure(search: Search, width: float = 8, until: int | None = None) -> 
     room = max(high - low, 1e-3)
     axes.set_xlim(min(low, 0) - 0.05 * room, max(high, 0) + 0.5 * room)
     axes.set_ylim(len(steps) - 0.4, -0.6)
-    axes.set_yticks(range(len(steps)), [f"step {step.step}" for step in steps])
+    axes.set_yticks(range(len(steps)), [f"step {step.number}" for step in steps])
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("gain (points of accuracy per doubling of the cost)")
     axes.grid(axis="x", color=GRID_COLOUR, linewidth=0.8)
@@ -66,7 +66,7 @@ def _gain(axes: Axes, row: int, step: Step, candidate: CandidateState) -> None:
     axes.annotate(text, (100 * candidate.gain, row), xytext=(9, 0), textcoords="offset points", va="center", **_LABEL)
 
 
-def curves_figure(search: Search, histories: Mapping[str, Mapping[str, Sequence[float]]], width: float = 8,
+def curves_figure(search: SearchState, histories: Mapping[str, Mapping[str, Sequence[float]]], width: float = 8,
                   metric: str = "accuracy") -> Figure:
     """Training curves, one panel per step: the winner's line thick, and at its end the accuracy on validation videos.
 
@@ -88,7 +88,7 @@ def curves_figure(search: Search, histories: Mapping[str, Mapping[str, Sequence[
             if candidate.trial_id in histories:
                 _curve(panel, step, candidate, histories[candidate.trial_id][metric], share)
         winner = f": {step.winner.axis}" if step.winner and step.kind != "seed" else ""
-        panel.set_title("seed" if step.kind == "seed" else f"step {step.step}{winner}", loc="left", fontsize=10)
+        panel.set_title("seed" if step.kind == "seed" else f"step {step.number}{winner}", loc="left", fontsize=10)
         panel.grid(color=GRID_COLOUR, linewidth=0.8)
         panel.set_axisbelow(True)
         panel.spines[["top", "right"]].set_visible(False)
@@ -113,7 +113,7 @@ def _curve(panel: Axes, step: Step, candidate: CandidateState, values: Sequence[
         described(marker, f"{candidate.axis}: {percent(candidate.accuracy)} of the validation videos")
 
 
-def time_figure(search: Search, width: float = 8, until: int | None = None) -> Figure:
+def time_figure(search: SearchState, width: float = 8, until: int | None = None) -> Figure:
     """Where the time went: one bar per step, divided into building, training, waiting for input, evaluating, the rest.
 
     Args:
@@ -129,14 +129,14 @@ def time_figure(search: Search, width: float = 8, until: int | None = None) -> F
         for name, seconds in parts.items():
             bars = axes.barh(row, seconds / size, left=left, height=0.62, color=PHASE_COLOURS[name], edgecolor="white",
                              linewidth=0.8, label=name if row == 0 else None)
-            described(bars[0], f"step {step.step}, {name}: {duration(seconds)}")
+            described(bars[0], f"step {step.number}, {name}: {duration(seconds)}")
             left += seconds / size
         trained = sum(bool(phases(c)) for c in step.candidates)
         axes.annotate(f"{duration(left * size)}, {trained} trained", (left, row), xytext=(5, 0),
                       textcoords="offset points", va="center", **_LABEL)
     axes.set_xlim(0, 1.3 * longest / size)
     axes.set_ylim(len(steps) - 0.4, -0.6)
-    axes.set_yticks(range(len(steps)), ["seed" if s.kind == "seed" else f"step {s.step}" for s in steps])
+    axes.set_yticks(range(len(steps)), ["seed" if s.kind == "seed" else f"step {s.number}" for s in steps])
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"time of all candidates ({unit})")
     axes.grid(axis="x", color=GRID_COLOUR, linewidth=0.8)

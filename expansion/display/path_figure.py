@@ -25,7 +25,7 @@ from expansion.display.tables import percent
 from expansion.foundation.errors import InputError
 from expansion.search.axes import AXES
 from expansion.search.costs import in_macs
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 
 
@@ -71,7 +71,7 @@ class Reference(NamedTuple):
     winner: bool
 
 
-def search_figure(search: Search, *, until: int | None = None, references: Sequence[Reference] = (),
+def search_figure(search: SearchState, *, until: int | None = None, references: Sequence[Reference] = (),
                   references_name: str = "reference", title: str | None = None,
                   size: tuple[float, float] = (8, 5)) -> Figure:
     """Accuracy over GMACs of all candidates: winners filled, named and joined, the others hollow and faint.
@@ -89,7 +89,7 @@ def search_figure(search: Search, *, until: int | None = None, references: Seque
     figure = Figure(figsize=size, dpi=120, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    steps = [step for step in search.steps if until is None or step.step <= until]
+    steps = [step for step in search.steps if until is None or step.number <= until]
     _draw_references(axes, references)
     _draw_candidates(axes, steps)
     _draw_path(axes, [step for step in steps if step.winner])
@@ -100,7 +100,7 @@ def search_figure(search: Search, *, until: int | None = None, references: Seque
     return figure
 
 
-def save_figure(search: Search, path: str | os.PathLike, **options) -> str:
+def save_figure(search: SearchState, path: str | os.PathLike, **options) -> str:
     """Draws a search into a PNG or SVG file, by the path's ending. Returns the path.
 
     Args:
@@ -193,7 +193,7 @@ def _draw_path(axes: Axes, steps: Sequence[Step]) -> None:
 
 
 def _about(step: Step, candidate: CandidateState) -> str:
-    return f"step {step.step} {candidate.axis}: {percent(candidate.accuracy)}, {in_macs(candidate.macs)}"
+    return f"step {step.number} {candidate.axis}: {percent(candidate.accuracy)}, {in_macs(candidate.macs)}"
 
 
 def _label(step: Step) -> str:

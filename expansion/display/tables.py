@@ -11,9 +11,9 @@ from rich.text import Text
 from expansion.display.console import make_table
 from expansion.search.costs import show_cost
 from expansion.search.decisions import reason_of
-from expansion.search.forecast import hindsight
-from expansion.search.spending import spending
-from expansion.search.state import Search
+from expansion.search.forecast import retrospective
+from expansion.search.training_cost import training_cost
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 
 
@@ -103,7 +103,7 @@ def failures(step: Step) -> list[str]:
         times = f" {len(candidate.failures)} times" if len(candidate.failures) > 1 else ""
         for repeat in candidate.repeats:
             if repeat.status == "failed":
-                lines.append(f"{candidate.axis}, training {repeat.seed + 1}, failed: {reason_of(repeat.message)}")
+                lines.append(f"{candidate.axis}, training {repeat.repeat + 1}, failed: {reason_of(repeat.message)}")
         if candidate.status == "failed":
             lines.append(f"{candidate.axis} failed{times}: {reason_of(candidate.message)}")
         elif candidate.failures:
@@ -164,7 +164,7 @@ def _latency(candidate: CandidateState) -> str:
     return "-" if found is None else f"{found:.3g} ms"
 
 
-def path_rows(search: Search, until: int | None = None, wide: bool = False) -> Table:
+def path_rows(search: SearchState, until: int | None = None, wide: bool = False) -> Table:
     """The winners from the seed to the end, which is strong; notes name what failed on the way and what it took.
 
     Args:
@@ -179,20 +179,20 @@ def path_rows(search: Search, until: int | None = None, wide: bool = False) -> T
         decision = step.decision
         chance = "" if decision.p_value is None else f", p = {decision.p_value:.2g}"
         judged = (points(winner.gain), points(decision.margin), "-" if step.kind != "expansion" else decision.verdict + chance)
-        rows.append((f"{step.step} {winner.axis}{kind}", *spec_cells(winner.spec), show_cost("macs", winner.macs),
+        rows.append((f"{step.number} {winner.axis}{kind}", *spec_cells(winner.spec), show_cost("macs", winner.macs),
                      f"{winner.params / 1e6:.2f} M", accuracy(winner), *(judged if wide else judged[1:2])))
     header = ("step", *SPEC_COLUMNS, "MACs", "params", "accuracy", *(("gain", "margin", "verdict") if wide else ("margin",)))
-    notes = [f"step {step.step} {line}" for step in search.steps for line in failures(step)]
-    notes += [line for line in (how_right(search), saved(search)) if line]
+    notes = [f"step {step.number} {line}" for step in search.steps for line in failures(step)]
+    notes += [line for line in (forecast_error(search), racing_saving(search)) if line]
     return Table(header, rows, [len(rows) - 1] if rows else [], notes)
 
 
 def step_table(step: Step) -> RichTable:
     """A step for a terminal; the winner is marked."""
-    return to_rich(step_rows(step), f"step {step.step}", mark=" *", dense=True)
+    return to_rich(step_rows(step), f"step {step.number}", mark=" *", dense=True)
 
 
-def path_table(search: Search) -> RichTable:
+def path_table(search: SearchState) -> RichTable:
     """The path for a terminal."""
     return to_rich(path_rows(search), "path")
 
@@ -227,18 +227,18 @@ def in_markdown(text: str) -> str:
     return str(text).replace("|", "\\|").replace("\n", " ") or " "
 
 
-def how_right(search: Search) -> str | None:
+def forecast_error(search: SearchState) -> str | None:
     """A line on what the steps were forecast to take when they began and what they took; None where there is none."""
-    steps = hindsight(search)
+    steps = retrospective(search)
     forecast, actual = sum(step.forecast for step in steps), sum(step.actual for step in steps)
     if not actual:
         return None
-    which = f"steps {steps[0].step} to {steps[-1].step} were" if len(steps) > 1 else f"step {steps[0].step} was"
+    which = f"steps {steps[0].number} to {steps[-1].number} were" if len(steps) > 1 else f"step {steps[0].number} was"
     return (f"{which} forecast to take {duration(forecast)} and took "
             f"{duration(actual)} ({100 * (forecast / actual - 1):+.0f} %)")
 
 
-def saved(search: Search) -> str | None:
+def racing_saving(search: SearchState) -> str | None:
     """A line on what races saved; None where there was none, or where it cannot be told."""
-    spent = spending(search) if search.settings.race.on else None
+    spent = training_cost(search) if search.settings.race.on else None
     return str(spent) if spent and spent.stopped else None

@@ -11,7 +11,7 @@ from expansion.display.tensorboard.layout import hyperparameters
 from expansion.display.wandb_settings import WandbSettings
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import Step
 
 STATE = "wandb.json"  # in the folder of what is logged: which run it is, and the last step that the run has
@@ -60,17 +60,17 @@ class WandbLogger:
         self._run.define_metric(f"{prefix}*", step_metric=f"{prefix}epoch")
         self._run.log({f"{prefix}{name}": value for name, value in {**logs, "epoch": epoch}.items()})
 
-    def search(self, search: Search) -> None:
+    def search(self, search: SearchState) -> None:
         """The steps that are decided and that the run does not have yet: the winner's numbers, and all candidates."""
         for step in search.steps:
-            if step.decision and step.step > self._state["step"]:
+            if step.decision and step.number > self._state["step"]:
                 winner = step.winner
                 self._run.log({
-                    "search/step": step.step, "search/accuracy": winner.accuracy, "search/gain": winner.gain,
+                    "search/step": step.number, "search/accuracy": winner.accuracy, "search/gain": winner.gain,
                     "search/GMACs": winner.macs / 1e9, "search/params": winner.params, "search/axis": winner.axis,
                     "search/margin": step.decision.margin, "search/verdict": step.decision.verdict,
-                    f"candidates/step {step.step:02d}": self._table(step)})
-                self._state["step"] = step.step
+                    f"candidates/step {step.number:02d}": self._table(step)})
+                self._state["step"] = step.number
                 files.write_json(self._path, self._state)
 
     def _table(self, step: Step):

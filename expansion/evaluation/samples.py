@@ -28,7 +28,7 @@ class Sample(NamedTuple):
 def choose(evaluation: Evaluation, count: int = 4, first: int = FIRST_VIDEOS) -> list[int]:
     """Places of the videos to show: `count` wrong ones, then `count` right ones, the surest first.
 
-    Labels are taken in turn, so that as many as can be are shown.
+    Labels take turns, so that as many as can be are shown.
     """
     correct, sure = evaluation.correct[:first], evaluation.probabilities[:first].max(axis=1)
     chosen = []

@@ -20,13 +20,13 @@ from expansion.foundation.errors import InputError
 from expansion.foundation.machine import cores
 from expansion.network.model import INFERENCE_ALONE, X3D, forward, probabilities
 
-LABELS = "labels.txt"  # beside the card in the file: a class a line, as other TFLite tools expect them
+LABELS = "labels.txt"  # beside the card in the file: one class per line, as other TFLite tools expect them
 
 
 def convert(model: X3D, card: Card, calibration: Iterable[np.ndarray] | None = None) -> bytes:
     """A .tflite file for one clip at a time: `clip`, (1, frames, size, size, 3) of uint8 pixels.
 
-    In float32 it answers `probabilities`, (1, classes). In integers it answers `logits`, (1, places, classes), of which
+    In float32 it answers `probabilities`, (1, classes). In integers it answers `logits`, (1, positions, classes), of which
     the mean softmax is to be taken: a probability of 8 bits has steps of 1/256, in which most of 400 classes vanish.
     The card and the names of the classes are appended as a ZIP archive, which TFLite does not read.
 

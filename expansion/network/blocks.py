@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from expansion.network.convolutions import fill, lanes
+from expansion.network.convolutions import pad_channels, vector_channels
 from expansion.network.fused import norm_gate_swish_pointwise, pointwise_norm_relu_channelwise
 from expansion.network.layers import (
     BatchNorm,
@@ -101,7 +101,7 @@ class Bottleneck(keras.layers.Layer):
 
         (kernel,) = values(self.a.kernel)
         branch, *moments = pointwise_norm_relu_channelwise(
-            inputs, fill(kernel, *kernel.shape[:3], lanes(self.block.inner)),
+            inputs, pad_channels(kernel, *kernel.shape[:3], vector_channels(self.block.inner)),
             *values(self.a_bn.gamma, self.a_bn.beta, self.b.kernel), self.frames, self.block.spatial_stride,
             self.a_bn.epsilon)
         self.a_bn.update(*moments)

@@ -11,20 +11,20 @@ import tensorflow as tf
 
 from expansion.network.graph_constants import constant
 
-LANES = 16  # floats in a vector register of AVX-512; half of them in AVX2's
+REGISTER_FLOATS = 16  # floats in a vector register of AVX-512; half of them in AVX2's
 MOST_PADDING = 0.2
 
 
-def lanes(channels: int) -> int:
+def vector_channels(channels: int) -> int:
     """Channels to compute with: up to a multiple of 16, unless that adds more than a fifth.
 
     oneDNN's batch norm and channel-wise convolutions take several times longer on 54 channels than on 64.
     """
-    whole = -(-channels // LANES) * LANES
+    whole = -(-channels // REGISTER_FLOATS) * REGISTER_FLOATS
     return whole if whole <= (1 + MOST_PADDING) * channels else channels
 
 
-def fill(weights, *shape: int):
+def pad_channels(weights, *shape: int):
     """Weights with zeros up to a shape, for channels that the tensor has only to fill vector registers."""
     paddings = [[0, whole - side] for whole, side in zip(shape, weights.shape)]
     return pad(weights, paddings)
@@ -35,7 +35,7 @@ def pad(tensor, paddings):
     return tf.pad(tensor, constant(tuple(map(tuple, paddings)))) if np.any(paddings) else tensor
 
 
-def cut(gradient, weights):
+def crop_channels(gradient, weights):
     """What of a gradient is the weights', not the filling's. (That of tf.pad is a dozen operations.)"""
     return gradient if gradient.shape == weights.shape else tf.slice(
         gradient, constant((0,) * len(weights.shape)), constant(tuple(weights.shape)))

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from expansion.network.blocks import Bottleneck
-from expansion.network.convolutions import Channelwise3D, channelwise_time, lanes
+from expansion.network.convolutions import Channelwise3D, channelwise_time, vector_channels
 from expansion.network.layers import PIXEL_MEAN, PIXEL_STD, BatchNorm
 from expansion.network.model import X3D
 
@@ -42,7 +42,7 @@ class _Block:
 
     def __init__(self, layer: Bottleneck):
         self.frames, self.stride, self.project = layer.frames, layer.block.spatial_stride, layer.block.project
-        self.channels = channels = lanes(layer.block.inner)
+        self.channels = channels = vector_channels(layer.block.inner)
         scale, shift = _fold(layer.a_bn)
         self.expand = _filled(np.asarray(layer.a.kernel)[0, 0] * scale, channels), _filled(shift, channels)
         scale, shift = _fold(layer.b_bn)
@@ -83,7 +83,7 @@ class _Block:
 def folded_forward(model: X3D) -> Callable[[tf.Tensor], tf.Tensor]:
     """A network's forward pass, for use in a tf.function: clips (batch, frames, size, size, 3) of pixels to logits.
 
-    The logits are of places, (batch, places, classes), as those of expansion.network.model.forward.
+    The logits are of positions, (batch, positions, classes), as those of expansion.network.model.forward.
     """
     layer, frames = model.get_layer, model.spec.frames
     space = np.asarray(layer("stem_space").kernel) / PIXEL_STD

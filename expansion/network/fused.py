@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from expansion.network.convolutions import Channelwise3D, cut, fill, pointwise
+from expansion.network.convolutions import Channelwise3D, crop_channels, pad_channels, pointwise
 from expansion.network.graph_constants import constant
 
 
@@ -73,7 +73,7 @@ def pointwise_norm_relu_channelwise(inputs, widen, gamma, beta, kernel, frames: 
 
     @tf.custom_gradient
     def forward(inputs, widen, *weights):
-        gamma, beta, kernel = (fill(w, *shape) for w, shape in zip(weights, shapes))
+        gamma, beta, kernel = (pad_channels(w, *shape) for w, shape in zip(weights, shapes))
         widened = pointwise(inputs, widen)
         outputs, moments = normalise(widened, gamma, beta, epsilon)
         kernels = tf.unstack(kernel)
@@ -86,7 +86,7 @@ def pointwise_norm_relu_channelwise(inputs, widen, gamma, beta, kernel, frames: 
             below = tf.raw_ops.ReluGrad(gradients=below, features=active)
             below, *of_norm = _normalise_gradients(below, wide, gamma, moments, epsilon)
             below, of_widen = _pointwise_gradients(inputs, widen, below)
-            return (below, of_widen, *map(cut, (*of_norm, of_kernel), weights))
+            return (below, of_widen, *map(crop_channels, (*of_norm, of_kernel), weights))
 
         return (convolution(tf.nn.relu(outputs), kernels), moments.mean, moments.variance), gradient
 
@@ -141,7 +141,7 @@ def norm_gate_swish_pointwise(inputs, gamma, beta, excitation: tuple, kernel, fr
 
     @tf.custom_gradient
     def forward(inputs, *weights):
-        gamma, beta, kernel, *gating = (fill(w, *shape) for w, shape in zip(weights, shapes))
+        gamma, beta, kernel, *gating = (pad_channels(w, *shape) for w, shape in zip(weights, shapes))
         normal, moments = normalise(inputs, gamma, beta, epsilon)
         if gating:
             pooled = per_clip(normal, tf.reduce_mean)
@@ -163,7 +163,7 @@ def norm_gate_swish_pointwise(inputs, gamma, beta, excitation: tuple, kernel, fr
                 of_pooled, of_gating = _gate_gradients(pooled, hidden, gate, Excitation(*gating), of_gate)
                 below = below * everywhere(gate) + everywhere(of_pooled / (frames * height * width))
             below, *of_norm = _normalise_gradients(below, inputs, gamma, moments, epsilon)
-            return (below, *map(cut, (*of_norm, of_kernel, *of_gating), weights))
+            return (below, *map(crop_channels, (*of_norm, of_kernel, *of_gating), weights))
 
         return (outputs, moments.mean, moments.variance), gradient
 

@@ -1,4 +1,4 @@
-"""The head, fully convolutional: at a crop above the training crop it classifies every place and takes the mean."""
+"""The head, fully convolutional: at a crop above the training crop it classifies every position and takes the mean."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class PlacePool(keras.layers.Layer):
 
 @register
 class MeanSoftmax(keras.layers.Layer):
-    """Logits of places, (batch, rows, columns, classes), to the logarithm of their mean softmax, (batch, classes)."""
+    """Logits of positions, (batch, rows, columns, classes), to the logarithm of their mean softmax, (batch, classes)."""
 
     def call(self, inputs):
-        places = inputs.shape[1] * inputs.shape[2]
-        shares = tf.nn.log_softmax(tf.reshape(inputs, (-1, places, inputs.shape[3])))
-        return tf.reduce_logsumexp(shares, axis=1) - tf.math.log(float(places))
+        positions = inputs.shape[1] * inputs.shape[2]
+        shares = tf.nn.log_softmax(tf.reshape(inputs, (-1, positions, inputs.shape[3])))
+        return tf.reduce_logsumexp(shares, axis=1) - tf.math.log(float(positions))
 
     def compute_output_shape(self, shape):
         return (shape[0], shape[3])
@@ -52,7 +52,7 @@ def head(tensor, spec: Spec, classes: int, dropout: float):
     """Convolution, pool and two linear layers: the features of a folded clip to logits (batch, classes).
 
     The pool's window is what the network has left of the training crop, ceil(size / 32) pixels. Features no larger than
-    it have one place. The layer named "logits" gives the logits of the places.
+    it have one position. The layer named "logits" gives the logits of the positions.
     """
     # Keras' own layer: a .keras file names what stands outside the blocks by its class.
     tensor = keras.layers.Conv2D(spec.head_inner, 1, use_bias=False, kernel_initializer=msra(), name="head_conv")(tensor)

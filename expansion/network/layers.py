@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from expansion.network.convolutions import channelwise_3d, channelwise_time, cut, pointwise
+from expansion.network.convolutions import channelwise_3d, channelwise_time, crop_channels, pointwise
 from expansion.network.fused import normalise
 from expansion.network.graph_constants import constant
 
@@ -80,7 +80,7 @@ class BatchNorm(keras.layers.Layer):
     def update(self, mean, variance):
         """Moves the running statistics towards those of a batch, (channels or more,)."""
         for moving, batch in ((self.moving_mean.value, mean), (self.moving_variance.value, variance)):
-            moving.assign_sub(constant(1 - self.momentum) * (moving - cut(batch, moving)), read_value=False)
+            moving.assign_sub(constant(1 - self.momentum) * (moving - crop_channels(batch, moving)), read_value=False)
 
     def compute_output_shape(self, shape):
         return shape

@@ -30,15 +30,15 @@ class X3D(keras.Model):
     """An X3D network: clips (batch, frames, size, size, 3) of pixels 0 to 255, to logits (batch, classes).
 
     The softmax of the output is the probabilities, at any input size. At a size above the training crop the head sees
-    several places, each through a window of the training crop's extent, as PySlowFast's X3DHead does; their softmax is
-    averaged, and the output is the logarithm of that mean. `place_logits` gives the logits of each place.
+    several positions, each through a window of the training crop's extent, as PySlowFast's X3DHead does; their softmax is
+    averaged, and the output is the logarithm of that mean. `position_logits` gives the logits of each position.
 
     Args:
         spec: the network, or the dictionary of one.
         classes: number of classes.
         dropout: rate before the last layer (the paper's 0.5).
         drop_connect: largest rate of stochastic depth; it rises linearly over the blocks, the first has none.
-        size: pixels of the input, where they differ from the spec's training crop. A smaller input has one place.
+        size: pixels of the input, where they differ from the spec's training crop. A smaller input has one position.
         class_names: kept with the model, so that a prediction can be named.
     """
 
@@ -61,7 +61,7 @@ class X3D(keras.Model):
         """Height and width of the input in pixels."""
         return self.input_shape[2]
 
-    def place_logits(self, clips):
+    def position_logits(self, clips):
         """Logits before softmax and mean, (batch, rows, columns, classes); one row and column at the training crop."""
         logits = keras.Model(self.input, self.get_layer("logits").output)(clips, training=False)
         return logits if len(logits.shape) == 4 else logits[:, None, None]
@@ -101,15 +101,15 @@ def at_size(model: X3D, size: int) -> X3D:
 
 
 def forward(model: X3D) -> Callable[[tf.Tensor], tf.Tensor]:
-    """What evaluation and export run: clips (batch, frames, size, size, 3) to logits (batch, places, classes)."""
+    """What evaluation and export run: clips (batch, frames, size, size, 3) to logits (batch, positions, classes)."""
 
     def logits(clips):
-        places = model.place_logits(clips)
-        return tf.reshape(places, (-1, places.shape[1] * places.shape[2], places.shape[3]))
+        positions = model.position_logits(clips)
+        return tf.reshape(positions, (-1, positions.shape[1] * positions.shape[2], positions.shape[3]))
 
     return logits
 
 
 def probabilities(logits):
-    """Logits (batch, places, classes) to the mean of the places' softmax, (batch, classes)."""
+    """Logits (batch, positions, classes) to the mean of the positions' softmax, (batch, classes)."""
     return tf.reduce_mean(tf.nn.softmax(logits), axis=1)

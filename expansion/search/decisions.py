@@ -37,7 +37,7 @@ def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | N
         return False
     if not places:
         reasons = "; ".join(f"{c.axis}: {reason_of(c.message)}" for c in step.candidates)
-        raise NoCandidate(f"step {step.step}: no candidate completed ({reasons})")
+        raise NoCandidate(f"step {step.number}: no candidate completed ({reasons})")
     if step.kind != "expansion":
         step.decision = Decision(places[0], (), None, None, None, "unopposed")
         return True
@@ -46,7 +46,7 @@ def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | N
     judged = _judged(settings, parent, candidates) if prescribed is None else None
     if judged and judged.more:
         for index in judged.more:
-            candidates[index].again()
+            candidates[index].add_repeat()
         return False
     scored = [Scored(c.axis, c.accuracy, c.cost, c.params, c.correct) for c in candidates]
     repeated = {"winner": judged.winner, "p_values": judged.p_values} if judged else {}
@@ -60,24 +60,24 @@ def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | N
 
 
 def _judged(settings: SearchSettings, parent: CandidateState, candidates: list[CandidateState]) -> RepeatsOutcome | None:
-    """What the rule of adaptive seeds says; None where it is off, or the videos cannot be paired."""
-    seeds, videos = settings.seeds, {len(c.correct) for c in candidates}
-    if not seeds.extra or len(videos) > 1 or not min(videos):
+    """What the rule of adaptive repeats says; None where it is off, or the videos cannot be paired."""
+    repeats, videos = settings.repeats, {len(c.correct) for c in candidates}
+    if not repeats.extra or len(videos) > 1 or not min(videos):
         return None
     failed = sum(repeat.status == "failed" for candidate in candidates for repeat in candidate.repeats)
     return judge(parent.accuracy, parent.cost,
                  [Runs(c.axis, c.cost, c.params, c.all_correct) for c in candidates],
-                 seeds.model_copy(update={"extra": max(0, seeds.extra - failed)}))
+                 repeats.model_copy(update={"extra": max(0, repeats.extra - failed)}))
 
 
 def _prescribed(settings: SearchSettings, step: Step, places: list[int]) -> int | None:
     """Which of the completed candidates `follow` names; None where it names none."""
-    if step.step > len(settings.follow):
+    if step.number > len(settings.follow):
         return None
-    axis = settings.follow[step.step - 1]
+    axis = settings.follow[step.number - 1]
     found = next((i for i, place in enumerate(places) if axis in step.candidates[place].names), None)
     if found is None:
-        raise NoCandidate(f"step {step.step}: {axis!r}, which the search is to follow, did not complete")
+        raise NoCandidate(f"step {step.number}: {axis!r}, which the search is to follow, did not complete")
     return found
 
 
@@ -90,8 +90,8 @@ def next_rung(settings: SearchSettings, step: Step, training: CandidateState) ->
     The seed pauses as well: its accuracy there is what its candidates' is compared with. A step whose axis is prescribed,
     a contraction and further trainings with other seeds are not raced.
     """
-    prescribed = 0 < step.step <= len(settings.follow)
-    if not settings.race.on or step.kind == "contraction" or prescribed or training.seed:
+    prescribed = 0 < step.number <= len(settings.follow)
+    if not settings.race.on or step.kind == "contraction" or prescribed or training.repeat:
         return None
     return len(training.rungs) if len(training.rungs) < len(settings.race.rungs) else None
 
@@ -127,6 +127,6 @@ def _accuracy_there(settings: SearchSettings, parent: CandidateState, number: in
 
 
 def best_stopped(step: Step) -> CandidateState | None:
-    """Who takes the place of those that went on if all of them failed: who came farthest, then the largest gain."""
+    """Who replaces those that continued if all of them failed: who came farthest, then the largest gain."""
     stopped = [candidate for candidate in step.candidates if candidate.status == "stopped"]
     return max(stopped, key=lambda c: (len(c.rungs), c.rungs[-1].standing.gain), default=None)

@@ -15,8 +15,8 @@ from expansion.recipe import Recipe
 from expansion.search.axes import Candidate, Saturated, propose
 from expansion.search.racing import RaceSettings
 from expansion.search.settings import SearchSettings
-from expansion.search.spending import epochs_of, training_macs
-from expansion.search.state import Search
+from expansion.search.training_cost import epochs_of, training_macs
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 
 DEFAULT_GMACS_PER_SECOND = 20.0  # forward and backward MACs a second, measured on 2 CPU cores
@@ -37,7 +37,7 @@ class Speed:
         return self.start_seconds + 3 * macs * clips / (self.gmacs_per_second * 1e9)
 
 
-def measured_speed(search: Search | None, recipe: Recipe, videos: int) -> Speed | None:
+def measured_speed(search: SearchState | None, recipe: Recipe, videos: int) -> Speed | None:
     """The speed of a search's own trials, or None where none has ended.
 
     The start and the rate that fit their seconds best, by least squares: a trial that paused at rungs began several times.
@@ -47,7 +47,7 @@ def measured_speed(search: Search | None, recipe: Recipe, videos: int) -> Speed 
     Args:
         videos: for training.
     """
-    points = [(_parts(t), training_macs(t.macs, epochs_of(t, recipe.at(step.step)), videos) / 1e9, t.metrics["seconds"])
+    points = [(_parts(t), training_macs(t.macs, epochs_of(t, recipe.at(step.number)), videos) / 1e9, t.metrics["seconds"])
               for step in (search.all_steps if search else []) for t in step.trainings
               if t.metrics.get("seconds") and t.status in ("completed", "stopped", "paused")]
     if not points:
@@ -110,7 +110,7 @@ def of_step(macs: Sequence[float], clips: float, speed: Speed, race: RaceSetting
 
 
 @dataclass(frozen=True)
-class Hindsight:
+class Retrospective:
     """How right the forecast of a step was: seconds, as they were forecast when it began, and as they were."""
 
     step: int
@@ -118,7 +118,7 @@ class Hindsight:
     actual: float
 
 
-def hindsight(search: Search) -> list[Hindsight]:
+def retrospective(search: SearchState) -> list[Retrospective]:
     """The decided steps after the seed, each forecast from the trials before it; [] where the trace does not say enough."""
     if not {"recipe", "data"} <= search.made_with.keys():
         return []
@@ -126,13 +126,13 @@ def hindsight(search: Search) -> list[Hindsight]:
     found = []
     for step in search.steps[1:]:
         before = copy.copy(search)
-        before.steps, before.set_aside = search.steps[:step.step], []
+        before.steps, before.set_aside = search.steps[:step.number], []
         speed = measured_speed(before, recipe, videos)
         if speed is None or not step.decision:
             continue
-        race = race_at(search.settings, step.step, step.kind)
-        forecast = of_step([c.macs for c in step.candidates], recipe.at(step.step).epochs * videos, speed, race)
-        found.append(Hindsight(step.step, forecast, sum(t.metrics.get("seconds", 0.0) for t in step.trainings)))
+        race = race_at(search.settings, step.number, step.kind)
+        forecast = of_step([c.macs for c in step.candidates], recipe.at(step.number).epochs * videos, speed, race)
+        found.append(Retrospective(step.number, forecast, sum(t.metrics.get("seconds", 0.0) for t in step.trainings)))
     return found
 
 
@@ -146,7 +146,7 @@ class StepForecast:
     seconds: float
 
 
-def steps_ahead(search: Search, recipe: Recipe, videos: int, speed: Speed, *, evaluated: float = 0.0,
+def steps_ahead(search: SearchState, recipe: Recipe, videos: int, speed: Speed, *, evaluated: float = 0.0,
                 proposed: Proposals | None = None) -> list[StepForecast]:
     """The rest of the step that a search is at, then the steps after it if each costs what it should; [] after the end.
 
@@ -169,13 +169,13 @@ def steps_ahead(search: Search, recipe: Recipe, videos: int, speed: Speed, *, ev
         return recipe.at(step).epochs * videos + evaluated / 3
 
     macs = fmean(candidate.macs for candidate in last.candidates)
-    rows = [StepForecast(last.step, macs, len(last.candidates),
-                         _rest(search, last, recipe.at(last.step).epochs, clips(last.step), speed))]
+    rows = [StepForecast(last.number, macs, len(last.candidates),
+                         _rest(search, last, recipe.at(last.number).epochs, clips(last.number), speed))]
     if last.kind == "contraction":
         return rows
     growth, count, later = _growth(search, proposed)
     spent = rows[0].seconds + sum(t.metrics.get("seconds", 0.0) for step in search.all_steps for t in step.trainings)
-    for step in range(last.step + 1, settings.steps + 1):
+    for step in range(last.number + 1, settings.steps + 1):
         macs *= growth
         seconds = of_step([macs] * count, clips(step), speed, race_at(settings, step))
         spent += seconds
@@ -187,9 +187,9 @@ def steps_ahead(search: Search, recipe: Recipe, videos: int, speed: Speed, *, ev
     return rows
 
 
-def _rest(search: Search, step: Step, epochs: float, clips: float, speed: Speed) -> float:
+def _rest(search: SearchState, step: Step, epochs: float, clips: float, speed: Speed) -> float:
     """Seconds of the trainings of a step that are not done, from the rungs that they came to."""
-    race = race_at(search.settings, step.step, step.kind)
+    race = race_at(search.settings, step.number, step.kind)
     first, further = ([t for t in trainings if not t.done] for trainings in (
         step.candidates, (repeat for candidate in step.candidates for repeat in candidate.repeats)))
     decided = min((len(t.rungs) for t in first), default=0)  # who pauses at a rung waits for the others
@@ -200,7 +200,7 @@ def _rest(search: Search, step: Step, epochs: float, clips: float, speed: Speed)
             + of_step([t.macs for t in further], clips, speed, RaceSettings()))
 
 
-def _growth(search: Search, proposed: Proposals | None) -> tuple[float, int, int]:
+def _growth(search: SearchState, proposed: Proposals | None) -> tuple[float, int, int]:
     """(MACs of a candidate over those of one in the step before, candidates of the next step, and of those after it)."""
     settings, last = search.settings, search.steps[-1]
     if last.kind == "expansion":
@@ -208,7 +208,7 @@ def _growth(search: Search, proposed: Proposals | None) -> tuple[float, int, int
     else:
         if proposed is None and settings.measures_latency:
             return settings.factor, len(settings.axes), len(settings.axes)
-        candidates, stuck = proposed or propose(settings.seed, settings.axes, search.cost, settings.factor, settings.limits,
+        candidates, stuck = proposed or propose(settings.start, settings.axes, search.cost, settings.factor, settings.limits,
                                                 search.rejects)
         macs, before, saturated = [search.cost(c.spec, "macs") for c in candidates], last.candidates[0].macs, len(stuck)
     growth = settings.factor
@@ -218,14 +218,14 @@ def _growth(search: Search, proposed: Proposals | None) -> tuple[float, int, int
     return growth, later if last.kind == "expansion" else len(macs), later
 
 
-def step_seconds(search: Search, recipe: Recipe, videos: int, step: int, macs: Sequence[int]) -> float | None:
+def step_seconds(search: SearchState, recipe: Recipe, videos: int, step: int, macs: Sequence[int]) -> float | None:
     """Time that a step's candidates will take, by the MACs of each; None before a trial has completed."""
     speed = measured_speed(search, recipe, videos)
     clips = recipe.at(step).epochs * videos
     return None if speed is None else of_step(macs, clips, speed, race_at(search.settings, step))
 
 
-def seconds_left(search: Search, recipe: Recipe, videos: int) -> float | None:
+def seconds_left(search: SearchState, recipe: Recipe, videos: int) -> float | None:
     """Time that the rest of a search will take on one device; None before a trial has completed, and after the end."""
     speed = measured_speed(search, recipe, videos)
     if speed is None or search.finished:
@@ -252,7 +252,7 @@ def phases(candidate: CandidateState) -> dict[str, float]:
     return known | {"other": max(0.0, found["seconds"] - sum(known.values()))}
 
 
-def phases_of_all(search: Search) -> dict[str, float]:
+def phases_of_all(search: SearchState) -> dict[str, float]:
     """Seconds of all the search's trainings by phase; empty before the first."""
     parts = [part for step in search.all_steps for part in map(phases, step.trainings) if part]
     return {name: sum(part[name] for part in parts) for name in PHASES} if parts else {}

@@ -30,7 +30,7 @@ class RaceSettings(Settings):
         rungs: where candidates are compared, as shares of their epochs.
         rule: "halving": at every rung the best go on; "bound": all but those whose gain is below the leader's with 95 %
             confidence, by the validation videos.
-        keep: with "halving", the share of a rung's candidates that goes on, rounded up.
+        keep: with "halving", the share of a rung's candidates that continues, rounded up.
         views: clips a video in the evaluation at a rung, at most those of the settings of clips.
     """
 
@@ -80,7 +80,7 @@ def rung_epoch(share: float, epochs: float) -> int:
 
 def race(parent_accuracy: float, parent_cost: float, runners: Sequence[Scored],
          settings: RaceSettings) -> tuple[Standing, ...]:
-    """Decides a rung. The leader always goes on.
+    """Decides a rung. The leader always continues.
 
     Args:
         parent_accuracy: of the parent at the same rung, where it is known, so that unfinished trainings are compared with

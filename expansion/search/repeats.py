@@ -1,4 +1,4 @@
-"""Adaptive seeds: which candidates of a step are trained again, and when the step is decided. Imports no TensorFlow.
+"""Adaptive repeats: which candidates of a step are trained again, and when the step is decided. Imports no TensorFlow.
 
 A step with one training of each candidate is often within noise: the videos are a sample, and a second training of the
 same network ends elsewhere. Further trainings go only to the candidates that cannot be told from the best, until they
@@ -19,7 +19,7 @@ from expansion.foundation.settings import Settings
 from expansion.search.selection import NOISE_LEVEL, Scored, rank
 
 
-class SeedSettings(Settings):
+class RepeatSettings(Settings):
     """How far ties are followed up.
 
     Args:
@@ -62,22 +62,22 @@ class RepeatsOutcome:
         more: indices of the candidates to train once more.
         tied: indices that cannot be told from the leader, the leader first; the leader alone where it is clear.
         p_values: of each candidate's gain against the leader's, or against the winner's where there is one.
-        reason: "clear", "more seeds", or "tie-break".
+        reason: "clear", "more repeats", or "tie-break".
     """
 
     winner: int | None
     more: tuple[int, ...]
     tied: tuple[int, ...]
     p_values: tuple[float, ...]
-    reason: Literal["clear", "more seeds", "tie-break"]
+    reason: Literal["clear", "more repeats", "tie-break"]
 
 
-def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs], settings: SeedSettings) -> RepeatsOutcome:
+def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs], settings: RepeatSettings) -> RepeatsOutcome:
     """Decides a step, or says what to train again.
 
     Two candidates are tied where the difference of their mean gains lies within its 95 % interval. Its variance is that
     of the paired difference over the videos, and std squared over each one's number of trainings. The parent's own
-    noise is common to all candidates and left out. Called again with more results it goes on from there.
+    noise is common to all candidates and left out. Called again with more results it continues from there.
 
     Args:
         parent_accuracy: share of 1.
@@ -105,7 +105,7 @@ def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs]
     if left > 0:
         # The leader before the others, and whoever has been trained least before both.
         again = sorted(tied, key=lambda i: candidates[i].trainings)[:left]
-        return RepeatsOutcome(None, tuple(again), tied, found, "more seeds")
+        return RepeatsOutcome(None, tuple(again), tied, found, "more repeats")
     keys = {"gain": lambda i: (), "cost": lambda i: (candidates[i].cost, candidates[i].params),
             "params": lambda i: (candidates[i].params, candidates[i].cost)}
     winner = min(tied, key=lambda i: (*keys[settings.tie_break](i), order.index(i)))

@@ -12,7 +12,7 @@ from expansion.search.axes import AXES
 from expansion.search.constraints import Constraint
 from expansion.search.costs import CostName
 from expansion.search.racing import RaceSettings
-from expansion.search.repeats import SeedSettings
+from expansion.search.repeats import RepeatSettings
 from expansion.spec import X2D, Limits, Spec, parse_spec
 
 Axis = Literal["fast", "temporal", "spatial", "depth", "width", "bottleneck"]
@@ -36,7 +36,7 @@ class SearchSettings(Settings):
     """What a search looks for and when it ends.
 
     Args:
-        seed: where it starts: a spec, its settings, or a name.
+        start: where it starts: a spec, its settings, or a name.
         classes: outputs of the networks (they count in the MACs).
         axes: axes to try, of axes.AXES.
         factor: cost of a candidate over its parent's.
@@ -44,7 +44,7 @@ class SearchSettings(Settings):
         constraints: what candidates must not exceed, such as "params < 4M".
         warm_start: candidates begin with their parent's weights; else from scratch, as in the paper.
         race: candidates of a step stop early; by default none does.
-        seeds: further trainings of candidates that cannot be told from the best; by default none.
+        repeats: further trainings of candidates that cannot be told from the best; by default none.
         steps: expansions at most; with 0 the seed alone is trained.
         target_gmacs: end when a winner reaches this cost; one above it is contracted to it.
         target_accuracy: end when a winner reaches this accuracy (share of 1).
@@ -57,7 +57,7 @@ class SearchSettings(Settings):
         pydantic.ValidationError: a key is unknown or a value is not allowed.
     """
 
-    seed: SpecSetting = X2D
+    start: SpecSetting = X2D
     classes: int = Field(400, ge=2)
     axes: tuple[Axis, ...] = Field(AXES, min_length=1)
     factor: float = Field(2.0, gt=1)
@@ -65,7 +65,7 @@ class SearchSettings(Settings):
     constraints: tuple[Constraint, ...] = ()
     warm_start: bool = False
     race: RaceSettings = RaceSettings()
-    seeds: SeedSettings = SeedSettings()
+    repeats: RepeatSettings = RepeatSettings()
     steps: int = Field(11, ge=0)
     target_gmacs: float | None = Field(None, gt=0)
     target_accuracy: float | None = Field(None, gt=0, le=1)

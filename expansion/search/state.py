@@ -24,10 +24,10 @@ from expansion.spec import Spec, preserved
 FORMAT_VERSION = 2
 STEPS = TypeAdapter(list[Step])
 
-Forecast = Callable[["Search", int, Sequence[int]], float | None]  # seconds of a step's candidates, by their MACs
+Forecast = Callable[["SearchState", int, Sequence[int]], float | None]  # seconds of a step's candidates, by their MACs
 
 
-class Search:
+class SearchState:
     """Decides what is trained next, and each step once its candidates are done.
 
     Args:
@@ -54,12 +54,12 @@ class Search:
         self.threads: int | None = None
         self.stopped_by: str | None = None
         if not self.steps:
-            broken = settings.limits.broken_by(settings.seed)
+            broken = settings.limits.broken_by(settings.start)
             if broken:
                 raise InputError(f"search: the seed does not fit the data: {broken}")
-            if broken := self.rejects(settings.seed):
+            if broken := self.rejects(settings.start):
                 raise InputError(f"search: the seed does not meet the constraints: {broken}")
-            self._begin("seed", [self._candidate("seed", settings.seed)])
+            self._begin("seed", [self._candidate("seed", settings.start)])
 
     # Costs
 
@@ -71,7 +71,7 @@ class Search:
         """Which constraint a spec breaks, or None."""
         return broken_constraint(self.settings.constraints, lambda name: self.cost(spec, name))
 
-    # What is trained, and what comes of it
+    # What is trained, and its results
 
     def start_all(self) -> list[tuple[Step, CandidateState]]:
         """The trainings that can start now, in the order of their trials; they count as running from then on."""
@@ -82,7 +82,7 @@ class Search:
             found.append(proposal)
         for step in self.steps[-1:]:
             for training in step.trainings:
-                if training.status == "waiting":  # it paused at a rung and goes on, or its process was stopped
+                if training.status == "waiting":  # it paused at a rung and is to continue, or its process was stopped
                     training.status = "running"
                     found.append((step, training))
         return sorted(found, key=lambda pair: pair[1].trial_id)
@@ -108,7 +108,7 @@ class Search:
 
     def rung(self, trial_id: str) -> int | None:
         """Index of the rung that a trial pauses at next; None where it trains to its end."""
-        return next_rung(self.settings, *self.place(trial_id))
+        return next_rung(self.settings, *self.find(trial_id))
 
     def started(self, candidate: CandidateState, trial_id: str) -> None:
         candidate.status, candidate.trial_id = "running", trial_id
@@ -116,24 +116,24 @@ class Search:
     def completed(self, trial_id: str, accuracy: float, metrics: dict[str, float] | None = None,
                   correct: tuple[bool, ...] = ()) -> Step | None:
         """Records a result. Returns the step if this one decided it."""
-        step, training = self.place(trial_id)
+        step, training = self.find(trial_id)
         training.record(accuracy, metrics or {}, correct)
         step.owner(training).average()
         return self._advance()
 
     def paused(self, trial_id: str, rung: Rung, metrics: dict[str, float] | None = None) -> Step | None:
         """Records that a trial has come to its next rung. Returns the step if this decided it."""
-        training = self.place(trial_id)[1]
+        training = self.find(trial_id)[1]
         training.status, training.rungs, training.metrics = "paused", (*training.rungs, rung), dict(metrics or {})
         return self._advance()
 
     def worker_lost(self, trial_id: str) -> None:
         """Records that a trial's worker was lost; the trial itself has not failed."""
-        self.place(trial_id)[1].lost += 1
+        self.find(trial_id)[1].lost += 1
 
     def attempt_failed(self, trial_id: str, message: str) -> None:
         """Records that an attempt at a candidate failed; it is tried again."""
-        _, candidate = self.place(trial_id)
+        _, candidate = self.find(trial_id)
         candidate.failures, candidate.message = (*candidate.failures, reason_of(message)), message
 
     def failed(self, trial_id: str, message: str) -> Step | None:
@@ -143,10 +143,10 @@ class Search:
             NoCandidate: it was the step's last hope.
         """
         self.attempt_failed(trial_id, message)
-        self.place(trial_id)[1].status = "failed"
+        self.find(trial_id)[1].status = "failed"
         return self._advance()
 
-    def place(self, trial_id: str) -> tuple[Step, CandidateState]:
+    def find(self, trial_id: str) -> tuple[Step, CandidateState]:
         """The training that a trial is, and its step.
 
         Raises:
@@ -191,7 +191,7 @@ class Search:
     def parent(self, step: Step) -> CandidateState | None:
         """The network that a step's candidates grow from; a contraction reduces what grew from the one before."""
         back = {"seed": None, "expansion": 1, "contraction": 2}[step.kind]
-        return self.steps[step.step - back].winner if back else None
+        return self.steps[step.number - back].winner if back else None
 
     def _advance(self) -> Step | None:
         step = self.steps[-1]
@@ -213,12 +213,12 @@ class Search:
             self.stopped_by = "target_accuracy"
         elif target is not None and winner.macs >= target * 1e9:
             self._contract(winner, step)
-        elif step.step >= settings.steps:
+        elif step.number >= settings.steps:
             self.stopped_by = "steps"
         else:
             candidates, saturated = axes_module.propose(
                 winner.spec, settings.axes, self.cost, settings.factor, settings.limits, self.rejects)
-            ahead = settings.follow[step.step:step.step + 1]
+            ahead = settings.follow[step.number:step.number + 1]
             blocked = next((s for s in saturated if s.axis in ahead), None)
             if blocked:
                 self.stopped_by = f"{blocked.axis} cannot move: {blocked.reason}"
@@ -240,14 +240,14 @@ class Search:
         target = self.settings.target_gmacs * 1e9
         smaller = None
         if step.kind == "expansion" and winner.macs > target:
-            parent = self.steps[step.step - 1].winner
+            parent = self.steps[step.number - 1].winner
             smaller = axes_module.contract(parent.spec, winner.spec, winner.axis, target,
                                            lambda spec: self.cost(spec, "macs"))
         if smaller is None:
             self.stopped_by = "target_gmacs"
             return
         before = next((old for old in self.set_aside
-                       if (old.step, old.candidates[0].spec) == (len(self.steps), smaller)), None)
+                       if (old.number, old.candidates[0].spec) == (len(self.steps), smaller)), None)
         if before is None:
             self._begin("contraction", [self._candidate(winner.axis, smaller)])
             return
@@ -256,11 +256,11 @@ class Search:
         if before.decision:
             self.stopped_by = "target_gmacs"
 
-    def continue_to(self, settings: SearchSettings) -> bool:
-        """Takes over a new budget and goes on from where the search stands; True if the budget changed.
+    def extend_budget(self, settings: SearchSettings) -> bool:
+        """Adopts a new budget and continues from where the search stands; True if the budget changed.
 
         A step that is begun is brought to its end. A contraction met the old target only: it is set aside, and the
-        search goes on from the network that it made smaller.
+        search continues from the network that it made smaller.
         """
         if settings == self.settings:
             return False
@@ -292,11 +292,11 @@ class Search:
         }
 
     @classmethod
-    def from_dict(cls, trace: dict, **means) -> Search:
+    def from_dict(cls, trace: dict, **means) -> SearchState:
         """A search as it was when as_dict was called.
 
         Args:
-            means: latency and forecast of Search, which a trace does not hold.
+            means: latency and forecast of SearchState, which a trace does not hold.
 
         Raises:
             InputError: the trace is of another version.

@@ -26,7 +26,7 @@ class Rung:
         accuracy: on the validation videos, of a training whose schedule is unfinished; share of 1.
         correct: which of them were right.
         curve: accuracy on training clips after each epoch.
-        standing: how it stood beside the others; None while they are on their way.
+        standing: how it compared with the others; None until all have reached the rung.
     """
 
     epoch: int
@@ -42,7 +42,7 @@ class CandidateState:
 
     Args:
         cost: C(X), in the unit of the search's cost; MACs by default.
-        seed: which training of the candidate this is, from 0.
+        repeat: which training of the candidate this is, from 0.
         accuracy: mean over the candidate's trainings.
         accuracies: of each completed training, the first one's first. All else here is the first training's.
         interval: 95 % confidence interval of the accuracy for the number of validation videos; None where that is not
@@ -71,7 +71,7 @@ class CandidateState:
     message: str | None = None
     lost: int = 0
     cost: float | None = None
-    seed: int = 0
+    repeat: int = 0
     accuracies: tuple[float, ...] = ()
     interval: tuple[float, float] | None = None
     warm_start: str | None = None
@@ -101,7 +101,7 @@ class CandidateState:
         return [training.correct for training in self.trainings if training.status == "completed"]
 
     def record(self, accuracy: float, metrics: dict[str, float], correct: tuple[bool, ...]) -> None:
-        """Takes in the result of this training."""
+        """Records the result of this training."""
         self.status, self.accuracies = "completed", (float(accuracy),)
         self.metrics, self.correct = dict(metrics), tuple(correct)
         self.average()
@@ -114,11 +114,11 @@ class CandidateState:
         videos = len(self.correct)
         self.interval = SINGLE_LABEL.interval(self.accuracy, videos) if videos else None
 
-    def again(self) -> CandidateState:
+    def add_repeat(self) -> CandidateState:
         """A further training of the same, which waits to be run."""
-        seed = len(self.repeats) + 1
+        repeat = len(self.repeats) + 1
         self.repeats.append(CandidateState(self.axis, self.spec, self.macs, self.params, self.params_without_bn, self.merged,
-                                           cost=self.cost, seed=seed, warm_start=self.warm_start))
+                                           cost=self.cost, repeat=repeat, warm_start=self.warm_start))
         return self.repeats[-1]
 
 
@@ -127,10 +127,11 @@ class Step:
     """One step: its candidates, the axes that could not move, and the decision.
 
     Args:
+        number: 0 for the seed, then one after the other.
         cost: what the candidates' costs and gains are counted in.
     """
 
-    step: int
+    number: int
     kind: Literal["seed", "expansion", "contraction"]
     candidates: list[CandidateState]
     saturated: list[Saturated] = field(default_factory=list)

@@ -15,7 +15,7 @@ from expansion.foundation.errors import InputError
 from expansion.foundation.settings import one_line, parse_settings
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search.settings import SearchSettings
-from expansion.search.state import STEPS, Search
+from expansion.search.state import STEPS, SearchState
 from expansion.search.steps import Step
 
 TRACE = "trace.json"
@@ -29,7 +29,7 @@ class TraceText:
     def __init__(self):
         self._made: dict[int, tuple[Step, str]] = {}
 
-    def __call__(self, search: Search) -> str:
+    def __call__(self, search: SearchState) -> str:
         def text(step: Step) -> str:
             if id(step) in self._made:
                 return self._made[id(step)][1]
@@ -47,7 +47,7 @@ def has_trace(folder: str) -> bool:
     return files.exists(os.path.join(folder, TRACE))
 
 
-def write_trace(folder: str, search: Search) -> None:
+def write_trace(folder: str, search: SearchState) -> None:
     write_trace_text(folder, TraceText()(search))
 
 
@@ -55,11 +55,11 @@ def write_trace_text(folder: str, text: str) -> None:
     files.write_text(os.path.join(folder, TRACE), text)
 
 
-def read_trace(folder: str, **means) -> Search:
+def read_trace(folder: str, **means) -> SearchState:
     """The search whose trace lies in a folder.
 
     Args:
-        means: as of Search.from_dict.
+        means: as of SearchState.from_dict.
 
     Raises:
         InputError: there is none, or it cannot be read.
@@ -68,7 +68,7 @@ def read_trace(folder: str, **means) -> Search:
     if not has_trace(folder):
         raise InputError(f"{folder}: no {TRACE} there, so no search to read")
     try:
-        return Search.from_dict(files.read_json(path), **means)
+        return SearchState.from_dict(files.read_json(path), **means)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -76,11 +76,11 @@ def read_trace(folder: str, **means) -> Search:
         raise InputError(f"{path} is damaged ({said}); without it the search cannot be resumed") from None
 
 
-def continue_search(search: Search, settings: SearchSettings, made_with: dict, folder: str) -> bool:
+def continue_search(search: SearchState, settings: SearchSettings, made_with: dict, folder: str) -> bool:
     """Makes a search of an earlier process go on with these settings; True if its budget changed.
 
     Args:
-        made_with: as of Search.
+        made_with: as of SearchState.
         folder: where it lies, for the message.
 
     Raises:
@@ -88,16 +88,16 @@ def continue_search(search: Search, settings: SearchSettings, made_with: dict, f
     """
     refuse_changes(search, settings, made_with, folder)
     search.made_with = made_with
-    return search.continue_to(settings)
+    return search.extend_budget(settings)
 
 
-def refuse_changes(search: Search, settings: SearchSettings, made_with: dict, folder: str) -> None:
+def refuse_changes(search: SearchState, settings: SearchSettings, made_with: dict, folder: str) -> None:
     """The check of continue_search alone. Of made_with, what is left out is not compared.
 
     Raises:
         InputError: as continue_search.
     """
-    begun = search.steps[-1].step
+    begun = search.steps[-1].number
     left_out = BUDGET | {"limits", "classes"} if "data" in search.made_with else BUDGET  # they follow from the data
     old = _flat(_said(search.settings, search.made_with, begun, left_out))
     new = _flat(_said(settings, made_with, begun, left_out))

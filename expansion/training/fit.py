@@ -134,14 +134,14 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
 
     Args:
         model: from new_model; made in the scope of a strategy of tf.distribute, it trains on that strategy's devices.
-        seed: settles the clips and their order.
+        seed: determines the clips and their order.
         callbacks: Keras callbacks, after the project's own. What they know of earlier epochs is theirs to keep.
         on_epoch: called with (epoch from 1, epochs, logs).
         checkpoint: folder for the state after each epoch. Where it holds this training's state already, training goes
             on with the next epoch, to the bit as if it had not been stopped (on a CPU, with as many devices); a finished
             training is only restored.
         until: epoch, from 1, after which to pause: the schedule is that of the whole training, which a later call with
-            the same checkpoint goes on with. Precise batch norm is for the network at hand and not in the checkpoint.
+            the same checkpoint continues with. Precise batch norm is for the network at hand and not in the checkpoint.
 
     Returns:
         One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second, and on a single

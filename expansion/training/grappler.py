@@ -15,7 +15,7 @@ def without_passes(model) -> Iterator[None]:
     """Within it, a training step of the model runs as it was traced; on a single CPU, elsewhere nothing is changed.
 
     Grappler takes a third of the time to a training's first step. A step of these networks has little for it to find:
-    times with and without are equal within the noise of 1 % (benchmarks/README.md). On a GPU it settles the layout of tensors.
+    times with and without are equal within the noise of 1 % (benchmarks/README.md). On a GPU it determines the layout of tensors.
     """
     accelerators = [device for device in tf.config.list_logical_devices() if device.device_type != "CPU"]
     before = tf.config.optimizer.get_experimental_options()

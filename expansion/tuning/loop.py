@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from expansion.foundation import files
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Rung, Step
 from expansion.search.trace import TraceText, write_trace_text
 from expansion.tuning.engines.engine import Began, Done, Engine, Epoch, Event, Failed, Lost
@@ -44,7 +44,7 @@ class SearchLoop:
         watcher: where to tell how it goes.
     """
 
-    def __init__(self, state: Search, folder: SearchFolder, engine: Engine, job: Callable[[Step, CandidateState], TrialJob],
+    def __init__(self, state: SearchState, folder: SearchFolder, engine: Engine, job: Callable[[Step, CandidateState], TrialJob],
                  retries: int, watcher: Watcher):
         self.state, self.folder, self.engine = state, folder, engine
         self._job, self._retries, self._watcher = job, retries, watcher
@@ -104,7 +104,7 @@ class SearchLoop:
     def _failed(self, event: Failed) -> None:
         self._watcher.ended(event.trial, None, event.reason)
         message = f"{event.reason}\n\n{event.details}".strip()
-        step, training = self.state.place(event.trial)
+        step, training = self.state.find(event.trial)
         # A search that was started again after all of a step failed has its retries again.
         if len(training.failures) % (self._retries + 1) < self._retries:
             self.state.attempt_failed(event.trial, message)

@@ -14,7 +14,7 @@ from keras_tuner.engine import trial as trial_module
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 from expansion.search.trace import has_trace, read_trace, write_trace
 from expansion.spec import Spec
@@ -57,11 +57,11 @@ class ExpansionOracle(keras_tuner.Oracle):
         InputError: candidates are to race: pausing trials is beyond Keras Tuner's API, ExpansionTuner does it.
     """
 
-    def __init__(self, search: Search | SearchSettings = SearchSettings(), retries: int = 1):
-        self.search = search if isinstance(search, Search) else Search(search)
+    def __init__(self, search: SearchState | SearchSettings = SearchSettings(), retries: int = 1):
+        self.search = search if isinstance(search, SearchState) else SearchState(search)
         super().__init__(
             objective=keras_tuner.Objective(OBJECTIVE, "max"),
-            hyperparameters=_space(self.search.settings.seed),
+            hyperparameters=_space(self.search.settings.start),
             max_retries_per_trial=retries,
             # A step with no completed candidate ends the search; failures in a row do not.
             max_consecutive_failed_trials=1 << 30,
@@ -136,7 +136,7 @@ class ExpansionOracle(keras_tuner.Oracle):
         """Whether the project's folder holds a search."""
         return has_trace(self._project_dir)
 
-    def show(self, search: Search) -> None:
+    def show(self, search: SearchState) -> None:
         """Makes Keras Tuner's trials those of a state."""
         self.search = search
         named = [(step, c) for step in search.all_steps for c in step.trainings if c.trial_id is not None]
@@ -160,4 +160,4 @@ class ExpansionOracle(keras_tuner.Oracle):
 
 def values_of(step: Step, candidate: CandidateState) -> dict:
     """The hyperparameters of a training."""
-    return {"step": step.step, "axis": candidate.axis, "training": candidate.seed, **candidate.spec.as_dict()}
+    return {"step": step.number, "axis": candidate.axis, "training": candidate.repeat, **candidate.spec.as_dict()}

@@ -25,7 +25,7 @@ from expansion.search.decisions import NoCandidate, next_rung
 from expansion.search.forecast import phases_of_all, step_seconds
 from expansion.search.racing import rung_epoch
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 from expansion.search.trace import continue_search, has_trace, read_trace, write_trace
 from expansion.tuning.engines.engine import Engine
@@ -73,7 +73,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
         self._means = {"latency": Latencies(self._settings.classes, self.folder.path), "forecast": self._forecast}
         if overwrite:
             files.move_aside(self.folder.path)
-        super().__init__(ExpansionOracle(Search(self._settings, self._made_with(), **self._means), retries),
+        super().__init__(ExpansionOracle(SearchState(self._settings, self._made_with(), **self._means), retries),
                          directory=os.fspath(directory), project_name=project_name)
         self._budget_changed = False
         if has_trace(self.folder.path):
@@ -115,22 +115,22 @@ class ExpansionTuner(base_tuner.BaseTuner):
             engine = self._make_engine()
             logger = self._wandb and WandbLogger(
                 self._wandb, self.project_name, self.folder.path,
-                {"search": self.trace.settings.model_dump(mode="json"), **self.trace.made_with})
-            watcher = SearchWatcher(self.trace, self.folder, self.recipe, self.data.videos("train"), self.seed,
+                {"search": self.state.settings.model_dump(mode="json"), **self.state.made_with})
+            watcher = SearchWatcher(self.state, self.folder, self.recipe, self.data.videos("train"), self.seed,
                                     lambda: engine.parallel, self.progress, logger)
             try:
-                SearchLoop(self.trace, self.folder, engine, self._job, self.retries, watcher).run()
-                if not self.trace.path:
+                SearchLoop(self.state, self.folder, engine, self._job, self.retries, watcher).run()
+                if not self.state.path:
                     raise NoCandidate("the search ended without a completed trial")
                 watcher.show()
             except KeyboardInterrupt:
                 self.progress.stopped()
                 raise
             finally:
-                self.oracle.show(self.trace)
+                self.oracle.show(self.state)
                 if logger:
                     logger.close()
-            self.progress.search_ended(phases_of_all(self.trace))
+            self.progress.search_ended(phases_of_all(self.state))
 
     def _make_engine(self) -> Engine:
         """The engine of the settings, with the threads that the search began with."""
@@ -139,21 +139,21 @@ class ExpansionTuner(base_tuner.BaseTuner):
             from expansion.tuning.engines.in_process import InProcess
 
             return InProcess()
-        begun = self.trace.threads
+        begun = self.state.threads
         if wanted.threads and begun and wanted.threads != begun:
             raise InputError(f"{self.folder.path}: threads was {begun}, is now {wanted.threads}; the order of sums depends on "
                              "it, so a search keeps the number that it began with")
-        self.trace.threads = begun or wanted.threads_each
+        self.state.threads = begun or wanted.threads_each
         if wanted.name == "local":
             from expansion.tuning.engines.local import Local
 
-            return Local(wanted.workers or 1, self.trace.threads)
+            return Local(wanted.workers or 1, self.state.threads)
         from expansion.tuning.engines.ray import RayEngine
 
-        return RayEngine(wanted, self.trace.threads, absolute(self.folder.path))
+        return RayEngine(wanted, self.state.threads, absolute(self.folder.path))
 
     @property
-    def trace(self) -> Search:
+    def state(self) -> SearchState:
         """The search as it stands: steps, candidates, decisions, path."""
         return self.oracle.search
 
@@ -165,7 +165,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
     # What Keras Tuner asks a tuner
 
     def save(self):
-        write_trace(self.folder.path, self.trace)
+        write_trace(self.folder.path, self.state)
 
     def reload(self):
         """Takes up the search in the folder, with the budget of this tuner's settings.
@@ -190,23 +190,23 @@ class ExpansionTuner(base_tuner.BaseTuner):
     # Trials
 
     def _job(self, step: Step, candidate: CandidateState) -> TrialJob:
-        recipe, race = self.recipe.at(step.step), self.trace.settings.race
-        rung = next_rung(self.trace.settings, step, candidate)
+        recipe, race = self.recipe.at(step.number), self.state.settings.race
+        rung = next_rung(self.state.settings, step, candidate)
         spent = {name: value for name, value in candidate.metrics.items() if name.endswith("seconds")}
         pause = {} if rung is None else {"rung": rung, "until": rung_epoch(race.rungs[rung], recipe.epochs)}
         views = self.clips.views if rung is None else min(race.views, self.clips.views)
         return TrialJob(
-            data=absolute(self.data.path), step=step.step, kind=step.kind, axis=candidate.axis,
+            data=absolute(self.data.path), step=step.number, kind=step.kind, axis=candidate.axis,
             spec=candidate.spec.as_dict(), recipe=recipe, clips=self.clips.model_copy(update={"views": views}),
-            seed=self.seed + candidate.seed, **pause, spent=spent, parent=self._parent_model(step),
-            logs=os.path.join(absolute(self.folder.logs), summaries.run_name(step, candidate.axis, candidate.seed)))
+            seed=self.seed + candidate.repeat, **pause, spent=spent, parent=self._parent_model(step),
+            logs=os.path.join(absolute(self.folder.logs), summaries.run_name(step, candidate.axis, candidate.repeat)))
 
     def _parent_model(self, step: Step) -> str | None:
         """What a warm start begins with: the file of the network that the step's candidates grow from."""
-        parent = self.trace.parent(step)
-        if parent is None or not self.trace.settings.warm_start:
+        parent = self.state.parent(step)
+        if parent is None or not self.state.settings.warm_start:
             return None
         return absolute(self.folder.trial(parent.trial_id).model)
 
-    def _forecast(self, search: Search, step: int, macs) -> float | None:
+    def _forecast(self, search: SearchState, step: int, macs) -> float | None:
         return step_seconds(search, self.recipe, self.data.videos("train"), step, macs)

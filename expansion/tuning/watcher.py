@@ -11,7 +11,7 @@ from expansion.display.tensorboard import summaries
 from expansion.display.wandb_logger import WandbLogger
 from expansion.recipe import Recipe
 from expansion.search.forecast import seconds_left
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import Step
 from expansion.tuning.folders import SearchFolder
 from expansion.tuning.jobs import OBJECTIVE
@@ -30,27 +30,27 @@ class SearchWatcher:
         logger: Weights & Biases; None for none.
     """
 
-    def __init__(self, state: Search, folder: SearchFolder, recipe: Recipe, videos: int, seed: int, parallel: Callable[[], int],
+    def __init__(self, state: SearchState, folder: SearchFolder, recipe: Recipe, videos: int, seed: int, parallel: Callable[[], int],
                  progress: SearchProgress, logger: WandbLogger | None = None):
         self._state, self._folder, self._recipe, self._videos, self._seed = state, folder, recipe, videos, seed
         self._parallel, self._progress, self._logger = parallel, progress, logger
 
     def began(self, trial: str) -> None:
-        step, candidate = self._state.place(trial)
+        step, candidate = self._state.find(trial)
         place = f"{step.candidates.index(step.owner(candidate)) + 1}/{len(step.candidates)}"
-        place += f" seed {self._seed + candidate.seed}" if candidate.seed else ""
+        place += f" seed {self._seed + candidate.repeat}" if candidate.repeat else ""
         done = [c for of in self._state.all_steps for c in of.trainings if c.done]
         spent, left = sum(c.metrics.get("seconds", 0.0) for c in done), seconds_left(self._state, self._recipe, self._videos)
         parallel = max(1, self._parallel())
         self._progress.trial_began(
-            step.step, place, candidate, self._recipe.at(step.step).epochs, len(done), spent / parallel,
+            step.number, place, candidate, self._recipe.at(step.number).epochs, len(done), spent / parallel,
             None if left is None else left / parallel, trial)
 
     def epoch(self, trial: str, epoch: int, epochs: int, logs: dict) -> None:
         self._progress.epoch_ended(epoch, epochs, logs, trial)
         if self._logger:
-            step, candidate = self._state.place(trial)
-            self._logger.epoch(summaries.run_name(step, candidate.axis, candidate.seed), epoch, logs)
+            step, candidate = self._state.find(trial)
+            self._logger.epoch(summaries.run_name(step, candidate.axis, candidate.repeat), epoch, logs)
 
     def ended(self, trial: str, metrics: dict | None, reason: str | None) -> None:
         result = f"failed: {reason}" if metrics is None else f"{percent(metrics[OBJECTIVE])} in {metrics['seconds']:.0f} s"

@@ -21,7 +21,7 @@ def build(spec: Spec | str, classes: int | None = None, *, weights: str | os.Pat
         spec: a name ("M"), settings in a text ("M,size=160") or a Spec.
         classes: number of classes; None for those of the weights or the names, else 400.
         weights: .pyth, .pt or .pth of PySlowFast or PyTorchVideo, or a .keras file. With other classes than the file's,
-            the last layer starts anew. Nothing that the file carries is run.
+            the last layer is initialised again. Nothing that the file carries is run.
         class_names: kept with the network, so that a prediction can be named.
         settings: of X3D: dropout, drop_connect.
 

@@ -14,7 +14,7 @@ from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.progress import waiting
-from expansion.display.tables import SPEC_COLUMNS, duration, how_right, spec_cells
+from expansion.display.tables import SPEC_COLUMNS, duration, forecast_error, spec_cells
 from expansion.evaluation.latency import Latencies
 from expansion.foundation.errors import InputError
 from expansion.foundation.machine import cores
@@ -24,10 +24,10 @@ from expansion.search.axes import propose
 from expansion.search.costs import in_macs, show_cost
 from expansion.search.forecast import Speed, StepForecast, measured_speed, of_step, race_at, steps_ahead
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.trace import BUDGET
 from expansion.spec import Spec
-from pipeline.commands.plan_estimate import EFFICIENCY, Budget, kept_throughput, make_budget, measure, tables
+from pipeline.commands.plan_estimate import EFFICIENCY, CostEstimate, kept_throughput, make_budget, measure, tables
 from pipeline.config import Config
 from pipeline.options import Given, Json, Runs, configured_by
 from pipeline.runs.folder import RunFolder
@@ -65,7 +65,7 @@ class Plan:
     ingested: bool
     stopped_by: str | None
     speed: Speed
-    budget: Budget | None = None
+    budget: CostEstimate | None = None
     so_far: str | None = None
 
 
@@ -116,20 +116,20 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
     if shown:
         of_seed = (proposed, saturated) if step == 1 else None
         later, whole = (steps_ahead(of, recipe, shown, speed, evaluated=evaluated, proposed=of_seed)
-                        for of in (search, Search(settings, latency=latency)))
+                        for of in (search, SearchState(settings, latency=latency)))
         size = sum(part.bytes for part in data.manifest.splits.values()) if data else None
         budget = make_budget(config, whole, counts, speed, kept, size or None)
     return Plan(step, parent, complexity(parent, settings.classes).macs, settings.cost, candidates,
                 [dataclasses.asdict(axis) for axis in saturated], [row for row in later if row.step], videos, classes,
-                data is not None, search.stopped_by, speed, budget, how_right(stored) if stored else None)
+                data is not None, search.stopped_by, speed, budget, forecast_error(stored) if stored else None)
 
 
-def _recipe_of(search: Search) -> Recipe | None:
+def _recipe_of(search: SearchState) -> Recipe | None:
     """What the trials of a search were trained by, where its trace says it."""
     return parse_settings(Recipe, search.made_with["recipe"], "recipe") if "recipe" in search.made_with else None
 
 
-def _candidates_videos(search: Search | None, config: Config, classes: int | None, videos: int | None) -> int | None:
+def _candidates_videos(search: SearchState | None, config: Config, classes: int | None, videos: int | None) -> int | None:
     """Training videos of the candidates, which a proxy makes fewer; None where they are not known yet."""
     if search and "data" in search.made_with:
         return search.made_with["data"]["videos"]["train"]
@@ -139,26 +139,26 @@ def _candidates_videos(search: Search | None, config: Config, classes: int | Non
     return max(1, round(videos * config.proxy.share * of_classes))
 
 
-def _standing(stored: Search | None, settings: SearchSettings, latency: Latencies, forecast) -> Search:
+def _standing(stored: SearchState | None, settings: SearchSettings, latency: Latencies, forecast) -> SearchState:
     """The search as it would resume with these settings: a larger budget begins a further step, other settings another one."""
     if stored is None:
-        return Search(settings, latency=latency)
-    search = Search(stored.settings, stored.made_with, latency=latency, forecast=forecast, steps=list(stored.steps))
+        return SearchState(settings, latency=latency)
+    search = SearchState(stored.settings, stored.made_with, latency=latency, forecast=forecast, steps=list(stored.steps))
     search.stopped_by, search.set_aside = stored.stopped_by, list(stored.set_aside)
     changed = {name for name in SearchSettings.model_fields if getattr(settings, name) != getattr(stored.settings, name)}
     if changed - BUDGET and not search.steps[-1].decision and len(search.steps) > 1:
         search.steps.pop()
-    search.continue_to(settings)
+    search.extend_budget(settings)
     return search
 
 
-def _next_step(search: Search) -> tuple[int, Spec, list, list]:
+def _next_step(search: SearchState) -> tuple[int, Spec, list, list]:
     """(number, parent, candidates, axes that cannot move) of the step that is begun, or of the one that would come next."""
     last = search.steps[-1]
     if last.kind != "seed" and not last.decision:
-        return last.step, search.parent(last).spec, last.candidates, last.saturated
+        return last.number, search.parent(last).spec, last.candidates, last.saturated
     ends = [step for step in search.steps if step.winner and step.kind != "contraction"]  # a larger target resumes from there
-    number, spec = (ends[-1].step, ends[-1].winner.spec) if ends else (0, search.settings.seed)
+    number, spec = (ends[-1].number, ends[-1].winner.spec) if ends else (0, search.settings.start)
     settings = search.settings
     return number + 1, spec, *propose(spec, settings.axes, search.cost, settings.factor, settings.limits, search.rejects)
 

@@ -64,7 +64,7 @@ class Saving:
 
 
 @dataclass(frozen=True)
-class Budget:
+class CostEstimate:
     """What a search takes.
 
     Args:
@@ -90,7 +90,7 @@ class Budget:
 
 
 def make_budget(config: Config, steps: Sequence[StepForecast], videos: dict[str, int], speed: Speed,
-                measured: Throughput | None = None, stored: int | None = None) -> Budget:
+                measured: Throughput | None = None, stored: int | None = None) -> CostEstimate:
     """Estimates what a search takes beside its steps.
 
     Args:
@@ -105,14 +105,14 @@ def make_budget(config: Config, steps: Sequence[StepForecast], videos: dict[str,
     count = sum(videos.values())
     per_pixel = measured and measured.bytes_per_pixel or BYTES_PER_PIXEL
     rate = measured and measured.pixels_per_second or PIXELS_PER_SECOND
-    last = config.recipe.final(steps[-1].step, config.final)
-    budget = Budget(count, stored if stored is not None else count * pixels * per_pixel,
+    last = config.recipe.final(steps[-1].number, config.final)
+    budget = CostEstimate(count, stored if stored is not None else count * pixels * per_pixel,
                     0.0 if stored is not None else count * pixels / rate, list(steps),
                     speed.seconds(steps[-1].macs, last.epochs * videos["train"]))
     return dataclasses.replace(budget, savings=_savings(config, budget, last.epochs))
 
 
-def _savings(config: Config, budget: Budget, final_epochs: float) -> list[Saving]:
+def _savings(config: Config, budget: CostEstimate, final_epochs: float) -> list[Saving]:
     """What the search comes to with each way to spend less that it does not take already."""
     after_seed = [row.step > 0 for row in budget.steps]
     races = [raced(RACE, row.candidates)[1] / row.candidates if after else 1.0 for row, after in zip(budget.steps, after_seed)]
@@ -140,7 +140,7 @@ def _savings(config: Config, budget: Budget, final_epochs: float) -> list[Saving
     return found
 
 
-def tables(budget: Budget, devices: int, ingest_cores: int) -> list:
+def tables(budget: CostEstimate, devices: int, ingest_cores: int) -> list:
     """What is printed: rich tables and lines."""
     steps = make_table(f"the whole search on {devices} device{'s' if devices > 1 else ''}", "step", "about", "candidates",
                        "device-hours", "in all", "time")
@@ -220,7 +220,7 @@ def _training_speed(config: Config, steps: int = 3) -> float:
     from expansion.search.axes import expand
     from expansion.training.fit import compile_model
 
-    spec = config.search.seed
+    spec = config.search.start
     for axis in ("temporal", "temporal", "spatial"):
         spec = expand(spec, axis)
     batch = 4

@@ -101,7 +101,7 @@ def agreement(full: list[float], proxy: list[float]) -> dict:
 
 
 def _candidates(config: Config, data: VideoDataset) -> list[Spec]:
-    seed = config.search.seed
+    seed = config.search.start
     return [seed, *(candidate.spec for candidate in propose(seed, config.search.axes, limits=data.limits)[0])]
 
 

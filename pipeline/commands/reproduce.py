@@ -12,7 +12,7 @@ from expansion import paper
 from expansion.display.console import make_console, noise_to
 from expansion.foundation.errors import InputError
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.spec import NAMED
 from pipeline.commands import reproduce_tables
 from pipeline.options import Given, Json, Runs, configured_by
@@ -51,7 +51,7 @@ def from_recorded(until: str, output: str | None, as_json: bool) -> None:
     reproduce_tables.show(make_console(), search, last, output, as_json)
 
 
-def walk(steps: int) -> Search:
+def walk(steps: int) -> SearchState:
     """The search that the Oracle makes of the recorded accuracies, up to a step of Figure 2.
 
     The accuracies go through the real Oracle and the real selection: nothing here knows which axis the paper chose.
@@ -88,7 +88,7 @@ def training_search(until: str) -> dict:
     follow = [paper.winner(step) for step in range(1, min(last, paper.STEPS) + 1)]
     follow += paper.LATER_AXES[: max(0, last - paper.STEPS)]
     contracted = {"target_gmacs": paper.TARGET_S_GMACS} if until.upper() == "S" else {}
-    return {"seed": "X2D", "steps": last, "follow": follow, **contracted}
+    return {"start": "X2D", "steps": last, "follow": follow, **contracted}
 
 
 def train(records: str, config, until: str, runs: str, output: str | None, as_json: bool) -> None:
@@ -113,5 +113,5 @@ def train(records: str, config, until: str, runs: str, output: str | None, as_js
 
         tuner = ExpansionTuner.from_job(config.search_job(), data, folder.search_folder)
         tuner.search()
-        search = tuner.trace
+        search = tuner.state
     reproduce_tables.show(make_console(), search, last, output or folder.path, as_json, own=data.path)

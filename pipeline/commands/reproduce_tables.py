@@ -11,12 +11,12 @@ from expansion.display.console import make_table
 from expansion.display.tables import SPEC_COLUMNS, percent, points, spec_cells
 from expansion.foundation import files
 from expansion.search.axes import contract, expand, macs
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import Step
 from expansion.spec import NAMED
 
 
-def show(console, search: Search, last: int, output: str | None, as_json: bool, own: str | None = None) -> None:
+def show(console, search: SearchState, last: int, output: str | None, as_json: bool, own: str | None = None) -> None:
     """Prints a walk of the paper's path up to step `last`, and writes it to a folder where one is named.
 
     Args:
@@ -34,7 +34,7 @@ def show(console, search: Search, last: int, output: str | None, as_json: bool, 
             console.print(f"written: {output}/reproduce.json, {output}/reproduce.png", soft_wrap=True)
 
 
-def content(search: Search, last: int, own: str | None) -> dict:
+def content(search: SearchState, last: int, own: str | None) -> dict:
     """All that is shown, as JSON. MACs are those at 400 classes, as the paper's; accuracies are shares of 1."""
     named = {name: {"spec": NAMED[name].as_dict(), **dataclasses.asdict(complexity(NAMED[name]))}
              for name in NAMED if paper.last_step(name) <= last}
@@ -56,21 +56,21 @@ def _row(step: Step, own: str | None) -> dict:
             candidates.append(entry | ({"top1": candidate.accuracy, "failed": candidate.message} if own else {}))
     expansion = step.kind == "expansion"
     best = max((c for c in step.candidates if c.gain is not None), key=lambda c: c.gain, default=None)
-    winner = paper.winner(step.step) if expansion and step.step <= paper.STEPS else None
+    winner = paper.winner(step.number) if expansion and step.number <= paper.STEPS else None
     # A merged candidate is the paper's axis as well.
     chosen = None if best is None else winner if winner in best.names else best.axis
-    return {"step": step.step, "kind": step.kind, "candidates": candidates, "chosen": chosen, "paper": winner,
+    return {"step": step.number, "kind": step.kind, "candidates": candidates, "chosen": chosen, "paper": winner,
             "verdict": step.decision.verdict, "p_value": step.decision.p_value,
             "cannot_move": {saturated.axis: saturated.reason for saturated in step.saturated}}
 
 
 def _of_paper(step: Step, axis: str) -> tuple[float | None, float | None]:
-    if step.kind == "contraction" or step.step > paper.STEPS:
+    if step.kind == "contraction" or step.number > paper.STEPS:
         return None, None
-    return paper.recorded(step.step, axis)
+    return paper.recorded(step.number, axis)
 
 
-def _contracted(search: Search) -> dict | None:
+def _contracted(search: SearchState) -> dict | None:
     """S: step 7 reduced to 2 GMACs along the axis that it took; None where the walk does not go so far."""
     if len(search.path) <= 7:
         return None
@@ -78,7 +78,7 @@ def _contracted(search: Search) -> dict | None:
     return {"name": paper.name_of(spec), "spec": spec.as_dict(), "macs": macs(spec)}
 
 
-def _later(search: Search, last: int) -> list[dict]:
+def _later(search: SearchState, last: int) -> list[dict]:
     """Steps 12 and 13, for which the paper prints the models but no candidates: the solver's, on the axes it names."""
     spec, rows = search.path[-1].spec, []
     for number, axis in enumerate(paper.LATER_AXES[: max(0, last - paper.STEPS)], start=paper.STEPS + 1):
@@ -87,10 +87,10 @@ def _later(search: Search, last: int) -> list[dict]:
     return rows
 
 
-def _show(console, search: Search, found: dict) -> None:
+def _show(console, search: SearchState, found: dict) -> None:
     own = found["accuracies"] != "the paper's"
     for step, row in zip(search.steps, found["steps"]):
-        if step.step or own:
+        if step.number or own:
             console.print(_table(step, row, own))
     for row in found["later"]:
         console.print(f"step {row['step']} {row['axis']}: {row['macs'] / 1e9:.2f} GMACs {row['name'] or ''}")
@@ -108,9 +108,9 @@ def _show(console, search: Search, found: dict) -> None:
 
 
 def _table(step: Step, row: dict, own: bool):
-    name = "S" if step.kind == "contraction" else paper.NAMES.get(step.step, "")
+    name = "S" if step.kind == "contraction" else paper.NAMES.get(step.number, "")
     measured = ["top-1"] if own else []
-    table = make_table(f"step {step.step}  {name}".rstrip(), "axis", *SPEC_COLUMNS, "GMACs", "paper", "differs",
+    table = make_table(f"step {step.number}  {name}".rstrip(), "axis", *SPEC_COLUMNS, "GMACs", "paper", "differs",
                        "paper's top-1", *measured, "gain")
     entries = iter(row["candidates"])
     for candidate in step.candidates:
@@ -131,7 +131,7 @@ def _table(step: Step, row: dict, own: bool):
     return table
 
 
-def _figure(search: Search, last: int, path: str, own: str | None) -> None:
+def _figure(search: SearchState, last: int, path: str, own: str | None) -> None:
     from expansion.display.path_figure import Reference, save_figure
 
     points_of_paper = [

@@ -14,7 +14,7 @@ from expansion.search.costs import show_cost
 from expansion.search.trace import TRACE
 from pipeline.options import Json, Runs
 from pipeline.runs.folder import RunFolder, all_runs
-from pipeline.runs.held_out import read_outcome
+from pipeline.runs.held_out import read_held_out
 from pipeline.runs.size import size_of_run
 from pipeline.runs.state import is_whole, state
 
@@ -56,7 +56,7 @@ def summary(run: RunFolder) -> dict:
     if trained:
         changed = os.path.getmtime(run.training_results)
     last = search.path[-1] if search and search.path else None
-    outcome = read_outcome(run) if search and is_whole(run) else None
+    outcome = read_held_out(run) if search and is_whole(run) else None
     return {
         "name": run.name, "state": state(run, search), "step": len(search.path) - 1 if last else None,
         "steps": search.settings.steps if search else None, "accuracy": last.accuracy if last else trained.get("val_accuracy"),

@@ -11,7 +11,7 @@ from expansion.foundation.paths import refuse_patterns
 from pipeline.config import Config, save_config
 from pipeline.options import Fresh, Given, Json, Runs, Setting, Verbose, configured_by
 from pipeline.runs.folder import RunFolder
-from pipeline.runs.held_out import Outcome, evaluate_run
+from pipeline.runs.held_out import HeldOutResult, evaluate_run
 from pipeline.runs.state import working
 from pipeline.session import session
 
@@ -21,7 +21,7 @@ from pipeline.session import session
     "engine", "workers", "threads", "ray_address", "beam", "wandb",
     warm_start=Setting("search.warm_start", bool, "Begin candidates with their parent's weights.",
                        ("--warm-start/--from-scratch",)),
-    extra_seeds=Setting("search.seeds.extra", int, "Further trainings per step, for candidates that cannot be told from the "
+    repeats=Setting("search.repeats.extra", int, "Further trainings per step, for candidates that cannot be told from the "
                                                    "best."))
 def search(given: Given, fresh: Fresh = False, runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
     """Search for a network on your videos: ingest, expand step by step, train the result, evaluate, push.
@@ -68,7 +68,7 @@ def _run(config: Config, folder: RunFolder, console):
     return result, outcome
 
 
-def show_result(result, outcome: Outcome, folder: RunFolder) -> None:
+def show_result(result, outcome: HeldOutResult, folder: RunFolder) -> None:
     """The path, the accuracy on held-out videos beside the seed's, and where everything is."""
     console = make_console()
     console.print(path_table(result.search))

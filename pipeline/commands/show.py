@@ -9,7 +9,7 @@ from expansion.display.tables import path_table, percent, step_table
 from pipeline.commands.runs import summary
 from pipeline.options import Json, Run, Runs
 from pipeline.runs.folder import named_or_newest
-from pipeline.runs.held_out import read_outcome
+from pipeline.runs.held_out import read_held_out
 from pipeline.runs.state import is_whole, state
 
 
@@ -33,7 +33,7 @@ def show(run: Run = None, runs: Runs = "runs", as_json: Json = False) -> None:
     if os.path.exists(folder.failure):
         with open(folder.failure, encoding="utf-8") as file:
             console.print(f"it failed: {file.read()}\nThe log is {folder.log}", markup=False, soft_wrap=True)
-    outcome = read_outcome(folder) if is_whole(folder) else None
+    outcome = read_held_out(folder) if is_whole(folder) else None
     if outcome:
         console.print(f"chosen network, full schedule, {sum(outcome.videos)} {outcome.split} videos: "
                       f"{percent(outcome.accuracy)} (the seed {percent(outcome.seed_accuracy)})", soft_wrap=True)

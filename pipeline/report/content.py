@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from expansion import paper
 from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
 from expansion.display.path_figure import search_figure
-from expansion.display.tables import Table, duration, how_right, path_rows, percent, step_rows
+from expansion.display.tables import Table, duration, forecast_error, path_rows, percent, step_rows
 from expansion.search.costs import in_macs, show_cost
 from expansion.search.decisions import reason_of
-from expansion.search.spending import spending
+from expansion.search.training_cost import training_cost
 from expansion.search.steps import Step
 from expansion.tasks.single_label import wilson
 from pipeline.report.facts import Facts
@@ -54,7 +54,7 @@ def headline(facts: Facts) -> str:
     settings, data = facts.search.settings, facts.data
     on = f"{sum(data.videos(split) for split in data.splits):,} videos of {len(data.classes)} classes" if data else "videos"
     steps = len(facts.search.path) - 1
-    return (f"From {settings.seed} ({in_macs(facts.search.steps[0].candidates[0].macs)}), trying "
+    return (f"From {settings.start} ({in_macs(facts.search.steps[0].candidates[0].macs)}), trying "
             f"{', '.join(settings.axes)} in each step, on {on}: {max(steps, 0)} step{'s' if steps != 1 else ''} decided, "
             f"{len(facts.trained)} candidates trained" + (f", {len(facts.failed)} failed" if facts.failed else "")
             + f". {protocol(facts)}")
@@ -85,7 +85,7 @@ def cards(facts: Facts) -> list[Card]:
         found.append(Card(show_cost("macs", winner.macs), "MACs per clip",
                           f"{winner.macs / facts.search.path[0].macs:.3g} times the seed's"))
         found.append(Card(f"{winner.params / 1e6:.2f} M", "parameters", f"{winner.params_without_bn / 1e6:.2f} M without BN"))
-    spent = spending(facts.search)
+    spent = training_cost(facts.search)
     if spent and spent.stopped:
         found.append(Card(percent(spent.saved), "of the training cost saved by racing",
                           f"{spent.stopped} candidates stopped early, {spent.full_epochs - spent.epochs:g} of "
@@ -126,7 +126,7 @@ def pictures(facts: Facts) -> dict[str, Picture]:
 
 def time_note(facts: Facts) -> str:
     """How right the forecasts were, a sentence; "" where none was made."""
-    line = how_right(facts.search)
+    line = forecast_error(facts.search)
     return f"{line[0].upper()}{line[1:]}." if line else ""
 
 
@@ -137,7 +137,7 @@ def path_table(facts: Facts) -> Table:
     """The winners, with what the paper's search chose in the same step."""
     table = path_rows(facts.search, wide=True)
     decided = [step for step in facts.search.steps if step.winner]
-    theirs = [paper.winner(step.step) if step.kind == "expansion" and step.step <= paper.STEPS else "-" for step in decided]
+    theirs = [paper.winner(step.number) if step.kind == "expansion" and step.number <= paper.STEPS else "-" for step in decided]
     return table._replace(header=(*table.header, "the paper's"), rows=[(*row, axis) for row, axis in zip(table.rows, theirs)])
 
 
@@ -238,7 +238,7 @@ def limits(facts: Facts) -> list[str]:
             found.append(f"Classes far below the rest: {', '.join(weak[:MOST_CONFUSED])}.")
     else:
         found.append("It was not trained with the full schedule yet, nor evaluated on videos that did not choose the path.")
-    noisy = [str(step.step) for step in facts.search.steps if step.decision and step.decision.verdict == "within noise"]
+    noisy = [str(step.number) for step in facts.search.steps if step.decision and step.decision.verdict == "within noise"]
     if noisy:
         found.append(f"The winner of step{'s' if len(noisy) > 1 else ''} {', '.join(noisy)} leads within noise: another "
                      "seed may take another path.")

@@ -11,12 +11,12 @@ from expansion.data.dataset import VideoDataset
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.search.forecast import phases_of_all
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState
 from expansion.tuning.folders import SearchFolder
 from pipeline.config import Config, load_config
 from pipeline.runs.folder import RunFolder
-from pipeline.runs.held_out import Outcome, read_outcome
+from pipeline.runs.held_out import HeldOutResult, read_held_out
 from pipeline.runs.state import State, is_whole, state
 
 
@@ -36,12 +36,12 @@ class Facts:
 
     folder: RunFolder
     state: State
-    search: Search
+    search: SearchState
     search_folder: str
     config: Config | None
     data: VideoDataset | None
     trials: dict[str, dict]
-    outcome: Outcome | None
+    outcome: HeldOutResult | None
     environment: dict
     made: datetime
 
@@ -57,7 +57,7 @@ class Facts:
     @property
     def failed(self) -> list[tuple[int, CandidateState]]:
         """(step, candidate) of those that failed."""
-        return [(step.step, c) for step in self.search.steps for c in step.candidates if c.status == "failed"]
+        return [(step.number, c) for step in self.search.steps for c in step.candidates if c.status == "failed"]
 
     @property
     def winner(self) -> CandidateState | None:
@@ -80,7 +80,7 @@ def gather(folder: RunFolder) -> Facts:
     config = data = None
     with contextlib.suppress(InputError):
         config = load_config(folder.config)
-    outcome = read_outcome(folder) if search.finished and is_whole(folder) else None
+    outcome = read_held_out(folder) if search.finished and is_whole(folder) else None
     records = outcome.examples if outcome and os.path.isdir(outcome.examples) else folder.records()
     if records:
         with contextlib.suppress(InputError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from expansion.data.records import MANIFEST
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.trace import TRACE, read_trace
 
 
@@ -127,7 +127,7 @@ class RunFolder:
         found = files.inside_each(self.searches, TRACE)
         return [os.path.dirname(path) for path in sorted(found, key=os.path.getmtime)]
 
-    def search(self) -> Search:
+    def search(self) -> SearchState:
         """The newest search.
 
         Raises:

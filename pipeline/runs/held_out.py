@@ -12,7 +12,7 @@ from expansion.foundation.settings import Settings, parse_settings
 from pipeline.runs.folder import RunFolder
 
 
-class Outcome(Settings):
+class HeldOutResult(Settings):
     """result.json.
 
     Args:
@@ -51,14 +51,14 @@ class Outcome(Settings):
         return sum(self.right) / sum(self.videos)
 
 
-def read_outcome(folder: RunFolder) -> Outcome | None:
+def read_held_out(folder: RunFolder) -> HeldOutResult | None:
     """What a run reached; None while it is not finished."""
     if not files.exists(folder.result):
         return None
-    return parse_settings(Outcome, files.read_json(folder.result), folder.result)
+    return parse_settings(HeldOutResult, files.read_json(folder.result), folder.result)
 
 
-def evaluate_run(result, folder: RunFolder, split: str, clips) -> Outcome:
+def evaluate_run(result, folder: RunFolder, split: str, clips) -> HeldOutResult:
     """Evaluates the search's seed and the chosen network on a split, and writes result.json.
 
     Args:
@@ -74,7 +74,7 @@ def evaluate_run(result, folder: RunFolder, split: str, clips) -> Outcome:
     seed = load_model(os.path.join(result.search_folder, trial, files.KERAS_MODEL))
     of_seed = evaluate(seed, data, split, clips).accuracy if seed.classes == len(data.classes) else None  # a proxy has fewer
     chosen = evaluate(load_model(result.keras_model), data, split, clips)
-    outcome = Outcome(
+    outcome = HeldOutResult(
         split=split, classes=list(data.classes), confusion=chosen.confusion().tolist(), top5=chosen.top(5),
         seed_accuracy=of_seed, keras_model=result.keras_model, serving=result.pushed, examples=result.examples,
         search=result.search_folder, ended=datetime.now(timezone.utc).isoformat(timespec="seconds"))

@@ -15,7 +15,7 @@ from typing import Literal
 from expansion.foundation import files
 from expansion.foundation.lock import lock
 from expansion.foundation.machine import cores
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from pipeline.runs.folder import RunFolder
 
 State = Literal["running", "finished", "stopped", "failed"]
@@ -70,7 +70,7 @@ def is_worked_on(folder: RunFolder) -> bool:
         return False
 
 
-def state(folder: RunFolder, search: Search | None) -> State:
+def state(folder: RunFolder, search: SearchState | None) -> State:
     """running: a process works on it; finished: ended as it should; failed: with an error; stopped: neither."""
     if is_worked_on(folder):
         return "running"

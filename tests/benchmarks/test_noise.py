@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.noise import STRATEGIES, Strategy, Validation, World, share_differing, simulate
-from expansion.search.repeats import SeedSettings
+from expansion.search.repeats import RepeatSettings
 
 
 def test_without_noise_to_speak_of_the_path_is_the_papers():
@@ -37,5 +37,5 @@ def test_adaptive_seeds_find_the_path_oftener_with_no_more_trainings():
 
 
 def test_the_budget_holds():
-    found = simulate(World(200), Strategy("", settings=SeedSettings(extra=3)), 5)
+    found = simulate(World(200), Strategy("", settings=RepeatSettings(extra=3)), 5)
     assert found.trainings <= 65 / 11 + 3

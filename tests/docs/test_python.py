@@ -15,12 +15,12 @@ BLOCKS = blocks("python")
 
 # What makes a block small enough to run: a network of 16 channels on records of 32 pixels, one epoch.
 SMALLER = {
-    "expansion.Spec(size=112), steps=4": "expansion.Spec(stride=2, size=32, width=0.34), steps=1",
+    "expansion.Spec(size=112), steps=4": "expansion.Spec(stride=2, size=32, width=0.34, depth=0.2), steps=1",
     "epochs=30": "epochs=1",
-    'expansion.NAMED["XS"], ': "expansion.Spec(frames=2, stride=2, size=32, width=0.34), ",
+    'expansion.NAMED["XS"], ': "expansion.Spec(frames=2, stride=2, size=32, width=0.34, depth=0.2), ",
     "at_size(model, 182)": "at_size(model, 40)",
     "np.zeros((1, 4, 160, 160, 3)": "np.zeros((1, 2, 32, 32, 3)",
-    'expansion.NAMED["M"]': 'expansion.Spec(frames=2, stride=2, size=32, width=0.34)',
+    'expansion.NAMED["M"]': 'expansion.Spec(frames=2, stride=2, size=32, width=0.34, depth=0.2)',
 }
 
 
@@ -47,7 +47,7 @@ def folder(demo_records, demo_labels, tmp_path_factory):
     folder = tmp_path_factory.mktemp("blocks")
     (folder / "records").symlink_to(demo_records.path)
     shutil.copy(next(demo_labels.parent.rglob("*.mp4")), folder / "clip.mp4")
-    spec = expansion.Spec(frames=2, stride=2, size=32, width=0.34)
+    spec = expansion.Spec(frames=2, stride=2, size=32, width=0.34, depth=0.2)
     with contextlib.chdir(folder):
         model = expansion.new_model(spec, demo_records, expansion.Recipe())
         from expansion.network.saving import save_model

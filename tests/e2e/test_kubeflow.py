@@ -20,7 +20,7 @@ def config(demo_labels):
     return parse_settings(Config, {
         "name": "tiny",
         "ingest": {"videos": str(demo_labels.parent), "labels": str(demo_labels), "short_side": 32},
-        "search": {"seed": {"stride": 8, "size": 24, "width": 0.5}, "steps": 1, "axes": ["fast"]},
+        "search": {"start": {"stride": 8, "size": 24, "width": 0.5, "depth": 0.2}, "steps": 1, "axes": ["fast"]},
         "recipe": {"epochs": 1, "batch": 8, "rate": 0.05, "rate_batch": 8, "warmup_epochs": 0},
         "clips": {"flip": False, "views": 2},
         "beam": ["--direct_num_workers=1"],

@@ -26,6 +26,12 @@ def awake(model, seed: int = 1):
     return model
 
 
+def clips(spec, batch: int = 2, seed: int = 0):
+    """Clips of noise for a network: (batch, frames, size, size, 3), pixels 0 to 255."""
+    shape = (batch, spec.frames, spec.size, spec.size, 3)
+    return np.random.default_rng(seed).integers(0, 256, shape).astype("float32")
+
+
 def fan_in(shape) -> int:
     """Values that are added up for one output of a dense layer, a convolution, or (.., channels, 1) a channel-wise one."""
     return int(np.prod(shape[:-2] if len(shape) > 2 and shape[-1] == 1 else shape[:-1]))

@@ -1,11 +1,11 @@
 """Finished searches for tests, without training."""
 
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.spec import Limits, Spec
 
 VIDEOS = 20
-SMALL = SearchSettings(seed=Spec(size=64), classes=4, steps=2, limits=Limits(span=48, size=72))
+SMALL = SearchSettings(start=Spec(size=64), classes=4, steps=2, limits=Limits(span=48, size=72))
 
 
 def right(count: int) -> tuple[bool, ...]:
@@ -18,7 +18,7 @@ def accuracy_of(step: int, axis: str) -> int:
     return 5 if axis == "seed" else min(VIDEOS, 7 + 3 * step + {"fast": 2, "temporal": 1}.get(axis, 0))
 
 
-def finished(settings: SearchSettings = SMALL, failing: str | None = None, steps: int = 99, on_decided=None) -> Search:
+def finished(settings: SearchSettings = SMALL, failing: str | None = None, steps: int = 99, on_decided=None) -> SearchState:
     """A search fed with accuracy_of.
 
     Args:
@@ -26,14 +26,14 @@ def finished(settings: SearchSettings = SMALL, failing: str | None = None, steps
         steps: how many steps are decided, at most.
         on_decided: called with (search, step) after each.
     """
-    search, number = Search(settings), 0
-    while (proposal := search.next()) and proposal[0].step < steps:
+    search, number = SearchState(settings), 0
+    while (proposal := search.next()) and proposal[0].number < steps:
         step, candidate = proposal
         search.started(candidate, f"{number:04d}")
         if candidate.axis == failing:
             decided = search.failed(candidate.trial_id, "Traceback\nMemoryError: a|b")
         else:
-            count = accuracy_of(step.step, candidate.axis)
+            count = accuracy_of(step.number, candidate.axis)
             decided = search.completed(candidate.trial_id, count / VIDEOS, {"seconds": 10.0, "val_loss": 1.0},
                                        right(count))
         if decided and on_decided:

@@ -3,12 +3,12 @@
 import math
 
 from expansion.foundation import files
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.trace import write_trace
 from expansion.tuning.folders import SearchFolder
 from pipeline.config import load_config, save_config, shipped
 from pipeline.runs.folder import RunFolder
-from pipeline.runs.held_out import Outcome
+from pipeline.runs.held_out import HeldOutResult
 from pipeline.runs.state import environment
 from tests.expansion.manifests import manifest_of
 
@@ -16,7 +16,7 @@ CLASSES = ["fall", "jump", "run | walk", "<sit>"]
 CONFUSION = [[9, 1, 0, 0], [0, 10, 0, 0], [2, 2, 6, 0], [0, 0, 0, 5]]
 
 
-def make_run(path, search: Search, ended: bool = True) -> RunFolder:
+def make_run(path, search: SearchState, ended: bool = True) -> RunFolder:
     """A run with this search, its trials' curves and its records; with what it reached on test videos if it `ended`."""
     folder = RunFolder(str(path))
     save_config(load_config(shipped("demo.yaml"), **{"ingest.videos": "videos", "seed": 7, "name": folder.name}),
@@ -34,7 +34,7 @@ def make_run(path, search: Search, ended: bool = True) -> RunFolder:
                 reject_reasons={"cannot be decoded": 2}, fingerprint="0123456789abcdef").write(records)
     files.write_json(folder.environment, environment() | {"command": "x3d search --videos videos"})
     if ended:
-        files.write_json(folder.result, Outcome(
+        files.write_json(folder.result, HeldOutResult(
             split="test", classes=CLASSES, confusion=CONFUSION, top5=1.0, seed_accuracy=0.25, keras_model="model.keras",
             serving=None, examples=records, search=searched, ended="2026-01-01T00:00:00+00:00").model_dump(mode="json"))
     return folder

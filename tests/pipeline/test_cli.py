@@ -76,7 +76,7 @@ def test_costs_and_constraints_that_cannot_be_are_one_line(args, complaint):
     ("search: {stepz: 3}", "unknown key 'search.stepz'; allowed are seed, classes, axes"),
     ("serch: {}", "unknown key 'serch'; allowed are name, ingest, expected, search"),
     ("search: {axes: [time]}", "search.axes.0 is 'time': input should be 'fast', 'temporal'"),
-    ("search: {seed: XQ}", "'XQ' is not known; allowed are X2D, XS"),
+    ("search: {start: XQ}", "'XQ' is not known; allowed are X2D, XS"),
     ("recipe: {epochs: 0}", "recipe.epochs is 0: input should be greater than 0"),
     ("ingest: 3", "ingest is 3: input should be a valid dictionary"),
     ("- a list", "sections are expected"),

@@ -64,7 +64,7 @@ def test_thirty_views_of_every_form_give_the_same_top_1(model, fights, tmp_path)
     networks = [open_network(path, VIEWS) for path in paths]
     assert [network.form for network in networks] == ["keras", "saved_model", "tflite"]
     assert {network.size for network in networks} == {73}
-    assert len(at_size(model, 73).place_logits(np.zeros((1, 4, 73, 73, 3))).shape) == 4
+    assert len(at_size(model, 73).position_logits(np.zeros((1, 4, 73, 73, 3))).shape) == 4
     first, *others = [evaluate_network(network, fights, "test", VIEWS) for network in networks]
     assert len(first.labels) == 8 and set(first.predictions) == {0, 1}
     for other in others:

@@ -10,7 +10,7 @@ from expansion.display.tables import accuracy
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.search.forecast import phases
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState
 from expansion.spec import X2D
 from pipeline.report import content
@@ -79,7 +79,7 @@ def test_the_page_says_how_candidates_were_matched_and_begun(tmp_path):
 
 
 def test_the_page_of_a_race_says_who_stopped_why_and_what_was_saved(tmp_path):
-    search = run(Search(settings(), MADE_WITH))
+    search = run(SearchState(settings(), MADE_WITH))
     texts = " ".join(page_of(make_run(tmp_path / "demo", search), tmp_path).texts)
     assert "width stopped after epoch 3: 25.0 %, gain -" in texts and "of the training cost saved by racing" in texts
     assert "3 candidates stopped early, 24 of 72 epochs not trained" in texts
@@ -89,7 +89,7 @@ def test_the_page_of_a_race_says_who_stopped_why_and_what_was_saved(tmp_path):
 
 
 def test_the_page_tells_how_right_the_forecasts_were_and_counts_all_trainings(tmp_path):
-    search = run(Search(settings(), MADE_WITH))
+    search = run(SearchState(settings(), MADE_WITH))
     trainings = [training for step in search.steps for training in step.trainings]
     for training in trainings:
         training.metrics |= {"seconds": 10.0, "train_seconds": 8.0}
@@ -119,7 +119,7 @@ def test_the_page_of_a_running_search_says_what_is_not_known_yet(tmp_path):
 
 
 def test_a_search_without_a_result_has_a_page_too(tmp_path):
-    text = " ".join(page_of(make_run(tmp_path / "new", Search(SMALL), ended=False), tmp_path).texts)
+    text = " ".join(page_of(make_run(tmp_path / "new", SearchState(SMALL), ended=False), tmp_path).texts)
     assert "0 steps decided, 0 candidates trained" in text and "Model card" not in text
 
 
@@ -176,7 +176,7 @@ def test_charts_name_what_counts():
 
 
 def test_charts_of_nothing_are_empty_not_errors():
-    search = Search(SMALL)
+    search = SearchState(SMALL)
     for figure in (gains_figure(search), time_figure(search), curves_figure(search, {})):
         assert texts(figure) == []
 

@@ -21,7 +21,7 @@ RESULTS = ("val_accuracy", "val_top5", "val_loss", "seconds", "latency_ms")
 def hyperparameters(step: Step, candidate: CandidateState) -> dict[str, str | int | float]:
     return {
         "axis": candidate.axis if step.kind == "expansion" else step.kind,
-        "step": step.step,
+        "step": step.number,
         **candidate.spec.as_dict(),
         "GMACs": float(f"{candidate.macs / 1e9:.4g}"),
         "params": candidate.params,

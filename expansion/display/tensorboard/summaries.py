@@ -28,7 +28,7 @@ from expansion.evaluation.samples import Sample
 from expansion.foundation import files
 from expansion.recipe import Recipe
 from expansion.search.costs import in_macs
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 
 SUMMARY = "summary"
@@ -37,7 +37,7 @@ TIMES = ("build_seconds", "start_seconds", "train_seconds", "input_wait_seconds"
 
 def run_name(step: Step, axis: str, seed: int = 0) -> str:
     """A candidate's run below the logs' folder: step02/spatial, step00/seed, step04/contraction, step02/spatial-seed1."""
-    name = f"step{step.step:02d}/{axis if step.kind == 'expansion' else step.kind}"
+    name = f"step{step.number:02d}/{axis if step.kind == 'expansion' else step.kind}"
     return f"{name}-seed{seed}" if seed else name
 
 
@@ -85,14 +85,14 @@ def write_candidate(run_dir: str, step: Step, candidate: CandidateState, metrics
             hyperparameters(step, candidate), trial_id=trial_id(run_dir, run_name(step, candidate.axis)),
             start_time_secs=time.time() - metrics.get("seconds", 0.0)))
         for name in RESULTS:
-            run.scalar(f"search/{name}", metrics.get(name), step.step)
+            run.scalar(f"search/{name}", metrics.get(name), step.number)
         for name in TIMES:
-            run.scalar(f"seconds/{name.removesuffix('_seconds')}", metrics.get(name), step.step)
+            run.scalar(f"seconds/{name.removesuffix('_seconds')}", metrics.get(name), step.number)
         _write_cost(run, step, candidate)
-        run.text("recipe", _candidate_text(step, candidate, recipe), step.step)
-        run.image("confusion", lambda: pixels(confusion_figure(evaluation.confusion(), classes)), step.step)
+        run.text("recipe", _candidate_text(step, candidate, recipe), step.number)
+        run.image("confusion", lambda: pixels(confusion_figure(evaluation.confusion(), classes)), step.number)
         if samples:
-            run.image("samples", lambda: pixels(samples_figure(samples(), classes)), step.step)
+            run.image("samples", lambda: pixels(samples_figure(samples(), classes)), step.number)
         run.raw(metadata.SESSION_END_INFO_TAG, 0, session_end())
 
 
@@ -102,7 +102,7 @@ def forget_search(logs_dir: str) -> None:
         files.remove_file(path)
 
 
-def write_search(logs_dir: str, search: Search) -> None:
+def write_search(logs_dir: str, search: SearchState) -> None:
     """Writes what is decided and not written yet: each step in the run `summary`, the gains in the candidates' runs.
 
     May be called at any time and any number of times: nothing is written twice, and what an interrupted process left
@@ -114,17 +114,17 @@ def write_search(logs_dir: str, search: Search) -> None:
     decided = [step for step in search.steps if step.decision]
     with Run(os.path.join(logs_dir, SUMMARY)) as summary:
         for step in decided:
-            if summary.has("search/val_accuracy", step.step):
+            if summary.has("search/val_accuracy", step.number):
                 continue
             for candidate in step.candidates:
                 if candidate.gain is not None:
                     with Run(os.path.join(logs_dir, run_name(step, candidate.axis))) as run:
-                        run.scalar("search/gain", candidate.gain, step.step)
+                        run.scalar("search/gain", candidate.gain, step.number)
             _write_step(summary, search, step)
 
 
-def _write_step(run: Run, search: Search, step: Step) -> None:
-    winner, decision, number = step.winner, step.decision, step.step
+def _write_step(run: Run, search: SearchState, step: Step) -> None:
+    winner, decision, number = step.winner, step.decision, step.number
     run.text("path/overview", _path_text(search, number), number)
     run.text(f"path/step {number:02d}", _step_text(step), number)
     run.image("accuracy_over_cost", lambda: pixels(search_figure(search, until=number, size=(6.4, 4.4))), number)
@@ -143,7 +143,7 @@ def _write_step(run: Run, search: Search, step: Step) -> None:
     run.scalar("search/val_accuracy", winner.accuracy, number)
 
 
-def _write_wins(run: Run, search: Search, number: int) -> None:
+def _write_wins(run: Run, search: SearchState, number: int) -> None:
     """How many steps each axis has won so far, and the interval of the winner's accuracy."""
     won = Counter(step.winner.axis for step in search.steps[:number + 1] if step.kind == "expansion")
     for axis, steps in won.items():  # not those that have not won: a chart of zeros hides the others
@@ -156,8 +156,8 @@ def _write_wins(run: Run, search: Search, number: int) -> None:
 
 
 def _write_cost(run: Run, step: Step, candidate: CandidateState) -> None:
-    run.scalar("search/gmacs", candidate.macs / 1e9, step.step)
-    run.scalar("search/params", candidate.params, step.step)
+    run.scalar("search/gmacs", candidate.macs / 1e9, step.number)
+    run.scalar("search/params", candidate.params, step.number)
 
 
 # Text, in Markdown
@@ -175,7 +175,7 @@ def _step_text(step: Step) -> str:
     return "\n\n".join([to_markdown(table), *(f"{in_markdown(note)}." for note in table.notes)])
 
 
-def _path_text(search: Search, until: int) -> str:
+def _path_text(search: SearchState, until: int) -> str:
     ended = search.finished and until == len(search.steps) - 1
     return to_markdown(path_rows(search, until, wide=True)) + (
         f"\n\nThe search has ended: {search.stopped_by}." if ended else "")

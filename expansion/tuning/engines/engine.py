@@ -43,7 +43,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """An attempt failed: one line why, and what is known besides."""
+    """An attempt failed: one line why, and further details."""
 
     trial: str
     reason: str

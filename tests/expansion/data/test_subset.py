@@ -95,13 +95,13 @@ def test_more_classes_than_there_are(demo_records, tmp_path):
 @pytest.mark.slow
 def test_a_search_on_a_proxy(demo_records, tmp_path):
     job = SearchJob.model_validate({
-        "search": {"seed": {"frames": 1, "stride": 8, "size": 24, "width": 0.34}, "steps": 0},
+        "search": {"start": {"frames": 1, "stride": 8, "size": 24, "width": 0.34, "depth": 0.2}, "steps": 0},
         "recipe": {"epochs": 5, "batch": 8, "rate": 0.05, "rate_batch": 8}, "clips": {"flip": False, "views": 2},
         "seed": 0, "retries": 0, "engine": "in-process", "proxy": {"classes": 3, "share": 0.5, "epochs": 1}})
     folder = str(tmp_path / "search")
     tuner = ExpansionTuner.from_job(job, demo_records, folder)
     tuner.search()
-    search = tuner.trace
+    search = tuner.state
     assert search.settings.classes == 3 and search.made_with["recipe"]["epochs"] == 1
     assert search.made_with["data"]["videos"] == {"train": 9, "val": 9}
     job.check_folder(folder)

@@ -10,7 +10,7 @@ from expansion.display.path_figure import STYLES, Reference, confusion_figure, p
 from expansion.foundation.errors import InputError
 from expansion.search.axes import AXES
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from tests.expansion.searches import SMALL, finished
 
 
@@ -58,7 +58,7 @@ def test_failed_and_untrained_candidates_are_not_drawn():
     whole, search = finished(), finished(failing="width")
     assert len(markers(search_figure(whole), hollow=True)) == len(markers(search_figure(search), hollow=True)) + 2
     assert "width" not in legend(search_figure(search))
-    assert not search_figure(Search(SMALL)).axes[0].lines
+    assert not search_figure(SearchState(SMALL)).axes[0].lines
 
 
 def test_a_contraction_is_dashed():

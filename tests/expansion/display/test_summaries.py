@@ -13,7 +13,7 @@ from expansion.display.tensorboard import layout, summaries
 from expansion.evaluation.evaluate import Evaluation
 from expansion.recipe import Recipe
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from tests.expansion.search.test_racing import run, settings
 from tests.expansion.searches import SMALL, VIDEOS, finished
 
@@ -143,7 +143,7 @@ def test_the_search(tmp_path):
     assert all(low < c.accuracy < high for c, (_, low), (_, high) in zip(
         search.path, summary["interval/low"], summary["interval/high"]))
     assert [step for step, _ in summary["gains"]] == [1, 2] and [step for step, _ in summary["time"]] == [0, 1, 2]
-    assert summary["seconds/step"] == [(s.step, 10 * len(s.candidates)) for s in search.steps]
+    assert summary["seconds/step"] == [(s.number, 10 * len(s.candidates)) for s in search.steps]
     assert summary["accuracy_over_cost"] == [(i, (528, 768)) for i in range(3)]
     loser = next(c for c in search.steps[2].candidates if c is not search.steps[2].winner)
     assert runs[f"step02/{loser.axis}"]["search/gain"] == [(2, close(loser.gain))]
@@ -164,7 +164,7 @@ def test_the_tables(tmp_path):
 
 
 def test_the_tables_of_a_race(tmp_path):
-    summaries.write_search(str(tmp_path), run(Search(settings())))
+    summaries.write_search(str(tmp_path), run(SearchState(settings())))
     table = read(tmp_path)["summary"]["path/step 01"][0][1]
     assert "| stopped at 25.0 % |" in table and "width stopped after epoch 3: 25.0 %, gain -" in table
     assert table.count("95 % bound") == 3
@@ -175,7 +175,7 @@ def test_called_after_every_step_and_again_after_a_restart_nothing_is_doubled(tm
     settings = SearchSettings(**SMALL.model_dump() | {"axes": ("fast", "depth")})
     search = finished(settings, on_decided=lambda search, _: summaries.write_search(often, search))
     write_all(often, search)
-    summaries.write_search(often, Search.from_dict(search.as_dict()))
+    summaries.write_search(often, SearchState.from_dict(search.as_dict()))
     write_all(once, search)
     assert read(often) == read(once)
 

@@ -33,7 +33,7 @@ def model(demo_records):
         elif weight.name in ("beta", "moving_mean"):
             weight.assign(rng.normal(0, 0.3, weight.shape))
     last = model.get_layer("logits")
-    logits = at_size(model, 36).place_logits(real_clips(demo_records, 36, "train")).numpy().reshape(-1, 8)
+    logits = at_size(model, 36).position_logits(real_clips(demo_records, 36, "train")).numpy().reshape(-1, 8)
     kernel, _ = last.get_weights()
     last.set_weights([2 * kernel / logits.std(axis=0), -2 * (logits / logits.std(axis=0)).mean(axis=0)])
     return model

@@ -8,11 +8,10 @@ import tensorflow as tf
 
 from expansion.complexity import complexity, halve
 from expansion.foundation.errors import InputError
-from expansion.network.blocks import Bottleneck
 from expansion.network.model import at_size, build_model
 from expansion.network.saving import load_model
 from expansion.spec import NAMED, Spec
-from tests.expansion.networks import assert_equal_but_for_rounding, awake, difference
+from tests.expansion.networks import assert_equal_but_for_rounding, awake, clips, difference
 
 SMALL = Spec(frames=3, stride=2, size=32, width=0.5, depth=1.2, bottleneck=1.5)
 
@@ -31,11 +30,6 @@ def test_built_networks_have_the_closed_form_parameters(name):
 @pytest.mark.parametrize("spec", [SMALL, Spec(size=40), Spec(frames=4, size=33, width=0.3, depth=0.4, bottleneck=2.75)])
 def test_any_spec_has_the_closed_form_parameters(spec):
     assert parameters(build_model(spec, 7)) == complexity(spec, 7).params
-
-
-def clips(spec, batch=2, seed=0):
-    shape = (batch, spec.frames, spec.size, spec.size, 3)
-    return np.random.default_rng(seed).integers(0, 256, shape).astype("float32")
 
 
 def test_a_saved_network_is_the_same_in_safe_mode(tmp_path):
@@ -89,7 +83,7 @@ def test_at_a_larger_crop_the_mean_of_the_places_softmax_is_the_answer(size, sid
     other = at_size(model, size)
     assert (other.size, other.spec, other.class_names) == (size, SMALL, tuple("abcde"))
     seen = clips(SMALL.replace(size=size))
-    places = other.place_logits(seen).numpy()
+    places = other.position_logits(seen).numpy()
     assert places.shape == (2, side, side, 5)
     features = keras.Model(other.input, other.get_layer("head_relu").output)(seen).numpy()
     for clip in range(2):  # frames outermost: frame t of clip b is at t * batch + b
@@ -101,7 +95,7 @@ def test_at_a_larger_crop_the_mean_of_the_places_softmax_is_the_answer(size, sid
 def test_at_the_training_crop_the_answer_is_plain_logits():
     model = awake(build_model(SMALL, 5))
     assert at_size(model, 32) is model
-    np.testing.assert_array_equal(model.place_logits(clips(SMALL))[:, 0, 0], model(clips(SMALL)))
+    np.testing.assert_array_equal(model.position_logits(clips(SMALL))[:, 0, 0], model(clips(SMALL)))
     assert "mean_softmax" not in [layer.name for layer in model.layers]
 
 
@@ -135,21 +129,6 @@ def test_every_variable_gets_a_gradient():
         loss = tf.reduce_sum(model(clips(SMALL), training=True) ** 2)
     for variable, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables)):
         assert gradient is not None and np.isfinite(gradient).all(), variable.path
-
-
-@pytest.mark.parametrize("spec", [SMALL, Spec(frames=1, size=33, width=0.5, bottleneck=2.25)])
-def test_the_fused_training_pass_equals_the_layers_one_by_one(spec, monkeypatch):
-    def run():
-        model = awake(build_model(spec, 5, dropout=0.0))
-        with tf.GradientTape() as tape:
-            outputs = model(tf.constant(clips(spec, 3)), training=True)
-            loss = tf.reduce_sum(outputs * tf.random.stateless_normal(outputs.shape, (1, 2)))
-        return [outputs, *tape.gradient(loss, model.trainable_variables), *model.non_trainable_variables]
-
-    fused = run()
-    monkeypatch.setattr(Bottleneck, "_fused_branch", lambda self, inputs: self._branch(inputs, True))
-    for ours, plain in zip(fused, run()):
-        assert_equal_but_for_rounding(ours, plain, 1e-4)
 
 
 def test_it_learns_one_batch():

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.racing import recorded_search
-from expansion.display.tables import how_right
+from expansion.display.tables import forecast_error
 from expansion.recipe import Recipe
-from expansion.search.forecast import Speed, hindsight, measured_speed, of_step, race_at, raced, seconds_left, steps_ahead
+from expansion.search.forecast import Speed, retrospective, measured_speed, of_step, race_at, raced, seconds_left, steps_ahead
 from expansion.search.racing import RaceSettings, race
 from expansion.search.selection import Scored
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import Rung
 from tests.expansion.searches import SMALL, finished
 
@@ -21,13 +21,13 @@ DEMO_ERRORS = [11, 4, -7]  # per cent, steps 1 to 3
 RECIPE = Recipe(epochs=10, by_step={2: {"epochs": 20}})
 
 
-def timed(steps: int) -> Search:
+def timed(steps: int) -> SearchState:
     """A search of which so many steps are decided; each trial took 4 seconds and 10 for a GMAC of 1,000 clips forward."""
     search = finished(steps=steps)
     for step in search.steps:
         for candidate in step.candidates:
             if candidate.done:
-                candidate.metrics["seconds"] = seconds_of(candidate, step.step)
+                candidate.metrics["seconds"] = seconds_of(candidate, step.number)
     return search
 
 
@@ -37,7 +37,7 @@ def seconds_of(candidate, step: int) -> float:
 
 def test_the_speed_is_that_of_the_trials():
     assert measured_speed(timed(2), RECIPE, 100) == Speed(pytest.approx(300), pytest.approx(4), True)
-    assert measured_speed(Search(SMALL), RECIPE, 100) is None and seconds_left(Search(SMALL), RECIPE, 100) is None
+    assert measured_speed(SearchState(SMALL), RECIPE, 100) is None and seconds_left(SearchState(SMALL), RECIPE, 100) is None
     one = timed(1)  # a single point: half of its time at most is a start
     speed, seed = measured_speed(one, RECIPE, 100), one.steps[0].candidates[0]
     assert speed.start_seconds == pytest.approx(min(10, seconds_of(seed, 0) / 2))
@@ -47,19 +47,19 @@ def test_the_speed_is_that_of_the_trials():
 def test_the_forecast_is_compared_with_what_it_took():
     search = timed(99)
     search.made_with = {"recipe": RECIPE.model_dump(mode="json"), "data": {"videos": {"train": 100}}}
-    first, second = hindsight(search)
-    actual = [sum(seconds_of(c, step.step) for c in step.candidates) for step in search.steps[1:]]
+    first, second = retrospective(search)
+    actual = [sum(seconds_of(c, step.number) for c in step.candidates) for step in search.steps[1:]]
     assert [first.actual, second.actual] == pytest.approx(actual)
     # Of the seed alone half is taken as a start; after step 1 the line is known.
     assert second.forecast == pytest.approx(second.actual) and first.forecast != pytest.approx(first.actual)
-    assert "steps 1 to 2 were forecast to take" in how_right(search) and how_right(timed(99)) is None
+    assert "steps 1 to 2 were forecast to take" in forecast_error(search) and forecast_error(timed(99)) is None
     search.steps = search.steps[:2]
-    assert how_right(search).startswith("step 1 was forecast to take")
+    assert forecast_error(search).startswith("step 1 was forecast to take")
 
 
 def test_the_demo_as_it_was_recorded():
     """benchmarks/recorded/demo.json: 18 trials on 2 quiet cores. The plan is to be right within 25 %."""
-    off = [step.forecast / step.actual - 1 for step in hindsight(recorded_search())]
+    off = [step.forecast / step.actual - 1 for step in retrospective(recorded_search())]
     assert [round(100 * value) for value in off] == DEMO_ERRORS and all(abs(value) < 0.25 for value in off)
 
 
@@ -104,7 +104,7 @@ def test_steps_to_come_cost_twice_as_much_each_until_the_target():
 
 
 def test_no_step_is_forecast_that_would_go_past_the_hours():
-    """As Search itself ends: by the time of its trials so far and what the step takes."""
+    """As SearchState itself ends: by the time of its trials so far and what the step takes."""
     search = timed(1)
     spent = sum(c.metrics["seconds"] for c in search.steps[0].candidates)
     whole = spent + sum(step.seconds for step in steps_ahead(search, RECIPE, 100, Speed()))
@@ -116,7 +116,7 @@ def test_no_step_is_forecast_that_would_go_past_the_hours():
 @pytest.mark.parametrize("cost", ["params", "memory"])
 def test_where_the_cost_is_not_macs_they_grow_as_they_do_in_the_known_step(cost):
     settings = SMALL.model_copy(update={"cost": cost, "steps": 4})
-    seed, first = Search(settings), finished(settings, steps=1)
+    seed, first = SearchState(settings), finished(settings, steps=1)
     parent, candidates = first.steps[0].winner, first.steps[1].candidates
     growth = math.prod(c.macs / parent.macs for c in candidates) ** (1 / len(candidates))
     assert not growth == pytest.approx(2, rel=0.05)

@@ -12,7 +12,7 @@ from expansion.search.decisions import NoCandidate
 from expansion.search.racing import RaceSettings, race, rung_epoch
 from expansion.search.selection import Scored
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import Rung
 from tests.expansion.searches import right
 
@@ -30,7 +30,7 @@ def settings(**race) -> SearchSettings:
     return SearchSettings(steps=1, race=RACE.model_copy(update=race))
 
 
-def run(search: Search, fails=lambda axis, rung: False, first=0) -> Search:
+def run(search: SearchState, fails=lambda axis, rung: False, first=0) -> SearchState:
     """Feeds a search; `fails` says which axes fail on their way to a rung, or with None to the end."""
     for number in range(first, first + 200):
         waiting = [training for training in search.steps[-1].trainings if training.status == "waiting"]
@@ -42,7 +42,7 @@ def run(search: Search, fails=lambda axis, rung: False, first=0) -> Search:
         if fails(candidate.axis, rung):
             search.failed(candidate.trial_id, "out of memory")
         elif rung is None:
-            count = FINAL[candidate.axis] + candidate.seed
+            count = FINAL[candidate.axis] + candidate.repeat
             search.completed(candidate.trial_id, count / VIDEOS, {"seconds": 10.0}, right(count))
         else:
             count = at_rung(candidate.axis, rung)
@@ -51,11 +51,11 @@ def run(search: Search, fails=lambda axis, rung: False, first=0) -> Search:
     raise AssertionError("the search does not end")
 
 
-def again(search: Search) -> Search:
-    return Search.from_dict(json.loads(json.dumps(search.as_dict())))
+def again(search: SearchState) -> SearchState:
+    return SearchState.from_dict(json.loads(json.dumps(search.as_dict())))
 
 
-def by_axis(search: Search) -> dict:
+def by_axis(search: SearchState) -> dict:
     return {c.axis: (c.status, len(c.rungs)) for c in search.steps[1].candidates}
 
 
@@ -109,7 +109,7 @@ def test_settings():
 
 
 def test_a_step_is_raced_and_the_trace_keeps_the_evidence():
-    search = run(Search(settings()))
+    search = run(SearchState(settings()))
     assert by_axis(search) == {"fast": ("completed", 2), "spatial": ("completed", 2), "depth": ("stopped", 2),
                                "width": ("stopped", 1), "bottleneck": ("stopped", 1)}
     step = search.steps[1]
@@ -126,42 +126,42 @@ def test_a_step_is_raced_and_the_trace_keeps_the_evidence():
 
 
 def test_one_that_is_left_wins_because_the_others_stopped():
-    search = run(Search(settings(rungs=(0.5,), keep=0.2)))
+    search = run(SearchState(settings(rungs=(0.5,), keep=0.2)))
     assert search.steps[1].decision.verdict == "others stopped" and search.steps[1].winner.axis == "fast"
 
 
 def test_off_by_default_and_not_where_an_axis_is_prescribed():
-    assert {c.status for c in run(Search(SearchSettings(steps=1))).steps[1].candidates} == {"completed"}
-    search = run(Search(SearchSettings(steps=1, follow=("width",), race=RACE)))
+    assert {c.status for c in run(SearchState(SearchSettings(steps=1))).steps[1].candidates} == {"completed"}
+    search = run(SearchState(SearchSettings(steps=1, follow=("width",), race=RACE)))
     assert {len(c.rungs) for c in search.steps[1].candidates} == {0} and search.steps[1].winner.axis == "width"
 
 
 def test_rungs_are_compared_with_the_parents():
-    search = run(Search(settings()))
+    search = run(SearchState(settings()))
     fast = search.steps[1].candidates[0]
     parent = search.steps[0].winner
     assert [rung.accuracy for rung in parent.rungs] == [0.1, 0.2]
     assert fast.rungs[0].standing.gain > fast.gain - 0.01  # 12 less 2 videos as 16 less 6
-    warm = run(Search(SearchSettings(steps=1, race=RACE, warm_start=True)))
+    warm = run(SearchState(SearchSettings(steps=1, race=RACE, warm_start=True)))
     assert warm.steps[1].candidates[0].rungs[0].standing.gain == pytest.approx(fast.gain * 6 / 10)  # 12 less 6: it began where the parent ended
 
 
 def test_failures_do_not_count_as_runners():
-    search = run(Search(settings()), fails=lambda axis, rung: (axis, rung) in {("fast", 0), ("spatial", 1)})
+    search = run(SearchState(settings()), fails=lambda axis, rung: (axis, rung) in {("fast", 0), ("spatial", 1)})
     assert by_axis(search) == {"fast": ("failed", 0), "spatial": ("failed", 1), "depth": ("completed", 2),
                                "width": ("stopped", 1), "bottleneck": ("stopped", 1)}
 
 
 def test_the_best_that_stopped_takes_the_place_of_those_that_failed():
-    search = run(Search(settings()), fails=lambda axis, rung: rung is None and axis in ("fast", "spatial"))
+    search = run(SearchState(settings()), fails=lambda axis, rung: rung is None and axis in ("fast", "spatial"))
     assert by_axis(search)["depth"] == ("completed", 2) and search.steps[1].winner.axis == "depth"
     assert search.steps[1].decision.verdict == "others stopped"
     with pytest.raises(NoCandidate, match="no candidate completed"):
-        run(Search(settings()), fails=lambda axis, rung: axis != "seed")
+        run(SearchState(settings()), fails=lambda axis, rung: axis != "seed")
 
 
 def test_further_seeds_go_to_those_that_are_left_and_are_not_raced():
-    search = run(Search(SearchSettings(steps=1, race=RACE, seeds={"extra": 4, "std": 0.05})))
+    search = run(SearchState(SearchSettings(steps=1, race=RACE, repeats={"extra": 4, "std": 0.05})))
     trainings = {c.axis: len(c.accuracies) for c in search.steps[1].candidates}
     assert trainings == {"fast": 3, "spatial": 3, "depth": 0, "width": 0, "bottleneck": 0}
     assert {len(r.rungs) for c in search.steps[1].candidates for r in c.repeats} == {0}

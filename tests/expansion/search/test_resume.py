@@ -8,7 +8,7 @@ import pytest
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.trace import continue_search
 from expansion.spec import NAMED
 from tests.expansion.paper import top1
@@ -21,19 +21,19 @@ def top1_or(step, axis):
     return top1(step, axis) if step <= 11 else 0.8
 
 
-def ended(**budget) -> Search:
-    return run(Search(SearchSettings(**budget), MADE_WITH), top1_or)
+def ended(**budget) -> SearchState:
+    return run(SearchState(SearchSettings(**budget), MADE_WITH), top1_or)
 
 
-def continued(search: Search, **budget) -> Search:
+def continued(search: SearchState, **budget) -> SearchState:
     """The search read from its trace and continued with another budget."""
-    again = Search.from_dict(json.loads(json.dumps(search.as_dict())))
+    again = SearchState.from_dict(json.loads(json.dumps(search.as_dict())))
     continue_search(again, SearchSettings(**budget), MADE_WITH, "folder")
     return run(again, top1_or, first=1000)
 
 
-def of_path(search: Search):
-    return [(step.step, step.kind, [(c.spec, c.accuracy) for c in step.candidates], step.decision) for step in search.steps]
+def of_path(search: SearchState):
+    return [(step.number, step.kind, [(c.spec, c.accuracy) for c in step.candidates], step.decision) for step in search.steps]
 
 
 @pytest.mark.parametrize("small, large", [
@@ -60,20 +60,20 @@ def test_a_contraction_is_set_aside_and_taken_up_again():
     larger = continued(first, target_gmacs=4.0)
     (aside,) = larger.set_aside
     assert aside.kind == "contraction" and aside.winner.spec == NAMED["S"]
-    back = Search.from_dict(json.loads(json.dumps(first.as_dict())))
-    back.continue_to(SearchSettings(target_gmacs=2.2))
-    assert back.steps[-1].step == 7 and back.stopped_by == "target_gmacs" or back.steps[-1].kind == "contraction"
-    back.continue_to(SearchSettings(target_gmacs=2.0))
+    back = SearchState.from_dict(json.loads(json.dumps(first.as_dict())))
+    back.extend_budget(SearchSettings(target_gmacs=2.2))
+    assert back.steps[-1].number == 7 and back.stopped_by == "target_gmacs" or back.steps[-1].kind == "contraction"
+    back.extend_budget(SearchSettings(target_gmacs=2.0))
     assert back.stopped_by == "target_gmacs" and back.path[-1].spec == NAMED["S"] and back.next() is None
 
 
 def test_a_smaller_budget_ends_after_the_step_that_is_begun():
-    search = Search(SearchSettings(steps=3))
+    search = SearchState(SearchSettings(steps=3))
     for number in range(3):
         _, candidate = search.next()
         search.started(candidate, str(number))
         search.completed(str(number), 0.1 * number)
-    search.continue_to(SearchSettings(steps=1))
+    search.extend_budget(SearchSettings(steps=1))
     assert run(search, top1, first=100).stopped_by == "steps" and len(search.steps) == 2
 
 

@@ -10,7 +10,7 @@ from expansion.spec import Spec
 from expansion.training.fit import train
 from expansion.training.grappler import SWITCH, without_passes
 
-SPEC = Spec(frames=1, stride=4, size=16, width=0.34)
+SPEC = Spec(frames=1, stride=4, size=16, width=0.34, depth=0.2)
 
 
 def off():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from expansion.foundation import files
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 from expansion.search.trace import continue_search, has_trace, read_trace
 from expansion.tuning.engines.engine import Began, Done, Epoch, Failed
@@ -91,26 +91,26 @@ class Told:
         return [call[1:] for call in self.calls if call[0] == name]
 
 
-def job_of(state: Search):
+def job_of(state: SearchState):
     def job(step: Step, training: CandidateState) -> TrialJob:
         rung = state.rung(training.trial_id)
-        return TrialJob(data="records", step=step.step, kind=step.kind, axis=training.axis, spec=training.spec.as_dict(),
-                        recipe=Recipe(), clips=ClipSettings(), seed=training.seed, rung=rung, logs="logs")
+        return TrialJob(data="records", step=step.number, kind=step.kind, axis=training.axis, spec=training.spec.as_dict(),
+                        recipe=Recipe(), clips=ClipSettings(), seed=training.repeat, rung=rung, logs="logs")
 
     return job
 
 
-def state_on(folder, settings: SearchSettings, made_with: dict | None = None) -> Search:
+def state_on(folder, settings: SearchSettings, made_with: dict | None = None) -> SearchState:
     """The search of a folder, begun or continued."""
     path = str(folder)
     if not has_trace(path):
-        return Search(settings, made_with)
+        return SearchState(settings, made_with)
     state = read_trace(path)
     continue_search(state, settings, made_with or {}, path)
     return state
 
 
-def run_loop(folder, settings: SearchSettings, engine, retries: int = 1, watcher=None) -> Search:
+def run_loop(folder, settings: SearchSettings, engine, retries: int = 1, watcher=None) -> SearchState:
     """Runs, or resumes, the search of a folder to its end."""
     state = state_on(folder, settings)
     SearchLoop(state, SearchFolder(str(folder)), engine, job_of(state), retries, watcher or Told()).run()

@@ -45,7 +45,7 @@ def test_a_search_at_an_address(demo_records):
     def tuner(**changes):
         return expansion.ExpansionTuner(
             "memory://there/records",
-            SearchSettings(seed=Spec(frames=1, stride=4, size=24, width=0.34), steps=1, axes=("fast",), warm_start=True),
+            SearchSettings(start=Spec(frames=1, stride=4, size=24, width=0.34, depth=0.2), steps=1, axes=("fast",), warm_start=True),
             recipe=RECIPE, clips=expansion.ClipSettings(flip=False, views=2), directory="memory://there", project_name="search",
             progress=SearchProgress(quiet=True), **changes)
 
@@ -55,11 +55,11 @@ def test_a_search_at_an_address(demo_records):
         first.search()
     again = tuner()
     again.search()
-    assert [winner.axis for winner in again.trace.path] == ["seed", "fast"]
-    assert again.get_best_models()[0].spec == again.trace.path[-1].spec
+    assert [winner.axis for winner in again.state.path] == ["seed", "fast"]
+    assert again.get_best_models()[0].spec == again.state.path[-1].spec
     assert event_files("memory://there/search/logs/step01/fast") and event_files("memory://there/search/logs/summary")
     assert memory.exists("/there/search/path.png") and not memory.glob("/there/search/trial_*/checkpoint")
     assert not os.path.exists("memory:")  # nothing was taken for a path of this machine
     with pytest.raises(InputError, match="recipe.epochs was 2, is now 3"):
-        expansion.ExpansionTuner("memory://there/records", again.trace.settings, recipe=RECIPE.model_copy(update={"epochs": 3}),
+        expansion.ExpansionTuner("memory://there/records", again.state.settings, recipe=RECIPE.model_copy(update={"epochs": 3}),
                                  clips=again.clips, directory="memory://there", project_name="search")

@@ -11,7 +11,7 @@ from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.search.decisions import NoCandidate
 from expansion.search.racing import RaceSettings
-from expansion.search.repeats import SeedSettings
+from expansion.search.repeats import RepeatSettings
 from expansion.search.settings import SearchSettings
 from expansion.search.trace import read_trace
 from expansion.tuning.engines.engine import Lost
@@ -49,7 +49,7 @@ def of_search(search):
 
 
 CASES = {"plain": (ONE, recorded), "race": (SearchSettings(steps=1, race=RACE), raced),
-         "repeats": (SearchSettings(steps=1, seeds=SeedSettings(extra=4, std=0.02)), repeated)}
+         "repeats": (SearchSettings(steps=1, repeats=RepeatSettings(extra=4, std=0.02)), repeated)}
 
 
 def test_it_needs_no_tensorflow():
@@ -65,7 +65,7 @@ def test_a_search_leaves_its_trace_and_what_its_trials_made(tmp_path):
     assert read_trace(str(tmp_path)).as_dict() == search.as_dict()
     trials = [c.trial_id for step in search.steps for c in step.candidates]
     assert trials == [f"{number:04d}" for number in range(6)] == [name for name, *_ in told.of("ended")]
-    assert [step.step for (step,) in told.of("decided")] == [0, 1] and len(told.of("epoch")) == 6
+    assert [step.number for (step,) in told.of("decided")] == [0, 1] and len(told.of("epoch")) == 6
     folder = SearchFolder(str(tmp_path))
     assert all(files.read_text(folder.trial(name).model) == "model" and not folder.trial(name).attempts() for name in trials)
     assert set(folder.outcomes()) == set(trials)

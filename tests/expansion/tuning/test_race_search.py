@@ -21,7 +21,7 @@ class Stopped(KeyboardInterrupt):
 
 def tuner(data, folder, progress=None, engine="in-process", **settings):
     return expansion.ExpansionTuner(
-        data, expansion.SearchSettings(seed=SEED, steps=1, axes=("width", "bottleneck"), **settings),
+        data, expansion.SearchSettings(start=SEED, steps=1, axes=("width", "bottleneck"), **settings),
         recipe=Recipe(epochs=4, batch=16, rate=0.1, rate_batch=16, warmup_epochs=0),
         clips=ClipSettings(flip=False, views=2), directory=folder, project_name="s", engine=engine,
         progress=progress or SearchProgress(quiet=True))
@@ -46,9 +46,9 @@ def test_a_race_that_is_killed_goes_on_and_pauses_change_no_result(demo_records,
     with pytest.raises(Stopped):  # the seed has 4 epochs, the first candidate paused after 2, the second is in its first
         tuner(demo_records, tmp_path, StopAfter(7), race=race).search()
     search = tuner(demo_records, tmp_path, engine=expansion.EngineSettings(threads=2), race=race)  # the rest in a child process
-    assert [c.status for c in search.trace.steps[1].candidates] == ["paused", "running"]
+    assert [c.status for c in search.state.steps[1].candidates] == ["paused", "running"]
     search.search()
-    step = search.trace.steps[1]
+    step = search.state.steps[1]
     stopped, winner = sorted(step.candidates, key=lambda c: c.status == "completed")
     assert (stopped.status, winner.status, step.winner) == ("stopped", "completed", winner)
     for candidate in step.candidates:

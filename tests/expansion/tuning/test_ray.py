@@ -10,7 +10,7 @@ import pytest
 
 from expansion.foundation.errors import InputError
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.trace import write_trace
 from expansion.tuning.engines.engine import LOST_RETRIES, Began, Done, Epoch, Failed, Lost
 from expansion.tuning.engines.settings import EngineSettings
@@ -29,7 +29,7 @@ def ray_engine(folder, work=fake_tasks.train, **settings):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("search")
-    write_trace(str(place), Search(SearchSettings()))
+    write_trace(str(place), SearchState(SearchSettings()))
     return place
 
 

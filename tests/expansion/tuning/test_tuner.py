@@ -16,7 +16,7 @@ from expansion.foundation.errors import InputError
 from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search.decisions import NoCandidate
-from expansion.search.trace import read_trace
+from expansion.search.state import read_trace
 from expansion.spec import Spec
 from expansion.training.fit import train
 from expansion.tuning.jobs import read_job
@@ -26,7 +26,7 @@ CLIPS = ClipSettings(flip=False, views=2)
 
 
 def tuner(data, folder, steps=1, axes=("fast", "width"), **changes):
-    settings = expansion.SearchSettings(seed=Spec(stride=8, size=24, width=0.34), steps=steps, axes=axes)
+    settings = expansion.SearchSettings(start=Spec(stride=8, size=24, width=0.34, depth=0.2), steps=steps, axes=axes)
     return expansion.ExpansionTuner(
         data, settings, directory=folder, project_name="s",
         **{"recipe": RECIPE.model_copy(update={"epochs": 1}), "clips": CLIPS, "progress": SearchProgress(quiet=True)} | changes)
@@ -36,18 +36,18 @@ def tuner(data, folder, steps=1, axes=("fast", "width"), **changes):
 def test_a_search_without_tfx(demo_records, tmp_path):
     first = tuner(demo_records, tmp_path)
     first.search()
-    path = first.trace.path
-    assert len(path) == 2 and first.trace.finished
+    path = first.state.path
+    assert len(path) == 2 and first.state.finished
     model = first.get_best_models()[0]
     assert model.spec == path[-1].spec and model.class_names == demo_records.classes
     assert evaluate(model, demo_records, "val", CLIPS).accuracy == pytest.approx(path[-1].accuracy)
     assert os.path.exists(os.path.join(first.project_dir, "path.png"))
-    trials = [first.folder.trial(c.trial_id) for step in first.trace.steps for c in step.candidates]
+    trials = [first.folder.trial(c.trial_id) for step in first.state.steps for c in step.candidates]
     assert {read_job(folder).parent for folder in trials} == {None}  # from scratch, as in the paper
     # A finished search is not run again.
     again = tuner(demo_records, tmp_path)
     again.search()
-    assert again.trace.as_dict() == first.trace.as_dict()
+    assert again.state.as_dict() == first.state.as_dict()
 
 
 @pytest.mark.slow
@@ -63,7 +63,7 @@ def test_a_candidate_that_fails_is_tried_again_then_passed_over(demo_records, tm
     monkeypatch.setattr("expansion.tuning.trial.train", explode)
     search = tuner(demo_records, tmp_path, retries=1)
     search.search()
-    step = search.trace.steps[1]
+    step = search.state.steps[1]
     assert {c.axis: c.status for c in step.candidates} == {"fast": "failed", "width": "completed"}
     assert "no memory left" in step.candidates[0].message and step.winner.axis == "width"
     assert calls.count(2) == 2
@@ -91,7 +91,7 @@ def test_answers_that_are_no_numbers_are_a_failure(demo_records, tmp_path, monke
 
 def test_a_search_without_a_completed_trial_is_an_error(demo_records, tmp_path):
     search = tuner(demo_records, tmp_path)
-    search.trace.stopped_by = "steps"
+    search.state.stopped_by = "steps"
     with pytest.raises(NoCandidate, match="without a completed trial"):
         search.search()
 
@@ -106,7 +106,7 @@ def test_an_interrupted_search_says_how_to_go_on(demo_records, tmp_path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         search.search()
     assert "stopped; started again, the search resumes from here" in " ".join(screen.getvalue().split())
-    (seed,) = tuner(demo_records, tmp_path).trace.steps[0].candidates
+    (seed,) = tuner(demo_records, tmp_path).state.steps[0].candidates
     assert seed.status == "running" and not seed.failures
 
 
@@ -118,13 +118,13 @@ def test_overwrite_begins_anew_and_keeps_the_old_search(demo_records, tmp_path):
     anew = tuner(demo_records, tmp_path, recipe=RECIPE, overwrite=True)
     anew.save()
     assert sorted(os.listdir(tmp_path)) == ["s", "s.1"]
-    assert read_trace(str(tmp_path / "s.1")).as_dict() == search.trace.as_dict()
-    assert anew.trace.made_with["recipe"]["epochs"] == 2
+    assert read_trace(str(tmp_path / "s.1")).as_dict() == search.state.as_dict()
+    assert anew.state.made_with["recipe"]["epochs"] == 2
 
 
 def results(search):
     """What has to be the same in two runs of a search: all but times."""
-    trace = search.trace.as_dict()
+    trace = search.state.as_dict()
     for step in trace["steps"]:
         for candidate in step["candidates"]:
             candidate["metrics"] = {k: v for k, v in candidate["metrics"].items() if "second" not in k and k != "latency_ms"}
@@ -153,10 +153,10 @@ def test_every_engine_comes_to_the_same_numbers_also_after_kills(demo_records, t
 
     killed.progress.epoch_ended = kill
     killed.search()
-    assert [(c.lost, c.failures) for c in killed.trace.path] == [(1, ()), (1, ())]
-    for candidate in killed.trace.path:
+    assert [(c.lost, c.failures) for c in killed.state.path] == [(1, ()), (1, ())]
+    for candidate in killed.state.path:
         candidate.lost = 0
-    killed.trace.threads = None
+    killed.state.threads = None
 
     def stop(*args):
         raise KeyboardInterrupt

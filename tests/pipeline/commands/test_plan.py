@@ -5,7 +5,7 @@ import pytest
 from expansion.evaluation import latency
 from expansion.search.forecast import seconds_left
 from expansion.search.racing import RaceSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from pipeline.commands.plan import make_plan
 from pipeline.config import load_config, shipped
 from tests.expansion.searches import SMALL, finished
@@ -31,9 +31,9 @@ def run_at(tmp_path, settings, steps: int, **budget):
     return config, search
 
 
-def with_latency(settings, steps: int) -> Search:
-    search, number = Search(settings, latency=latency.Latencies(settings.classes)), 0
-    while (proposal := search.next()) and proposal[0].step < steps:
+def with_latency(settings, steps: int) -> SearchState:
+    search, number = SearchState(settings, latency=latency.Latencies(settings.classes)), 0
+    while (proposal := search.next()) and proposal[0].number < steps:
         search.started(proposal[1], f"{number:04d}")
         search.completed(f"{number:04d}", 0.2 + 0.01 * number, {"seconds": 10.0 + number})
         number += 1
@@ -47,7 +47,7 @@ def test_a_plan_and_the_running_search_agree(tmp_path, cost, steps, budget):
     config, search = run_at(tmp_path, SMALL.model_copy(update={"cost": cost, "steps": 5}), steps, **budget)
     plan = make_plan(config, str(tmp_path))
     begun = search.steps[-1]
-    assert plan.step == begun.step and [c["spec"] for c in plan.candidates] == [c.spec for c in begun.candidates]
+    assert plan.step == begun.number and [c["spec"] for c in plan.candidates] == [c.spec for c in begun.candidates]
     assert sum(row.seconds for row in plan.later) == pytest.approx(seconds_left(search, config.recipe, VIDEOS))
     assert 1 <= len(plan.later) <= 5
 

@@ -74,7 +74,7 @@ def test_what_was_measured_elsewhere_is_not_used(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_measurement_is_kept_and_used(demo_labels, tmp_path):
     config = load_config(None, **{"name": "m", "ingest.videos": str(demo_labels.parent), "ingest.labels": str(demo_labels),
-                                  "ingest.short_side": 32, "search.seed": {"frames": 1, "stride": 8, "size": 32}})
+                                  "ingest.short_side": 32, "search.start": {"frames": 1, "stride": 8, "size": 32}})
     plan.measure_speed(config, str(tmp_path))
     found = plan_estimate.kept_throughput(os.path.join(tmp_path, "m"))
     assert 0.01 < found.gmacs_per_second and 0.05 < found.bytes_per_pixel < 3 and found.pixels_per_second > 1000

@@ -8,7 +8,7 @@ from expansion import InputError
 from pipeline.commands.proxy_check import agreement, run_check
 from pipeline.config import load_config
 
-SPECS = ["frames=1,stride=8,size=16,width=0.34", "frames=2,stride=4,size=16,width=0.34", "frames=1,stride=8,size=24,width=0.34"]
+SPECS = ["frames=1,stride=8,size=16,width=0.34,depth=0.2", "frames=2,stride=4,size=16,width=0.34,depth=0.2", "frames=1,stride=8,size=24,width=0.34,depth=0.2"]
 
 
 def config(**more):

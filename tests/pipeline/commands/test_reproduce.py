@@ -7,7 +7,7 @@ import pytest
 from expansion import paper
 from expansion.foundation.errors import InputError
 from expansion.search.settings import SearchSettings
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.spec import NAMED, Limits
 from pipeline.commands import reproduce_tables
 from pipeline.commands.reproduce import from_recorded, train, training_search, walk
@@ -57,7 +57,7 @@ def best_is_depth(step, axis):
 
 
 def test_training_follows_the_papers_path_whatever_the_accuracies_say():
-    search = run(Search(SearchSettings(**training_search("XXL"))), best_is_depth)
+    search = run(SearchState(SearchSettings(**training_search("XXL"))), best_is_depth)
     assert [winner.axis for winner in search.path[1:12]] == [paper.winner(number) for number in range(1, 12)]
     assert search.path[-1].spec == NAMED["XXL"] and search.stopped_by == "steps"
     found = reproduce_tables.content(search, 13, own="records")
@@ -67,13 +67,13 @@ def test_training_follows_the_papers_path_whatever_the_accuracies_say():
 
 
 def test_training_up_to_s_ends_in_the_contraction():
-    search = run(Search(SearchSettings(**training_search("S"))), best_is_depth)
+    search = run(SearchState(SearchSettings(**training_search("S"))), best_is_depth)
     assert search.path[-1].spec == NAMED["S"] and search.stopped_by == "target_gmacs"
 
 
 def test_training_ends_where_the_videos_do_not_allow_the_papers_axis():
     limits = Limits(size=112)
-    search = run(Search(SearchSettings(**training_search("XS"), limits=limits)), best_is_depth)
+    search = run(SearchState(SearchSettings(**training_search("XS"), limits=limits)), best_is_depth)
     assert len(search.path) == 3 and search.stopped_by.startswith("spatial cannot move: a crop of 160")
 
 
@@ -81,7 +81,7 @@ def test_training_ends_where_the_videos_do_not_allow_the_papers_axis():
 def test_training_on_records(demo_records, tmp_path, capsys):
     """The command as a whole, on the step that demo-sized frames allow: the seed."""
     config = load_config(shipped("small.yaml"), need_videos=False, **{
-        "name": "again", "search.seed": "frames=1,stride=1,size=32", "search.steps": 1, "search.follow": ["fast"],
+        "name": "again", "search.start": "frames=1,stride=1,size=32", "search.steps": 1, "search.follow": ["fast"],
         "recipe.epochs": 1, "search.axes": ["fast", "depth"]})
     train(demo_records.path, config, "X2D", str(tmp_path), None, as_json=True)
     found = json.loads(capsys.readouterr().out)

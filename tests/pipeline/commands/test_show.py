@@ -12,7 +12,7 @@ import pytest
 from expansion.display.console import noise_to
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from pipeline.commands.report import report
 from pipeline.commands.runs import list_runs
 from pipeline.commands.show import show
@@ -27,7 +27,7 @@ from tests.pipeline.folders import make_run
 def root(tmp_path):
     make_run(tmp_path / "done", finished())
     make_run(tmp_path / "halfway", finished(steps=2), ended=False)
-    files.write_text(make_run(tmp_path / "broken", Search(SMALL), ended=False).failure, "RuntimeError: out of memory")
+    files.write_text(make_run(tmp_path / "broken", SearchState(SMALL), ended=False).failure, "RuntimeError: out of memory")
     (tmp_path / "other").mkdir()
     return tmp_path
 
@@ -76,7 +76,7 @@ def test_show_fits_80_columns(root, capsys):
 def test_show_for_scripts_is_the_whole_trace(root, capsys):
     show("halfway", str(root), as_json=True)
     shown = json.loads(capsys.readouterr().out)
-    assert Search.from_dict(shown["search"]).as_dict() == finished(steps=2).as_dict() and shown["state"] == "stopped"
+    assert SearchState.from_dict(shown["search"]).as_dict() == finished(steps=2).as_dict() and shown["state"] == "stopped"
 
 
 def test_the_newest_run_is_the_default(root, capsys):

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import ClipSettings, Recipe
-from expansion.search.state import Search
+from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState
 
 
 @dataclass(frozen=True)
-class Spending:
+class TrainingCost:
     """Of all trainings of a search that have ended.
 
     Args:
@@ -47,7 +47,7 @@ def epochs_of(training: CandidateState, recipe: Recipe) -> float:
     return recipe.epochs if training.status == "completed" else min(training.rungs[-1].epoch, recipe.epochs)
 
 
-def spending(search: Search) -> Spending | None:
+def training_cost(search: SearchState) -> TrainingCost | None:
     """What a search has spent; None where its trace does not say how and on what it trained."""
     known = search.made_with
     if not {"recipe", "clips", "data"} <= known.keys():
@@ -58,12 +58,12 @@ def spending(search: Search) -> Spending | None:
     ended = [(step, training) for step in search.all_steps for training in step.trainings
              if training.status in ("completed", "stopped")]
     for step, training in ended:
-        all_epochs = recipe.at(step.step).epochs
+        all_epochs = recipe.at(step.number).epochs
         evaluation = training.macs * videos.get("val", 0) * clips.views * clips.crops
-        own = epochs_of(training, recipe.at(step.step))
+        own = epochs_of(training, recipe.at(step.number))
         rungs = len(training.rungs) * evaluation * min(search.settings.race.views, clips.views) / clips.views
         spent += training_macs(training.macs, own, videos["train"]) + rungs
         spent += evaluation if training.status == "completed" else 0.0
         full += training_macs(training.macs, all_epochs, videos["train"]) + evaluation
         epochs, full_epochs = epochs + own, full_epochs + all_epochs
-    return Spending(spent, full, epochs, full_epochs, sum(training.status == "stopped" for _, training in ended))
+    return TrainingCost(spent, full, epochs, full_epochs, sum(training.status == "stopped" for _, training in ended))

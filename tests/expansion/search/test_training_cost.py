@@ -4,16 +4,16 @@ import pytest
 
 from expansion.display.tables import path_table
 from expansion.search.settings import SearchSettings
-from expansion.search.spending import spending
-from expansion.search.state import Search
+from expansion.search.training_cost import training_cost
+from expansion.search.state import SearchState
 from tests.expansion.search.test_racing import run, settings
 
 MADE_WITH = {"recipe": {"epochs": 12}, "clips": {"views": 4}, "data": {"videos": {"train": 100, "val": 20}}, "seed": 0}
 
 
 def test_a_race_saves_the_epochs_that_were_not_trained_less_the_evaluations_at_the_rungs():
-    search = run(Search(settings(), MADE_WITH))
-    found = spending(search)
+    search = run(SearchState(settings(), MADE_WITH))
+    found = training_cost(search)
     assert (found.stopped, found.full_epochs, found.epochs) == (3, 72, 72 - 9 - 9 - 6)
     def macs(axes, steps=(0, 1)):
         return sum(c.macs for number in steps for c in search.steps[number].candidates if c.axis in axes)
@@ -26,6 +26,6 @@ def test_a_race_saves_the_epochs_that_were_not_trained_less_the_evaluations_at_t
 
 
 def test_without_a_race_nothing_is_saved_and_nothing_said():
-    search = run(Search(SearchSettings(steps=1), MADE_WITH))
-    assert spending(search).saved == 0 and "racing" not in path_table(search).caption
-    assert spending(run(Search(SearchSettings(steps=1)))) is None
+    search = run(SearchState(SearchSettings(steps=1), MADE_WITH))
+    assert training_cost(search).saved == 0 and "racing" not in path_table(search).caption
+    assert training_cost(run(SearchState(SearchSettings(steps=1)))) is None
