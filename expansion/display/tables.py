@@ -233,7 +233,7 @@ def forecast_error(search: SearchState) -> str | None:
     forecast, actual = sum(step.forecast for step in steps), sum(step.actual for step in steps)
     if not actual:
         return None
-    which = f"steps {steps[0].number} to {steps[-1].number} were" if len(steps) > 1 else f"step {steps[0].number} was"
+    which = f"steps {steps[0].step} to {steps[-1].step} were" if len(steps) > 1 else f"step {steps[0].step} was"
     return (f"{which} forecast to take {duration(forecast)} and took "
             f"{duration(actual)} ({100 * (forecast / actual - 1):+.0f} %)")
 

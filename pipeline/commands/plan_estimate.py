@@ -105,7 +105,7 @@ def make_budget(config: Config, steps: Sequence[StepForecast], videos: dict[str,
     count = sum(videos.values())
     per_pixel = measured and measured.bytes_per_pixel or BYTES_PER_PIXEL
     rate = measured and measured.pixels_per_second or PIXELS_PER_SECOND
-    last = config.recipe.final(steps[-1].number, config.final)
+    last = config.recipe.final(steps[-1].step, config.final)
     budget = CostEstimate(count, stored if stored is not None else count * pixels * per_pixel,
                     0.0 if stored is not None else count * pixels / rate, list(steps),
                     speed.seconds(steps[-1].macs, last.epochs * videos["train"]))

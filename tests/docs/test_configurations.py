@@ -46,7 +46,7 @@ def test_the_page_has_every_key():
     page = (reference_pages.REFERENCE / "configuration.md").read_text(encoding="utf-8")
     whole = {"ingest": {"videos": "v"}, "proxy": {"share": 0.5}, "wandb": {"project": "p"}}
     found = {key for key in keys(reference_pages.Config(**whole).model_dump())
-             if not re.match(r"search\.(seed|limits)\.|train\.spec\.", key)}
+             if not re.match(r"search\.(start|limits)\.|train\.spec\.", key)}
     assert found == set(re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE))
 
 

@@ -73,7 +73,7 @@ def test_costs_and_constraints_that_cannot_be_are_one_line(args, complaint):
 
 
 @pytest.mark.parametrize("config, complaint", [
-    ("search: {stepz: 3}", "unknown key 'search.stepz'; allowed are seed, classes, axes"),
+    ("search: {stepz: 3}", "unknown key 'search.stepz'; allowed are start, classes, axes"),
     ("serch: {}", "unknown key 'serch'; allowed are name, ingest, expected, search"),
     ("search: {axes: [time]}", "search.axes.0 is 'time': input should be 'fast', 'temporal'"),
     ("search: {start: XQ}", "'XQ' is not known; allowed are X2D, XS"),

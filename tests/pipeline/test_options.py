@@ -78,7 +78,7 @@ def test_what_cannot_be_meant_is_an_error_of_use(args, chosen, complaint):
 
 
 @pytest.mark.parametrize("args, complaint", [
-    (["search.stepz=3"], "unknown key 'search.stepz'; allowed are seed, classes, axes"),
+    (["search.stepz=3"], "unknown key 'search.stepz'; allowed are start, classes, axes"),
     (["serch.steps=3"], "unknown key 'serch'"),
     (["search.steps=many"], "search.steps is 'many'"),
     (["search.steps.more=1"], "search.steps.more: search.steps is 11, which has no keys; write it as a section"),

@@ -19,7 +19,7 @@ from pipeline.report.svg import themed
 from pipeline.report.write import write_report
 from tests.browser import Browser
 from tests.expansion.search.test_racing import run, settings
-from tests.expansion.search.test_spending import MADE_WITH
+from tests.expansion.search.test_training_cost import MADE_WITH
 from tests.expansion.searches import SMALL, finished
 from tests.pipeline.folders import CONFUSION, make_run
 

@@ -16,7 +16,7 @@ from expansion.foundation.errors import InputError
 from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search.decisions import NoCandidate
-from expansion.search.state import read_trace
+from expansion.search.trace import read_trace
 from expansion.spec import Spec
 from expansion.training.fit import train
 from expansion.tuning.jobs import read_job
