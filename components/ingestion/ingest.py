@@ -154,12 +154,14 @@ def ingest(
 
 
 def _ingest(plan: Plan, settings, output_dir: str, make_pipeline, work_dir, progress) -> Manifest:
+    scratch = os.path.join(output_dir, WORK)
+    work = os.path.join(work_dir or scratch, plan.fingerprint[:16])
     whole = is_whole(output_dir, plan.fingerprint)
     if whole is not None:
+        _remove_work(work, scratch)  # of a run that was killed after its manifest was written
         return whole
     files.remove_file(os.path.join(files.folder(output_dir), MANIFEST))
-    scratch = os.path.join(output_dir, WORK)
-    work = files.folder(os.path.join(work_dir or scratch, plan.fingerprint[:16]))
+    files.folder(work)
     with _reporting(plan, work, progress):
         run(make_pipeline(), list(plan.parts), WritePart(settings, work), "DecodePart")
 
@@ -186,10 +188,14 @@ def _ingest(plan: Plan, settings, output_dir: str, make_pipeline, work_dir, prog
     written |= write_index(shards, output_dir, scratch)
     made = _manifest(rows, plan, settings, written)
     made.write(output_dir)
-    with contextlib.suppress(OSError):  # the data set is whole, whatever is left beside it
-        files.remove_folder(work)
-        files.remove_folder(scratch)
+    _remove_work(work, scratch)
     return made
+
+
+def _remove_work(*folders: str) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):  # the data set is whole, whatever is left beside it
+            files.remove_folder(folder)
 
 
 def _manifest(rows: list[VideoRow], plan: Plan, settings: IngestSettings, written: dict[str, int]) -> Manifest:

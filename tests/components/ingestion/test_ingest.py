@@ -100,6 +100,16 @@ def test_a_stopped_run_goes_on(folders, tmp_path, monkeypatch):
     assert files(tmp_path / "whole") == files(tmp_path / "cut")
 
 
+def test_work_that_a_run_left_when_it_was_killed_at_its_very_end_is_removed(folders, tmp_path, monkeypatch):
+    settings = IngestSettings(videos=str(folders), short_side=32)
+    with monkeypatch.context() as killed:
+        killed.setattr(ingestion, "_remove_work", lambda *folders: None)
+        first = ingest_folder(settings, str(tmp_path), IN_MEMORY)
+    assert list((tmp_path / "_parts").rglob("*.frames"))
+    assert ingest_folder(settings, str(tmp_path), IN_MEMORY) == first
+    assert not (tmp_path / "_parts").exists()
+
+
 def test_rejects_are_listed_counted_and_limited(tmp_path):
     root = class_folders(tmp_path / "videos", each=5)
     (root / "jump" / "0.mp4").write_bytes(b"")
