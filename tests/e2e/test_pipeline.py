@@ -23,7 +23,7 @@ def config(demo_labels):
     return parse_settings(Config, {
         "name": "tiny",
         "ingest": {"videos": str(demo_labels.parent), "labels": str(demo_labels), "short_side": 32},
-        "search": {"start": {"stride": 8, "size": 24, "width": 0.5, "depth": 0.2}, "steps": 2, "axes": ["fast", "bottleneck"]},
+        "search": {"start": {"stride": 8, "size": 24, "width": 0.5, "depth": 0.2}, "steps": 1, "axes": ["fast", "bottleneck"]},
         "recipe": {"epochs": 1, "batch": 8, "rate": 0.05, "rate_batch": 8, "warmup_epochs": 0},
         "final": {"epochs": 2},
         "clips": {"flip": False, "views": 2},
@@ -71,7 +71,7 @@ def test_the_trace_tells_every_candidate_and_decision(finished):
     _, result, again, *_ = finished
     trace = read_trace(result.search_folder)
     assert trace.as_dict() == result.search.as_dict() == again.search.as_dict()
-    assert [step.kind for step in trace.steps] == ["seed", "expansion", "expansion"] and trace.stopped_by == "steps"
+    assert [step.kind for step in trace.steps] == ["seed", "expansion"] and trace.stopped_by == "steps"
     assert {c.axis for c in trace.steps[1].candidates} == {"fast", "bottleneck"}
     for step in trace.steps:
         assert all(c.status == "completed" and 0 <= c.accuracy <= 1 and len(c.correct) == 24 for c in step.candidates)
@@ -137,10 +137,10 @@ def test_a_larger_budget_goes_on_and_trains_no_candidate_again(finished, config)
 
     folder, first, *_, before = finished
     trained = {path: path.stat().st_mtime_ns for path in Path(first.search_folder).glob("trial_*/model.keras")}
-    larger = config.model_copy(update={"search": config.search.model_copy(update={"steps": 3})})
+    larger = config.model_copy(update={"search": config.search.model_copy(update={"steps": 2})})
     result, after = run_pipeline(larger, folder), executions(folder)
-    assert len(trained) == 5 and all(path.stat().st_mtime_ns == time for path, time in trained.items())
-    assert len(result.search.steps) == 4 and result.search.stopped_by == "steps"
-    assert result.search.as_dict()["steps"][:3] == first.search.as_dict()["steps"]
+    assert len(trained) == 3 and all(path.stat().st_mtime_ns == time for path, time in trained.items())
+    assert len(result.search.steps) == 3 and result.search.stopped_by == "steps"
+    assert result.search.as_dict()["steps"][:2] == first.search.as_dict()["steps"]
     again = {name for name in COMPONENTS if after[name, "COMPLETE"] > before[name, "COMPLETE"]}
     assert "ExpansionSearch" in again and "VideoExampleGen" not in again

@@ -16,7 +16,7 @@ from expansion.network.model import at_size, build_model
 from expansion.recipe import ClipSettings
 from expansion.spec import NAMED
 
-SPEC = NAMED["XS"].replace(size=64)
+SPEC = NAMED["XS"].replace(size=64, depth=0.6)
 VIEWS = ClipSettings(views=10, crops=3)
 
 
@@ -40,7 +40,7 @@ def fights(shared, tmp_path_factory) -> VideoDataset:
 
 @pytest.fixture(scope="module")
 def model(fights):
-    """XS at 64 pixels with fixed weights, its last layer shifted so that it takes some videos for each class."""
+    """XS at 64 pixels, of a few blocks, with fixed weights, its last layer shifted so that it takes some videos for each class."""
     keras.utils.set_random_seed(0)
     model = build_model(SPEC, 2, class_names=fights.classes)
     rng = np.random.default_rng(3)

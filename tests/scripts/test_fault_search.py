@@ -16,9 +16,9 @@ def test_times_are_left_out_and_nothing_else():
 
 
 @pytest.mark.slow
-def test_a_search_whose_worker_and_driver_are_killed_ends_the_same(demo_records, tmp_path):
+def test_a_search_whose_driver_is_killed_ends_the_same(demo_records, tmp_path):
     settings = fault_search.SETTINGS | {"search": fault_search.SETTINGS["search"] | {"steps": 1, "axes": ["fast"]}}
     command = fault_search.plain(tmp_path, demo_records.path, {"name": "local", "threads": 1}, settings)
-    found = fault_search.victims(command, ["worker", "driver"], tmp_path, str(tmp_path / "begun"), seed=0)
-    assert found["exit_codes"] == [0] and found["kills"] == {"worker": 1, "driver": 1}
+    found = fault_search.victims(command, ["driver"], tmp_path, str(tmp_path / "begun"), seed=0)
+    assert found["exit_codes"] == [0] and found["kills"] == {"driver": 1}
     assert found["compared"] == 5 and found["different"] == []

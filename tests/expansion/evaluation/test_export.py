@@ -17,7 +17,7 @@ from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
 from expansion.training.fit import new_model, train
 
-SPEC = Spec(frames=3, stride=2, size=32, width=0.34, depth=0.6, bottleneck=1.5)
+SPEC = Spec(frames=3, stride=2, size=32, width=0.34, depth=0.2, bottleneck=1.5)
 CLIPS = ClipSettings(views=2, crops=3)
 
 

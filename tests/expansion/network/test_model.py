@@ -13,7 +13,7 @@ from expansion.network.saving import load_model
 from expansion.spec import NAMED, Spec
 from tests.expansion.networks import assert_equal_but_for_rounding, awake, clips, difference
 
-SMALL = Spec(frames=3, stride=2, size=32, width=0.5, depth=1.2, bottleneck=1.5)
+SMALL = Spec(frames=3, stride=2, size=32, width=0.5, depth=0.4, bottleneck=1.5)
 
 
 def parameters(model):
@@ -132,7 +132,7 @@ def test_every_variable_gets_a_gradient():
 
 
 def test_it_learns_one_batch():
-    spec = Spec(frames=2, stride=2, size=32, width=0.34, depth=0.4)
+    spec = Spec(frames=2, stride=2, size=32, width=0.34, depth=0.2)
     keras.utils.set_random_seed(0)
     model = build_model(spec, 4, dropout=0.0)
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9), keras.losses.SparseCategoricalCrossentropy(from_logits=True),

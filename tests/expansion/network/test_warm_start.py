@@ -12,7 +12,7 @@ from expansion.search.axes import expand
 from expansion.spec import X2D, Spec, preserved
 from tests.expansion.network.test_model import clips
 
-PARENT = Spec(frames=2, stride=4, size=32, width=0.5, depth=1.0, bottleneck=1.25)
+PARENT = Spec(frames=2, stride=4, size=32, width=0.5, depth=0.4, bottleneck=1.25)
 
 
 def trained(spec: Spec, classes: int = 5):
@@ -46,9 +46,9 @@ def test_a_deeper_or_wider_network_begins_as_its_parent(axis):
 
 
 @pytest.mark.parametrize("parent, child", [
-    (PARENT, PARENT.replace(depth=2.6, width=0.85, bottleneck=2.25)),  # squeeze-excite grows as well
-    (Spec(size=32, width=0.3, depth=0.4, bottleneck=0.75), Spec(size=32, width=1.05, depth=3.0, bottleneck=4.0)),
-    (X2D.replace(size=32), X2D.replace(size=32, depth=1.2)),
+    (PARENT, PARENT.replace(depth=1.2, width=0.85, bottleneck=2.25)),  # squeeze-excite grows as well
+    (Spec(size=32, width=0.3, depth=0.4, bottleneck=0.75), Spec(size=32, width=1.05, depth=1.2, bottleneck=4.0)),
+    (X2D.replace(size=32, depth=0.4), X2D.replace(size=32, depth=0.6)),
 ])
 def test_all_channels_and_blocks_at_once(parent, child):
     parent = trained(parent)

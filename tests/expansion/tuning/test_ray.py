@@ -81,21 +81,23 @@ def test_trials_train_at_the_same_time(engine, tmp_path):
 
 
 def test_what_cannot_be_is_one_line_in_a_process_of_its_own(folder):
-    """A process can be part of one cluster only."""
+    """A process can be part of one cluster only; the last of these starts it."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    for settings, search, said in (
-        ({"address": f"localhost:{port}"}, folder, f"engine ray: nothing answers at localhost:{port}"),
-        ({"address": "nonsense"}, folder, "engine ray, address nonsense: ValueError: Invalid address format"),
-        ({"num_cpus": 500, "num_gpus": 0.5}, folder, "engine ray: no node of the cluster has 500 CPU, 0.5 GPU for a training"),
-    ):
-        code = ("import sys; from tests.expansion.tuning.test_ray import *\n"
-                f"engine = ray_engine({str(search)!r}, **{settings!r})\n"
-                "try: engine.start(); events(engine, 'fine', folder='a')\n"
-                "except InputError as error: print(error)\n")
-        done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300)
-        assert said in done.stdout and done.stdout.count("\n") == 1, (done.stdout, done.stderr[-2000:])
+    expected = {
+        f"engine ray: nothing answers at localhost:{port}": {"address": f"localhost:{port}"},
+        "engine ray, address nonsense: ValueError: Invalid address format": {"address": "nonsense"},
+        "engine ray: no node of the cluster has 500 CPU, 0.5 GPU for a training": {"num_cpus": 500, "num_gpus": 0.5},
+    }
+    code = ("from tests.expansion.tuning.test_ray import *\n"
+            f"for settings in {list(expected.values())!r}:\n"
+            f"    try: engine = ray_engine({str(folder)!r}, **settings); engine.start(); events(engine, 'fine', folder='a')\n"
+            "    except InputError as error: print(error)\n")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300)
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(expected), (lines, done.stderr[-2000:])
+    assert all(line.startswith(said) for line, said in zip(lines, expected)), lines
 
 
 def test_a_folder_that_a_node_cannot_see_is_one_line(engine, tmp_path):
