@@ -28,10 +28,10 @@ fast: install  ## the fast tests only
 docs: install  ## the documentation as a site, into site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict --clean
 
-# Pins stay where they still fit; remove a lock to have it resolved anew.
+# Pins stay where they still fit; remove a lock to resolve it from scratch.
 COMPILE = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
 EXTRAS = setup.py --extra tfx --extra demo --extra kubeflow --extra wandb --extra ray --extra notebooks --extra test --overrides locks/overrides.in
-lock:  ## resolve locks/ anew after a change of setup.py
+lock:  ## resolve locks/ after a change of setup.py
 	$(COMPILE) $(EXTRAS) --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o locks/py311.txt
 	$(COMPILE) $(EXTRAS) --python-version 3.12 --python-platform x86_64-manylinux_2_39 -o locks/py312.txt
 	$(COMPILE) $(EXTRAS) --python-version 3.13 --python-platform x86_64-manylinux_2_39 -o locks/py313.txt

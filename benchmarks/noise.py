@@ -27,7 +27,7 @@ import numpy as np
 from expansion import paper
 from expansion.complexity import complexity
 from expansion.search.axes import macs, propose
-from expansion.search.repeats import Runs, RepeatSettings, judge
+from expansion.search.repeats import RepeatSettings, Runs, judge
 from expansion.spec import X2D
 
 VIDEOS = (200, 2_000, 20_000)
@@ -66,7 +66,7 @@ STRATEGIES = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """Averages over simulated searches; each goes on from the paper's choice where it took another.
+    """Averages over simulated searches; each continues from the paper's choice where it took another.
 
     Args:
         found: share of the searches that took the paper's axis in all of the first k steps, by k.

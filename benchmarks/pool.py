@@ -120,8 +120,8 @@ class Pool:
 
     def get(self, spec: Spec, seed: int, parent: str = "", recipe: Recipe = RECIPE) -> Training:
         """A training of a spec from a seed, or from a parent's weights."""
-        said = json.dumps([spec.as_dict(), seed, parent, recipe.model_dump(mode="json"), VIDEOS, FRAMES, PIXELS])
-        key = hashlib.sha256(said.encode()).hexdigest()[:12]
+        identity = json.dumps([spec.as_dict(), seed, parent, recipe.model_dump(mode="json"), VIDEOS, FRAMES, PIXELS])
+        key = hashlib.sha256(identity.encode()).hexdigest()[:12]
         path = self.folder / f"{key}.json"
         if not path.exists():
             if not self.train:

@@ -1,7 +1,7 @@
 """Search protocols compared on the demo's data at reduced size: cost, accuracy on test videos, and agreement.
 
 `python -m benchmarks.protocols FOLDER` runs every protocol with every seed of benchmarks.pool. Trainings are kept in the
-folder and made once: a run that is stopped goes on, and protocols share the trainings that are the same to the bit.
+folder and made once: a run that is stopped resumes, and protocols share the trainings that are the same to the bit.
 """
 
 from __future__ import annotations

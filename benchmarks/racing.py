@@ -63,10 +63,11 @@ def replay(step: Recorded, settings: RaceSettings) -> tuple[int, float]:
     for share in settings.rungs:
         epoch = rung_epoch(share, step.epochs)
         spent += sum(step.candidates[i].macs for i in left) * ((epoch - before) / step.epochs + step.evaluation)
-        runners = [Scored(step.candidates[i].axis, step.candidates[i].rungs[epoch][0], step.candidates[i].macs, step.candidates[i].params,
+        runners = [Scored(step.candidates[i].axis, step.candidates[i].rungs[epoch][0], step.candidates[i].macs,
+                          step.candidates[i].params,
                           step.candidates[i].rungs[epoch][1]) for i in left]
         standings = race(step.parent.rungs[epoch][0], step.parent.macs, runners, settings)
-        left, before = [i for i, standing in zip(left, standings) if standing.goes_on], epoch
+        left, before = [i for i, standing in zip(left, standings) if standing.survives], epoch
     spent += sum(step.candidates[i].macs for i in left) * (1 - before / step.epochs)
     remaining = Recorded(step.parent, tuple(step.candidates[i] for i in left), step.epochs, step.evaluation)
     return left[remaining.winner], spent / sum(c.macs for c in step.candidates)

@@ -2,7 +2,8 @@
 
     python -m benchmarks.trial_memory --mode worker --trials 50
 
-Prints a line a trial and at the end, for the search and the worker, the mean memory of the last ten trials over that of the second ten.
+Prints a line a trial and at the end, for the search and the worker, the mean memory of the last ten trials over that of
+the second ten.
 """
 
 from __future__ import annotations

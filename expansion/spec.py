@@ -169,7 +169,7 @@ NAMED = {
 
 
 def parse_spec(text: str) -> Spec:
-    """A spec from a name ("XS") or from settings ("frames=4,stride=12,size=160"), on X2D where nothing is said.
+    """A spec from a name ("XS") or from settings ("frames=4,stride=12,size=160"), with X2D's value where none is given.
 
     A name may come first: "M,size=160".
 

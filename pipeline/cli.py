@@ -83,8 +83,8 @@ def main() -> None:
         _fail(f"this command needs {package}, which is not installed: pip install 'x3d-search[{EXTRAS[package]}]'")
 
 
-def _fail(said: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"x3d: {said}", markup=False)
+def _fail(message: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"x3d: {message}", markup=False)
     sys.exit(2)
 
 

@@ -42,13 +42,21 @@ class Cluster:
         return f"{NODES} nodes of 1 CPU" + (", one of them in a network namespace" if self._namespace else "")
 
     def __enter__(self) -> Cluster:
+        os.environ["RAY_AUTH_MODE"] = "disabled"  # also where this user's home holds a token
         self._namespace = self._make_namespace()
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self) -> None:
         self._head = self._ray("--head", f"--port={PORT}", "--num-cpus=0", "--include-dashboard=false",
                                f"--node-ip-address={HOST if self._namespace else '127.0.0.1'}")
         time.sleep(3)
         self._nodes = [self._node(inside=self._namespace and number == NODES - 1) for number in range(NODES)]
         self.wait(NODES)
-        return self
 
     def __exit__(self, *_) -> None:
         for process in (*self._nodes, self._head):
@@ -72,7 +80,8 @@ class Cluster:
                    "--object-store-memory=100000000", *arguments]
         with open(self._log, "ab") as output:
             return subprocess.Popen(["ip", "netns", "exec", NAMESPACE, *command] if inside else command, stdout=output,
-                                    stderr=output, start_new_session=True, env=os.environ | {"RAY_raylet_start_wait_time_s": "120"})
+                                    stderr=output, start_new_session=True,
+                                    env=os.environ | {"RAY_raylet_start_wait_time_s": "120"})
 
     def _node(self, inside: bool = False) -> subprocess.Popen:
         ip = INSIDE if inside else HOST if self._namespace else "127.0.0.1"
@@ -103,4 +112,5 @@ class Cluster:
 
     def workers(self) -> list[int]:
         """Ids of the processes that train a trial at present."""
-        return [int(line) for line in subprocess.run(["pgrep", "-f", "^ray::train"], capture_output=True, text=True).stdout.split()]
+        found = subprocess.run(["pgrep", "-f", "^ray::train"], capture_output=True, text=True)
+        return [int(line) for line in found.stdout.split()]

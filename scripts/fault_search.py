@@ -32,7 +32,8 @@ from killing import children, kill_group, kill_until_done, wait_for  # noqa: E40
 
 TIMES = ("seconds", "clips_per_second", "latency_ms", "lost")
 SETTINGS = {
-    "search": {"start": {"frames": 1, "stride": 8, "size": 24, "width": 0.34, "depth": 0.2}, "steps": 2, "axes": ["fast", "spatial"]},
+    "search": {"start": {"frames": 1, "stride": 8, "size": 24, "width": 0.34, "depth": 0.2}, "steps": 2,
+               "axes": ["fast", "spatial"]},
     "recipe": {"epochs": 3, "batch": 16, "rate": 0.05, "rate_batch": 16, "warmup_epochs": 0.5, "dropout": 0.1},
     "clips": {"flip": False, "views": 2},
 }
@@ -186,7 +187,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--whole", action="store_true", help="the whole x3d search; its process group is killed")
-    parser.add_argument("--of-each", type=int, default=3, help="kills that one search gets at the most, with --whole or in-process")
+    parser.add_argument("--of-each", type=int, default=3, help="with --whole or in-process: most kills of one search")
     parser.add_argument("--workers", type=int, default=10, help="on Ray: workers to kill")
     parser.add_argument("--nodes", type=int, default=3, help="on Ray: nodes to kill")
     parser.add_argument("--drivers", type=int, default=3, help="on Ray: deciding processes to kill")

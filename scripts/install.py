@@ -80,7 +80,7 @@ def is_installed(wanted):
 
 
 def install(wanted):
-    """Brings .venv to the lock. Packages that a developer has added stay; `make clean` starts anew."""
+    """Brings .venv to the lock. Packages that a developer has added stay; `make clean` removes all."""
     began = time.monotonic()
     glibc = machine_glibc()
     uv = get_uv()

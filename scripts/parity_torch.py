@@ -1,4 +1,5 @@
-"""The reference networks of scripts/parity.py in PyTorch: PyTorchVideo's own, and PySlowFast's X3D stated anew.
+"""The reference networks of scripts/parity.py in PyTorch: PyTorchVideo's own, and PySlowFast's X3D written again
+from its configuration.
 
 PySlowFast's package index release is older than its X3D, so the network is written here from what its model code says:
 plain Conv3d modules under its names, channels by its own arithmetic, in none of this project's terms. PyTorchVideo's is

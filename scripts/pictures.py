@@ -1,4 +1,4 @@
-"""The pictures of the README, taken anew from a finished run: python scripts/pictures.py runs/demo
+"""The pictures of the README, made from a finished run: python scripts/pictures.py runs/demo
 
 Needs Chromium. Writes docs/images/demo_path.png, report.png (light beside dark) and tensorboard.png (two of its tabs).
 """
@@ -32,7 +32,7 @@ def shot(folder: Path, browser: Browser, name: str) -> Image.Image:
 
 
 def joined(images: list[Image.Image], beside: bool, width: int) -> Image.Image:
-    """Images beside or below each other, as wide together as said."""
+    """Images beside or below each other, scaled to a common width."""
     sizes = [image.size for image in images]
     wide, high = zip(*sizes)
     whole = (sum(wide), max(high)) if beside else (max(wide), sum(high))

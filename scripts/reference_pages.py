@@ -39,7 +39,7 @@ Files to start from are in `configs/`: `small.yaml` is what `x3d search` uses wh
 """
 PLAIN = {str: "text", int: "integer", float: "number", bool: "`true` or `false`", type(None): "`null`"}
 SPEC = "a network: `X2D`, `XS` to `XXL`, `frames=8,stride=4,size=128`, or the same as a section"
-# What is said of keys whose docstring says nothing, or nothing that can be understood without the code beside it.
+# The meaning of keys whose docstring gives none, or none that can be understood without the code beside it.
 MEANINGS = {
     "name": "Name of the run; its folder is `runs/NAME`.",
     "wandb": "Weights & Biases to log to.",
@@ -132,9 +132,9 @@ def _section(model: type[BaseModel], prefix: str, title: str) -> list[str]:
             kind = _kind(field.annotation, field.metadata)
         default = _default(field, inner)
         rows.append(f"| `{key}` | {kind} | {default} | {_text(meanings[name])} |")
-    said = inspect.getdoc(model).partition("\n\n")[0]
-    return [f"## {title}\n", f"{_text(said)}\n", "| key | type and values | default | meaning |", "|---|---|---|---|", *rows, "",
-            *below]
+    summary = inspect.getdoc(model).partition("\n\n")[0]
+    return [f"## {title}\n", f"{_text(summary)}\n", "| key | type and values | default | meaning |", "|---|---|---|---|",
+            *rows, "", *below]
 
 
 def _meanings(model: type[BaseModel], prefix: str) -> dict[str, str]:

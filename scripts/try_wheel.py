@@ -57,7 +57,7 @@ def make_environment(python, folder):
 
 
 def call(*command, cwd=None):
-    """What a command writes to its standard output. SetupError with the end of what it said if it fails.
+    """What a command writes to its standard output. SetupError with the end of its output if it fails.
 
     It sees no packages but those of its environment: none that PYTHONPATH or a current folder would add.
     """

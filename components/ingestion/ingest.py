@@ -79,7 +79,7 @@ def make_plan(settings: IngestSettings) -> Plan:
     classes = class_names(entries)
     stamps = {entry.source: _stamp(entry.path) for entry in entries}
     fingerprint = digest(
-        RECORD_VERSION, settings.of_records(), classes, [_said(entry, stamps) for entry in entries],
+        RECORD_VERSION, settings.of_records(), classes, [_entry_identity(entry, stamps) for entry in entries],
         sorted((name, _stamp(os.path.join(settings.videos, name))) for name in listing.unlabelled),
         [asdict(row) for row in refused], _label_bytes(settings),
     )  # fmt: skip
@@ -94,7 +94,7 @@ def _stamp(path: str) -> list[int]:
     return [state.st_size, state.st_mtime_ns]
 
 
-def _said(entry: Entry, stamps: dict) -> list:
+def _entry_identity(entry: Entry, stamps: dict) -> list:
     return [{key: value for key, value in asdict(entry).items() if key != "path"}, stamps[entry.source]]
 
 
@@ -116,7 +116,7 @@ def _parts(entries: list[Entry], classes: list[str], stamps: dict, settings: Ing
         for number, at in enumerate(range(0, len(order), size)):
             chosen = tuple(order[at : at + size])
             labels = tuple(label[entry.label_text] for entry in chosen)
-            key = digest(RECORD_VERSION, settings.of_records(), labels, [_said(entry, stamps) for entry in chosen])
+            key = digest(RECORD_VERSION, settings.of_records(), labels, [_entry_identity(entry, stamps) for entry in chosen])
             yield Part(f"{split}-{number:05d}-{key[:16]}", chosen, labels)
 
 

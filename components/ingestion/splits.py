@@ -80,10 +80,10 @@ def same_content(entries: list[Entry], keep: bool = False) -> tuple[list[Entry],
         if known is entry or (keep and (other_split or other_label)):
             kept.append(entry)
         elif other_split or other_label:
-            said = "stands in two splits" if other_split else "has two labels"
+            message = "stands in two splits" if other_split else "has two labels"
             one, two = (getattr(e, "split" if other_split else "label_text") for e in (known, entry))
             raise InputError(
-                f"the same video {said}: {known.source!r} ({one}) and {entry.source!r} ({two}); copies='keep' allows it"
+                f"the same video {message}: {known.source!r} ({one}) and {entry.source!r} ({two}); copies='keep' allows it"
             )
         else:
             copies.append((entry, f"same bytes as {known.source}"))

@@ -104,8 +104,8 @@ def read_manifest(folder: str) -> Manifest:
         raise InputError(f"{path}: damaged (it is not JSON); ingest again") from None
     version = values.get("format_version") if isinstance(values, dict) else None
     if version != FORMAT_VERSION:
-        said = "not a manifest of this project" if version is None else f"of format {version!r}"
-        raise InputError(f"{path}: {said}; this version reads format {FORMAT_VERSION}: ingest again")
+        reason = "not a manifest of this project" if version is None else f"of format {version!r}"
+        raise InputError(f"{path}: {reason}; this version reads format {FORMAT_VERSION}: ingest again")
     try:
         return Manifest(**values)
     except ValidationError as error:

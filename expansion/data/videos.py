@@ -96,7 +96,7 @@ def read(data: VideoDataset, split: str) -> tf.data.Dataset:
 
 
 def of_files(files, compressed: bool | None = None) -> tf.data.Dataset:
-    """Serialised records of shards; whether they are compressed is told by the first one's name, unless it is said."""
+    """Serialised records of shards; whether they are compressed is taken from the first one's name unless given."""
     compressed = files[0].endswith(".gz") if compressed is None else compressed
     return tf.data.TFRecordDataset(files, "GZIP" if compressed else None)
 

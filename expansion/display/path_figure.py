@@ -164,13 +164,13 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str] = ()) -> Figure:
     return figure
 
 
-def _shown(step: Step) -> list[CandidateState]:
+def _drawn(step: Step) -> list[CandidateState]:
     return [candidate for candidate in step.candidates if candidate.status == "completed"]
 
 
 def _draw_candidates(axes: Axes, steps: Sequence[Step]) -> None:
     for step in steps:
-        for candidate in _shown(step):
+        for candidate in _drawn(step):
             if candidate is not step.winner:
                 (line,) = axes.plot(candidate.macs / 1e9, 100 * candidate.accuracy, alpha=0.75, zorder=3,
                                     **STYLES[candidate.axis].drawn(6, filled=False))
@@ -230,13 +230,13 @@ def _scales(axes: Axes) -> None:
 
 
 def _legend(axes: Axes, steps: Sequence[Step], references_name: str | None) -> None:
-    seen = {candidate.axis for step in steps for candidate in _shown(step)}
-    merged = {other: c.axis for step in steps for c in _shown(step) for other in c.merged}
+    seen = {candidate.axis for step in steps for candidate in _drawn(step)}
+    merged = {other: c.axis for step in steps for c in _drawn(step) for other in c.merged}
     handles = []
     for axis in ("seed", *AXES):
         if axis in seen:
             handles.append(Line2D([], [], label=axis, **STYLES[axis].drawn(8)))
-    if any(len(_shown(step)) > 1 for step in steps):
+    if any(len(_drawn(step)) > 1 for step in steps):
         handles.append(Line2D([], [], label="not chosen",
                               **STYLES["fast"].drawn(6, filled=False, colour=REFERENCE_COLOUR)))
     if any(step.decision and step.decision.verdict == "within noise" for step in steps):

@@ -141,7 +141,7 @@ class SearchProgress:
         return label
 
     def stopped(self) -> None:
-        """The search ends while candidates are in training; each is said to be resumable."""
+        """The search ends while candidates are in training; a line for each says that it can be resumed."""
         for trial in list(self._tasks):
             self.trial_ended("stopped; started again, the search resumes from here", trial)
 

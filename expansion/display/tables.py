@@ -12,9 +12,9 @@ from expansion.display.console import make_table
 from expansion.search.costs import show_cost
 from expansion.search.decisions import reason_of
 from expansion.search.forecast import retrospective
-from expansion.search.training_cost import training_cost
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
+from expansion.search.training_cost import training_cost
 
 
 class Table(NamedTuple):

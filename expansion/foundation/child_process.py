@@ -93,8 +93,8 @@ def _how(code: int) -> str:
     return f"killed by {name}" + (" (out of memory?)" if code == -signal.SIGKILL else "")
 
 
-def _send(pipe, said, data: bytes = b"") -> None:
-    text = json.dumps(said).encode()
+def _send(pipe, message, data: bytes = b"") -> None:
+    text = json.dumps(message).encode()
     pipe.write(_HEAD.pack(len(text), len(data)) + text)
     pipe.write(data)
     pipe.flush()
@@ -130,11 +130,11 @@ def serve(function: str) -> None:
             signal.setitimer(signal.ITIMER_REAL, limit)
             try:
                 value, data = answer(request)
-                said = {"value": value}
+                message = {"value": value}
             except Exception as error:
-                value, said, data = None, {"raised": f"{type(error).__name__}: {str(error)[:200]}".splitlines()[0]}, b""
+                value, message, data = None, {"raised": f"{type(error).__name__}: {str(error)[:200]}".splitlines()[0]}, b""
             signal.setitimer(signal.ITIMER_REAL, 0)
-            _send(answers, said, data)
+            _send(answers, message, data)
             # PyAV's containers and streams hold each other, and with them some 20 MB of frames a video.
-            del value, data, said
+            del value, data, message
             gc.collect()

@@ -82,9 +82,9 @@ def start_from_file(model: X3D, path: str) -> bool:
     if odd or len(source.weights) != len(model.weights):
         fields = [name for name, value in source.spec.as_dict().items()
                   if value != model.spec.as_dict()[name] and name in ("width", "depth", "bottleneck")]
-        said = ", ".join(f"{name} is {getattr(source.spec, name):g} there and {getattr(model.spec, name):g} here"
+        differences = ", ".join(f"{name} is {getattr(source.spec, name):g} there and {getattr(model.spec, name):g} here"
                          for name in fields)
-        raise InputError(f"{path}: other layers: {said or ', '.join(odd[:3])}")
+        raise InputError(f"{path}: other layers: {differences or ', '.join(odd[:3])}")
     for weight in wanted:
         weight.assign(there[weight.path].numpy())
     return same_classes

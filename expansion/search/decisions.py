@@ -115,7 +115,7 @@ def decide_rung(settings: SearchSettings, step: Step, parent: CandidateState | N
     for candidate, standing in zip(paused, standings):
         rung: Rung = dataclasses.replace(candidate.rungs[number], standing=standing)
         candidate.rungs = (*candidate.rungs[:number], rung)
-        candidate.status = "waiting" if standing.goes_on else "stopped"
+        candidate.status = "waiting" if standing.survives else "stopped"
     return True
 
 

@@ -15,9 +15,9 @@ from expansion.recipe import Recipe
 from expansion.search.axes import Candidate, Saturated, propose
 from expansion.search.racing import RaceSettings
 from expansion.search.settings import SearchSettings
-from expansion.search.training_cost import epochs_of, training_macs
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
+from expansion.search.training_cost import epochs_of, training_macs
 
 DEFAULT_GMACS_PER_SECOND = 20.0  # forward and backward MACs a second, measured on 2 CPU cores
 START_SECONDS = 10.0  # build, trace and first step of a trial, where no run has measured it

@@ -64,13 +64,13 @@ class Standing:
         behind: the leader's gain less its own.
         bound: upper end of the 95 % interval of its gain less the leader's, by the validation videos both saw; it is
             clearly behind where that is below 0. None where the videos cannot be paired.
-        goes_on: whether it trains further.
+        survives: whether it trains further.
     """
 
     gain: float
     behind: float
     bound: float | None
-    goes_on: bool
+    survives: bool
 
 
 def rung_epoch(share: float, epochs: float) -> int:

@@ -72,8 +72,8 @@ def read_trace(folder: str, **means) -> SearchState:
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        said = one_line(error) if isinstance(error, ValidationError) else error
-        raise InputError(f"{path} is damaged ({said}); without it the search cannot be resumed") from None
+        reason = one_line(error) if isinstance(error, ValidationError) else error
+        raise InputError(f"{path} is damaged ({reason}); without it the search cannot be resumed") from None
 
 
 def continue_search(search: SearchState, settings: SearchSettings, made_with: dict, folder: str) -> bool:
@@ -97,27 +97,27 @@ def refuse_changes(search: SearchState, settings: SearchSettings, made_with: dic
     Raises:
         InputError: as continue_search.
     """
-    begun = search.steps[-1].number
+    last_step = search.steps[-1].number
     left_out = BUDGET | {"limits", "classes"} if "data" in search.made_with else BUDGET  # they follow from the data
-    old = _flat(_said(search.settings, search.made_with, begun, left_out))
-    new = _flat(_said(settings, made_with, begun, left_out))
+    old = _flat(_settings_that_count(search.settings, search.made_with, last_step, left_out))
+    new = _flat(_settings_that_count(settings, made_with, last_step, left_out))
     compared = {"search", *made_with}
     keys = [key for key in {**old, **new} if key.split(".")[0] in compared and old.get(key) != new.get(key)]
     if not keys:
         return
-    changes = "; ".join(f"{key} was {_shown(old.get(key))}, is now {_shown(new.get(key))}" for key in keys)
+    changes = "; ".join(f"{key} was {_as_text(old.get(key))}, is now {_as_text(new.get(key))}" for key in keys)
     raise InputError(f"{folder} holds a search whose results do not fit: {changes}. To begin another beside it: --fresh "
                      "(in Python: overwrite=True)")
 
 
-def _said(settings: SearchSettings, made_with: dict, begun: int, left_out: set[str]) -> dict:
+def _settings_that_count(settings: SearchSettings, made_with: dict, last_step: int, left_out: set[str]) -> dict:
     """What the results up to a step depend on, as JSON; settings that an older version did not know have their defaults."""
     search = settings.model_dump(mode="json", exclude=left_out)
-    search["follow"] = search["follow"][:begun]
+    search["follow"] = search["follow"][:last_step]
     rest = {key: _MODELS[key].model_dump(parse_settings(_MODELS[key], value, key), mode="json") if key in _MODELS else value
             for key, value in made_with.items()}
     for recipe in (rest[key] for key in ("recipe",) if key in rest):
-        recipe["by_step"] = {step: changes for step, changes in recipe["by_step"].items() if int(step) <= begun}
+        recipe["by_step"] = {step: changes for step, changes in recipe["by_step"].items() if int(step) <= last_step}
     return json.loads(json.dumps({"search": search, **rest}))
 
 
@@ -128,5 +128,5 @@ def _flat(values: dict, prefix: str = "") -> dict:
     return found
 
 
-def _shown(value) -> str:
+def _as_text(value) -> str:
     return "not set" if value is None else json.dumps(value).removesuffix(".0")

@@ -94,12 +94,12 @@ class Checkpoint:
 
 def describe_training(spec: Spec, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int) -> dict:
     """What decides the result of a training, as flat JSON."""
-    said = {
+    chosen = {
         "network": spec.as_dict(),
         "recipe": recipe.model_dump(mode="json", exclude={"by_step"}),
         "clips": settings.model_dump(mode="json", include={"jitter", "flip"}),
     }
-    return flat(said) | {"classes": list(data.classes), "data": data.manifest.fingerprint, "seed": seed}
+    return flat(chosen) | {"classes": list(data.classes), "data": data.manifest.fingerprint, "seed": seed}
 
 
 def training_key(*training) -> str:

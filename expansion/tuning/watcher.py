@@ -30,7 +30,8 @@ class SearchWatcher:
         logger: Weights & Biases; None for none.
     """
 
-    def __init__(self, state: SearchState, folder: SearchFolder, recipe: Recipe, videos: int, seed: int, parallel: Callable[[], int],
+    def __init__(self, state: SearchState, folder: SearchFolder, recipe: Recipe, videos: int, seed: int,
+                 parallel: Callable[[], int],
                  progress: SearchProgress, logger: WandbLogger | None = None):
         self._state, self._folder, self._recipe, self._videos, self._seed = state, folder, recipe, videos, seed
         self._parallel, self._progress, self._logger = parallel, progress, logger

@@ -147,9 +147,9 @@ def pictures(path: str, settings: VideoSettings, start: float | None = None, end
         if whole and container.format.name == "mpegts" and all(os.path.getsize(path) % size for size in TS_PACKETS):
             raise Rejected("truncated", f"{count} frames, then a part of a packet")
         declared = _declared(stream)
-        shown = waiting[1] + usual if waiting else 0.0
-        if whole and declared is not None and declared - shown > max(SHORTFALL * declared, 2 * usual):
-            raise Rejected("truncated", f"{count} frames, {shown:.2f} s of the {declared:.2f} s it declares")
+        decoded = waiting[1] + usual if waiting else 0.0
+        if whole and declared is not None and declared - decoded > max(SHORTFALL * declared, 2 * usual):
+            raise Rejected("truncated", f"{count} frames, {decoded:.2f} s of the {declared:.2f} s it declares")
 
 
 def _first_line(error: BaseException) -> str:
@@ -228,14 +228,15 @@ def _timed(container, stream, usual: float, deadline: Deadline, errors: list) ->
             yield frame, moment
 
 
-def sampled(shown: Iterator[Picture], fps: float | None, start: float | None, end: float | None) -> Iterator[tuple[Picture, int]]:
+def sampled(pictures: Iterator[Picture], fps: float | None, start: float | None,
+            end: float | None) -> Iterator[tuple[Picture, int]]:
     """(picture, times it is stored): at each instant k / fps from the start, the frame that is on screen.
 
     Without a rate each picture is stored once.
     """
     step = None if fps is None else 1 / Fraction(fps).limit_denominator(1_000_000)
     origin, index = start, 0
-    for picture in shown:
+    for picture in pictures:
         if step is None:
             yield picture, 1
             continue

@@ -83,9 +83,9 @@ class WeightsFile:
         if len(fits) == 1:
             return NAMED[fits[0]]
         known = f"{' or '.join(fits)} or " if fits else ""
-        told = ",".join(f"{key}={value:g}" for key, value in factors.items())
+        described = ",".join(f"{key}={value:g}" for key, value in factors.items())
         raise InputError(f"{self.path}: its shapes do not tell the frames, stride and size of a clip; name the network: "
-                         f"--spec {known}frames=16,stride=5,size=224,{told}")
+                         f"--spec {known}frames=16,stride=5,size=224,{described}")
 
 
 def open_weights(path: str) -> WeightsFile:
@@ -149,8 +149,8 @@ def _check(checkpoint: WeightsFile, expected: list[Entry], spec: Spec) -> None:
     try:
         factors = find_factors(shapes, checkpoint.dialect)
         if spec.replace(**factors).blocks() != spec.blocks():
-            told = ", ".join(f"{key} {value:g}" for key, value in factors.items())
-            lines.append(f"  the file's own shapes are those of {told}: is --spec right?")
+            described = ", ".join(f"{key} {value:g}" for key, value in factors.items())
+            lines.append(f"  the file's own shapes are those of {described}: is --spec right?")
     except InputError as error:
         lines.append(f"  {error}")
     raise InputError("\n".join(lines))

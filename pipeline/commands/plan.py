@@ -89,8 +89,8 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
     kept = kept_throughput(folder.path)
     if device_tflops and not gmacs_per_second:  # a multiply-add is two operations
         gmacs_per_second = 1000 * device_tflops / 2 * EFFICIENCY
-    recipe, shown = config.search_job().candidate_recipe, _candidates_videos(stored, config, classes, videos)
-    own = measured_speed(stored, _recipe_of(stored) or recipe, shown) if stored and shown else None
+    recipe, train_videos = config.search_job().candidate_recipe, _candidates_videos(stored, config, classes, videos)
+    own = measured_speed(stored, _recipe_of(stored) or recipe, train_videos) if stored and train_videos else None
     speed = (Speed(gmacs_per_second) if gmacs_per_second else own
              or (Speed(kept.gmacs_per_second, measured=True) if kept else Speed()))
     counts = (({split: data.videos(split) for split in data.splits} if data else _splits(config, videos)) if videos else {})
@@ -99,7 +99,7 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
     latency = Latencies(settings.classes, folder.traces()[-1] if stored else None)
 
     def forecast(_, step: int, macs) -> float | None:
-        return of_step(macs, recipe.at(step).epochs * shown, speed, race_at(settings, step)) if shown else None
+        return of_step(macs, recipe.at(step).epochs * train_videos, speed, race_at(settings, step)) if train_videos else None
 
     search = _standing(stored, settings, latency, forecast)
     step, parent, proposed, saturated = _next_step(search)
@@ -111,11 +111,11 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
             "axis": candidate.axis, "merged": list(candidate.merged), "spec": candidate.spec,
             "cost": candidate.cost, "macs": found.macs,
             "params": found.params, "params_without_bn": found.params_without_bn, "bytes": found.memory(of_step_recipe.batch),
-            "seconds": speed.seconds(found.macs, of_step_recipe.epochs * shown) if shown else None})
+            "seconds": speed.seconds(found.macs, of_step_recipe.epochs * train_videos) if train_videos else None})
     later, budget = [], None
-    if shown:
+    if train_videos:
         of_seed = (proposed, saturated) if step == 1 else None
-        later, whole = (steps_ahead(of, recipe, shown, speed, evaluated=evaluated, proposed=of_seed)
+        later, whole = (steps_ahead(of, recipe, train_videos, speed, evaluated=evaluated, proposed=of_seed)
                         for of in (search, SearchState(settings, latency=latency)))
         size = sum(part.bytes for part in data.manifest.splits.values()) if data else None
         budget = make_budget(config, whole, counts, speed, kept, size or None)

@@ -14,8 +14,8 @@ from expansion.display.path_figure import search_figure
 from expansion.display.tables import Table, duration, forecast_error, path_rows, percent, step_rows
 from expansion.search.costs import in_macs, show_cost
 from expansion.search.decisions import reason_of
-from expansion.search.training_cost import training_cost
 from expansion.search.steps import Step
+from expansion.search.training_cost import training_cost
 from expansion.tasks.single_label import wilson
 from pipeline.report.facts import Facts
 

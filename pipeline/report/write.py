@@ -36,12 +36,12 @@ def write_report(facts: Facts, path: str, markdown: bool = False) -> list[str]:
                          f"{', '.join(ENDINGS[kind])}")
     pictures = content.pictures(facts)
     if markdown:
-        shown, written = _pictures_beside(pictures, path)
-        text = _template("page.md.j2").render(facts=facts, content=content, pictures=shown)
+        entries, written = _pictures_beside(pictures, path)
+        text = _template("page.md.j2").render(facts=facts, content=content, pictures=entries)
     else:
-        shown = {name: {"svg": themed(picture.figure, name, picture.about), "about": picture.about}
+        entries = {name: {"svg": themed(picture.figure, name, picture.about), "about": picture.about}
                  for name, picture in pictures.items()}
-        text, written = _template("page.html.j2").render(facts=facts, content=content, pictures=shown), []
+        text, written = _template("page.html.j2").render(facts=facts, content=content, pictures=entries), []
     files.write_text(path, text)
     return [path, *written]
 
@@ -49,15 +49,15 @@ def write_report(facts: Facts, path: str, markdown: bool = False) -> list[str]:
 def _pictures_beside(pictures: dict[str, content.Picture], path: str) -> tuple[dict, list[str]]:
     folder = f"{os.path.splitext(path)[0]}_files"
     os.makedirs(folder, exist_ok=True)
-    shown, written = {}, []
+    entries, written = {}, []
     for name, picture in pictures.items():
         buffer = io.BytesIO()
         picture.figure.savefig(buffer, format="png")
         written.append(os.path.join(folder, f"{name}.png"))
         with open(written[-1], "wb") as file:
             file.write(buffer.getvalue())
-        shown[name] = {"path": f"{os.path.basename(folder)}/{name}.png", "about": picture.about}
-    return shown, written
+        entries[name] = {"path": f"{os.path.basename(folder)}/{name}.png", "about": picture.about}
+    return entries, written
 
 
 def _template(name: str) -> jinja2.Template:

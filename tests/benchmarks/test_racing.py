@@ -31,7 +31,8 @@ def test_a_replay_counts_what_a_race_would_train():
     def candidate(macs, *accuracies):
         return Candidate("", macs, 1, accuracies[-1], (), {number + 1: (share, ()) for number, share in enumerate(accuracies)})
 
-    step = Recorded(candidate(10, 0.1, 0.1, 0.2, 0.2), (candidate(20, 0.2, 0.3, 0.4, 0.6), candidate(20, 0.5, 0.5, 0.5, 0.5)), 4, 0.01)
+    children = candidate(20, 0.2, 0.3, 0.4, 0.6), candidate(20, 0.5, 0.5, 0.5, 0.5)
+    step = Recorded(candidate(10, 0.1, 0.1, 0.2, 0.2), children, 4, 0.01)
     assert step.winner == 0
     winner, spent = replay(step, RaceSettings(on=True, rungs=(0.5,)))
     # Both to the half, one of them on to the end, and two evaluations at the rung.

@@ -1,4 +1,4 @@
-"""The last training of a pipeline: stopped, it goes on in the next run, which has other output folders."""
+"""The last training of a pipeline: stopped, it resumes in the next run, which has other output folders."""
 
 from types import SimpleNamespace
 
@@ -32,7 +32,7 @@ def arguments(records, run, checkpoints):
 
 
 @pytest.mark.slow
-def test_it_goes_on_in_the_next_run(tmp_path, monkeypatch):
+def test_it_resumes_in_the_next_run(tmp_path, monkeypatch):
     records = write_colours(str(tmp_path / "records")).path
     epochs = []
 

@@ -140,6 +140,6 @@ def test_the_page_of_commands_names_them_all_with_their_common_options():
     parameters = {name: inspect.signature(function).parameters for name, function in FUNCTIONS.items()}
     assert set(without_json) == {name for name in COMMANDS if "as_json" not in parameters[name]}
     assert set(with_log) == {name for name in COMMANDS if "verbose" in parameters[name]}
-    said = re.search(r"## Options and the configuration\n\n(.*?) read a configuration", page, re.DOTALL)[1]
+    sentence = re.search(r"## Options and the configuration\n\n(.*?) read a configuration", page, re.DOTALL)[1]
     configured = {name for name, function in FUNCTIONS.items() if hasattr(function, "settings")}
-    assert set(re.findall(r"`([a-z-]+)`", said)) == configured
+    assert set(re.findall(r"`([a-z-]+)`", sentence)) == configured

@@ -99,7 +99,7 @@ def run_container(spec, component, inputs, outputs, folder):
                                       "type": definitions["artifacts"][name]["artifactType"]}]}
                 for number, (name, (uri, metadata)) in enumerate(uris.items(), start=1)}
 
-    said = {
+    executor_args = {
         "inputs": {"parameterValues": parameters(spec, component),
                    "artifacts": artifacts(inputs, declared.get("inputDefinitions", {}))},
         "outputs": {"artifacts": artifacts(outputs, declared["outputDefinitions"]),
@@ -108,7 +108,7 @@ def run_container(spec, component, inputs, outputs, folder):
     args = container(spec, component)["args"]
     given = dict(zip(args[::2], args[1::2]))
     entry._run_executor(argparse.Namespace(
-        executor_class_path=given["--executor_class_path"], json_serialized_invocation_args=json.dumps(said),
+        executor_class_path=given["--executor_class_path"], json_serialized_invocation_args=json.dumps(executor_args),
         json_serialized_inputs_spec_args=given["--json_serialized_inputs_spec_args"]), [])
     return json.loads((folder / component / "executor_output.json").read_text())["artifacts"]
 
@@ -132,7 +132,7 @@ def test_its_own_components_run_in_their_containers_entry(compiled):
     ({"output": "x.txt"}, ".txt: .yaml .Kubeflow Pipelines. or .json"),
     ({"name": "Big_Run"}, "name 'Big_Run': Kubeflow takes small letters"),
 ])
-def test_what_the_platform_would_refuse_is_said_at_once(config, tmp_path, wrong, message):
+def test_what_the_platform_would_refuse_is_an_error_at_once(config, tmp_path, wrong, message):
     from pipeline.kubeflow_runner import compile_pipeline
 
     named = config.model_copy(update={"name": wrong.get("name", "tiny")})

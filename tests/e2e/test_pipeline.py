@@ -131,7 +131,7 @@ def test_the_hyperparameters_are_a_standard_artifact(finished):
     assert {key: values[key] for key in result.search.path[-1].spec.as_dict()} == result.search.path[-1].spec.as_dict()
 
 
-def test_a_larger_budget_goes_on_and_trains_no_candidate_again(finished, config):
+def test_a_larger_budget_extends_the_search_and_trains_no_candidate_again(finished, config):
     """The last test here: it changes the run."""
     from pipeline.local_runner import run_pipeline
 

@@ -5,7 +5,10 @@ orders. Their results then differ by rounding of the largest values that were ad
 measured against: a small value among large ones has no relative precision of its own.
 """
 
+import keras
 import numpy as np
+
+from expansion.network.model import build_model
 
 ROUNDING = 1e-5  # float32 through a small network: about 1e-6 is seen, a wrong weight gives 1e-2 and more
 
@@ -23,6 +26,22 @@ def awake(model, seed: int = 1):
             weight.assign(rng.uniform(0.6, 1.4, weight.shape) * (0.5 if weight.path.endswith("c_bn/gamma") else 1))
         else:
             weight.assign(rng.normal(0, 0.2, weight.shape))
+    return model
+
+
+def opinionated(spec, class_names, seed: int = 3):
+    """A network whose answers depend on the video, without training.
+
+    Its kernels are as at the start, its batch norms random, and its last layer is large enough to prefer some classes.
+    """
+    keras.utils.set_random_seed(0)
+    model = build_model(spec, len(class_names), class_names=class_names)
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        if weight.name in ("gamma", "beta"):
+            weight.assign(rng.normal(0.5, 0.3, weight.shape))
+    last = model.get_layer("logits")
+    last.set_weights([30 * weight for weight in last.get_weights()])
     return model
 
 

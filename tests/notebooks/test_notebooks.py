@@ -33,9 +33,9 @@ def test_what_is_stored_was_run_and_names_no_machine(name):
     cells = [cell for cell in read(name).cells if cell.cell_type == "code"]
     assert pictures(cells[-1])
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    said = " ".join(str({**output, "data": {**output.get("data", {}), "image/png": ""}}) for cell in cells
+    stored = " ".join(str({**output, "data": {**output.get("data", {}), "image/png": ""}}) for cell in cells
                     for output in cell.outputs)
-    assert not re.search(r"/(tmp|home|root|work|Users)/|error", said, re.IGNORECASE)
+    assert not re.search(r"/(tmp|home|root|work|Users)/|error", stored, re.IGNORECASE)
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def fights(shared, tmp_path_factory) -> VideoDataset:
 
 @pytest.fixture(scope="module")
 def model(fights):
-    """XS at 64 pixels, of a few blocks, with fixed weights, its last layer shifted so that it takes some videos for each class."""
+    """XS at 64 pixels, of a few blocks, with fixed weights; its last layer is shifted so that both classes are found."""
     keras.utils.set_random_seed(0)
     model = build_model(SPEC, 2, class_names=fights.classes)
     rng = np.random.default_rng(3)

@@ -59,7 +59,7 @@ def test_of_one_key_the_last_one_holds():
     assert (config.search.steps, config.search.factor) == (4, 3)
 
 
-def test_the_same_said_twice_is_no_contradiction():
+def test_the_same_value_given_twice_is_no_contradiction():
     assert given("search.steps=3", steps=3, videos="v").load().search.steps == 3
 
 

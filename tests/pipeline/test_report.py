@@ -107,8 +107,8 @@ def test_the_page_needs_nothing_else_and_follows_the_readers_colours(tmp_path):
     figures = re.findall(r"<svg.*?</svg>", text, re.S)
     # Every colour in a figure is a variable of the page, which the dark scheme sets again.
     assert not re.findall(r"(?:fill|stroke): #", "".join(figures))
-    used, said = set(re.findall(r"var\(--(\w+)\)", text)), re.findall(r"--(\w+):", text)
-    assert all(said.count(name) == 2 for name in used)
+    used, defined = set(re.findall(r"var\(--(\w+)\)", text)), re.findall(r"--(\w+):", text)
+    assert all(defined.count(name) == 2 for name in used)
 
 
 def test_the_page_of_a_running_search_says_what_is_not_known_yet(tmp_path):

@@ -24,6 +24,7 @@ from expansion.tuning.trial_process import failure, reason_for
 
 WAIT = 0.5  # seconds that a call of `poll` waits for a task to end
 ANSWER = 10.0  # seconds that the head of a cluster has to answer
+TOKEN = "the cluster asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
 OBJECT_STORE = 80 << 20  # bytes of shared memory, Ray's least: only paths and JSON pass
 
 try:
@@ -92,7 +93,8 @@ class RayEngine:
             ray.init(address, runtime_env={"env_vars": self._env}, log_to_driver=False, logging_level="error", **ours)
         # No cluster there, or one of another version; Ray ends the process where what listens there is no Ray.
         except (ConnectionError, RuntimeError, ValueError, TimeoutError, SystemExit) as error:
-            raise InputError(f"engine ray, address {address}: {reason_for(error)}") from None
+            reason = TOKEN if "InvalidAuthToken" in str(error.__cause__) else reason_for(error)
+            raise InputError(f"engine ray, address {address}: {reason}") from None
         self._check_folder()
         here = On(ray.get_runtime_context().get_node_id(), soft=False)  # the one node that lives as long as the search
         self._progress = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})

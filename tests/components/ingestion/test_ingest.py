@@ -74,7 +74,7 @@ def test_the_same_input_is_not_ingested_again(folders, tmp_path, monkeypatch):
     assert other.short_side == 16 and set(files(tmp_path)) == {*other.files, "manifest.json", "videos.jsonl"}
 
 
-def test_a_stopped_run_goes_on(folders, tmp_path, monkeypatch):
+def test_a_stopped_run_resumes(folders, tmp_path, monkeypatch):
     from components.ingestion.encode import Encoder
 
     settings = IngestSettings(videos=str(folders), short_side=32)

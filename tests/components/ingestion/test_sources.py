@@ -73,7 +73,8 @@ def test_kinetics_finds_cut_and_whole_files():
         "run,-ot_there_0,0,10,train,0",
     ]  # fmt: skip
     first, second, third = parse_kinetics("/v", files, lines, "k.csv").entries
-    assert (first.source, first.start, first.video_id, first.group) == (files[0], None, "abcdefghijk_000001_000011", "abcdefghijk")
+    assert (first.source, first.start) == (files[0], None)
+    assert (first.video_id, first.group) == ("abcdefghijk_000001_000011", "abcdefghijk")
     assert (second.source, second.start, second.end, second.split) == (files[1], 5.0, 15.0, "val")
     assert third.missing and third.source == "-ot_there_0_000000_000010.mp4"
 
@@ -90,7 +91,7 @@ def test_the_form_is_told_from_the_first_line(line, form):
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         (["path,lable"], "lacks 'label'"),
         (["path,label,splt"], "unknown column 'splt'"),
@@ -105,8 +106,8 @@ def test_the_form_is_told_from_the_first_line(line, form):
         (["path,label", '"a.mp4,run'], "not CSV"),
     ],
 )
-def test_csv_errors_name_the_line(lines, said):
-    with pytest.raises(InputError, match=said) as error:
+def test_csv_errors_name_the_line(lines, message):
+    with pytest.raises(InputError, match=message) as error:
         parse_csv("/v", [], lines, "labels.csv")
     assert "labels.csv" in str(error.value) and "\n" not in str(error.value)
 
@@ -140,7 +141,7 @@ def test_labels_by_split(tmp_path):
 
 
 def test_settings_refuse_what_cannot_be():
-    for values, said in [
+    for values, message in [
         ({"videos": "v", "short_sde": 3}, "ingest: unknown key 'short_sde'; allowed are .*, videos, labels"),
         ({"videos": "v", "short_side": 3}, "ingest: short_side is 3: .*16"),
         ({"videos": "v", "format": "csv"}, "needs labels"),
@@ -148,7 +149,7 @@ def test_settings_refuse_what_cannot_be():
         ({"videos": "v", "fps": float("inf")}, "fps"),
         ({}, "videos"),
     ]:
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             parse_settings(IngestSettings, values, "ingest")
 
 

@@ -65,15 +65,15 @@ def test_no_group_stands_in_two_splits(rows, seed):
 
 
 @pytest.mark.parametrize(
-    ("entries", "said"),
+    ("entries", "message"),
     [
         ([entry("1", split="train", group="g"), entry("2", split="val", group="g")], "group 'g' stands in two splits"),
         ([entry("1"), entry("2"), entry("3", "b")], "only one video: 'b'"),
         ([entry("1", split="val"), entry("2", split="test")], "without a training video: 'a'"),
     ],
 )
-def test_refused(entries, said):
-    with pytest.raises(InputError, match=said):
+def test_refused(entries, message):
+    with pytest.raises(InputError, match=message):
         assign(entries, SETTINGS)
 
 

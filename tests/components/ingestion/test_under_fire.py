@@ -113,7 +113,7 @@ def test_a_name_that_is_not_utf8(tmp_path):
     assert ingest_folder(settings(videos=str(root)), str(tmp_path / "out"), IN_MEMORY).accepted == 8
 
 
-def test_a_class_missing_in_val_is_said(tmp_path):
+def test_a_class_missing_in_val_is_named(tmp_path):
     root = class_folders(tmp_path / "videos", each=3)
     labels = tmp_path / "l.csv"
     rows = [f"{c}/{n}.mp4,{c},{'val' if (c, n) == ('run', 2) else 'train'}\n" for c in ("jump", "run") for n in range(3)]

@@ -21,7 +21,7 @@ def test_what_is_written_is_read(tmp_path):
     assert written.splits["train"].per_class == {"a": 3, "b": 2}
 
 
-@pytest.mark.parametrize("change, said", [
+@pytest.mark.parametrize("change, message", [
     (None, "no manifest.json there; `x3d ingest` makes a data set from videos"),
     ("{", "manifest.json: damaged (it is not JSON); ingest again"),
     ("\xff", "manifest.json: damaged"),
@@ -34,7 +34,7 @@ def test_what_is_written_is_read(tmp_path):
     ({"splits": {"train": {"videos": 3}}}, "manifest.json: damaged (splits.train.frames is missing"),
     ({"fingerprint": ...}, "manifest.json: damaged (fingerprint is missing)"),
 ])
-def test_what_is_no_manifest_is_one_line(tmp_path, change, said):
+def test_what_is_no_manifest_is_one_line(tmp_path, change, message):
     path = tmp_path / "manifest.json"
     if isinstance(change, dict):
         values = json.loads(manifest_of(["a"], {"train": 1}).model_dump_json()) | change
@@ -43,7 +43,7 @@ def test_what_is_no_manifest_is_one_line(tmp_path, change, said):
         path.write_text(change, encoding="latin-1")
     with pytest.raises(InputError) as error:
         VideoDataset.open(str(tmp_path))
-    assert said in str(error.value) and "\n" not in str(error.value) and str(tmp_path) in str(error.value)
+    assert message in str(error.value) and "\n" not in str(error.value) and str(tmp_path) in str(error.value)
     assert is_whole(str(tmp_path), "made") is None
 
 

@@ -45,7 +45,7 @@ def test_a_larger_share_holds_the_smaller_one_and_seeds_differ(demo_records, tmp
     assert small < large and len(small) == len(other) and small != other
 
 
-def test_it_is_made_once_and_anew_for_other_settings(demo_records, tmp_path):
+def test_it_is_made_once_and_again_for_other_settings(demo_records, tmp_path):
     folder = str(tmp_path / "p")
     first = make_proxy(demo_records, ProxySettings(share=0.5), folder)
     made = (tmp_path / "p" / "manifest.json").stat().st_mtime_ns

@@ -47,16 +47,16 @@ def test_a_hang_ends_with_its_time(called, how):
 
 
 @pytest.mark.parametrize(
-    ("do", "said"), [("crash", "killed by SIGSEGV"), ("leave", "exit code 3"), ("raise", "KeyError: 'a fault of ours'")]
+    ("do", "message"), [("crash", "killed by SIGSEGV"), ("leave", "exit code 3"), ("raise", "KeyError: 'a fault of ours'")]
 )
-def test_a_crash_says_how(called, do, said):
+def test_a_crash_says_how(called, do, message):
     obey = called("obey")
-    with pytest.raises(Died, match=said):
+    with pytest.raises(Died, match=message):
         obey.call({"do": do}, 60)
     assert obey.call({"do": "well"}, 60)[0] == {"done": "well"}
 
 
-def test_a_killed_child_is_said_to_be_so(called):
+def test_a_killed_child_is_reported(called):
     echo = called("echo")
     pid = echo.call({}, 60)[0]["pid"]
     os.kill(pid, signal.SIGKILL)

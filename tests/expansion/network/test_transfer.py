@@ -32,7 +32,7 @@ def test_other_clips_have_the_same_layers(source):
 
 
 @pytest.mark.parametrize("names", [("a", "b", "c", "d"), ("c", "b", "a")])
-def test_with_other_classes_the_last_layer_starts_anew(source, names):
+def test_with_other_classes_the_last_layer_is_new(source, names):
     model, path = source
     other = build_model(SPEC, len(names), class_names=names)
     fresh = by_path(other)
@@ -42,11 +42,11 @@ def test_with_other_classes_the_last_layer_starts_anew(source, names):
         assert np.array_equal(value, expected), name
 
 
-@pytest.mark.parametrize("changes, said", [({"width": 0.7}, "width is 0.34 there and 0.7 here"),
+@pytest.mark.parametrize("changes, message", [({"width": 0.7}, "width is 0.34 there and 0.7 here"),
                                            ({"depth": 1.0}, "depth is 0.2 there and 1 here")])
-def test_other_layers_are_refused(source, changes, said):
+def test_other_layers_are_refused(source, changes, message):
     other = build_model(Spec(**SPEC.as_dict() | changes), 3, class_names=("a", "b", "c"))
-    with pytest.raises(InputError, match=f"other layers: {said}"):
+    with pytest.raises(InputError, match=f"other layers: {message}"):
         start_from_file(other, source[1])
 
 

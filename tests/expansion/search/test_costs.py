@@ -80,15 +80,15 @@ def test_texts(text, measure, limit):
         assert (found.measure, found.limit) == (measure, pytest.approx(limit))
 
 
-@pytest.mark.parametrize("text, said", [
+@pytest.mark.parametrize("text, message", [
     ("params", "a number and a unit are expected"), ("params > 4M", "are expected, like 'params < 4M'"),
     ("flops < 4M", "'flops' is not known; allowed are macs, gmacs, params, memory, latency"),
     ("latency < 30", "unit 'none' of latency is not known; allowed are us, ms, s"),
     ("params < 4 ms", "unit 'ms' of params is not known; allowed are none, k, M, G"),
     ("params < 0", "greater than 0"), ("gmacs < 1e999", "finite"), ("", "are expected"), ("memory < -1 GiB", "expected"),
 ])
-def test_what_is_refused_and_why(text, said):
-    with pytest.raises(ValidationError, match=said):
+def test_what_is_refused_and_why(text, message):
+    with pytest.raises(ValidationError, match=message):
         Constraint.model_validate(text)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from benchmarks.racing import recorded_search
 from expansion.display.tables import forecast_error
 from expansion.recipe import Recipe
-from expansion.search.forecast import Speed, retrospective, measured_speed, of_step, race_at, raced, seconds_left, steps_ahead
+from expansion.search.forecast import Speed, measured_speed, of_step, race_at, raced, retrospective, seconds_left, steps_ahead
 from expansion.search.racing import RaceSettings, race
 from expansion.search.selection import Scored
 from expansion.search.settings import SearchSettings
@@ -155,5 +155,5 @@ def test_a_prescribed_step_is_not_raced():
 def test_survivors_are_counted_as_a_race_counts_them(candidates, keep):
     settings = RaceSettings(on=True, rungs=(0.5,), keep=keep)
     runners = [Scored("depth", 0.1 * index / candidates, 2.0, 1) for index in range(candidates)]
-    going = sum(standing.goes_on for standing in race(0.0, 1.0, runners, settings))
+    going = sum(standing.survives for standing in race(0.0, 1.0, runners, settings))
     assert raced(settings, candidates) == (candidates + going, pytest.approx(candidates * 0.5 + going * 0.5))

@@ -69,14 +69,14 @@ def runners(*counts: int) -> list[Scored]:
 @pytest.mark.parametrize("keep, going", [(0.5, (0, 2, 3)), (0.34, (0, 3)), (0.2, (3,)), (0.9, (0, 1, 2, 3, 4))])
 def test_the_best_go_on_by_halving(keep, going):
     found = race(0.1, 1.0, runners(9, 5, 7, 12, 2), RaceSettings(on=True, keep=keep))
-    assert tuple(i for i, standing in enumerate(found) if standing.goes_on) == going
+    assert tuple(i for i, standing in enumerate(found) if standing.survives) == going
     assert [standing.gain for standing in found] == pytest.approx([0.35, 0.15, 0.25, 0.5, 0.0])
     assert [standing.behind for standing in found] == pytest.approx([0.15, 0.35, 0.25, 0.0, 0.5])
 
 
 def test_by_the_bound_only_those_clearly_behind_stop():
     found = race(0.1, 1.0, runners(12, 11, 9, 3), RaceSettings(on=True, rule="bound"))
-    assert [standing.goes_on for standing in found] == [True, True, True, False]
+    assert [standing.survives for standing in found] == [True, True, True, False]
     # Three of 20 videos differ: -3/20 + 1.96 * sqrt(0.15 * 0.85 / 19).
     assert found[2].bound == pytest.approx(-0.15 + 1.959964 * (0.15 * 0.85 / 19) ** 0.5)
     assert found[0].bound == 0.0 and found[3].bound < 0
@@ -85,12 +85,12 @@ def test_by_the_bound_only_those_clearly_behind_stop():
 def test_gains_not_accuracies_are_compared():
     cheap, dear = Scored("a", 0.5, 1.9, 1, right(10)), Scored("b", 0.5, 2.2, 1, right(10))
     found = race(0.3, 1.0, [dear, cheap], RaceSettings(on=True, keep=0.5))
-    assert [standing.goes_on for standing in found] == [False, True]
+    assert [standing.survives for standing in found] == [False, True]
 
 
 def test_without_paired_videos_no_bound_stops_anyone():
     found = race(0.1, 1.0, [Scored("a", 0.9, 2.0), Scored("b", 0.2, 2.0)], RaceSettings(on=True, rule="bound"))
-    assert [standing.goes_on for standing in found] == [True, True] and found[1].bound is None
+    assert [standing.survives for standing in found] == [True, True] and found[1].bound is None
 
 
 def test_settings():
@@ -143,7 +143,8 @@ def test_rungs_are_compared_with_the_parents():
     assert [rung.accuracy for rung in parent.rungs] == [0.1, 0.2]
     assert fast.rungs[0].standing.gain > fast.gain - 0.01  # 12 less 2 videos as 16 less 6
     warm = run(SearchState(SearchSettings(steps=1, race=RACE, warm_start=True)))
-    assert warm.steps[1].candidates[0].rungs[0].standing.gain == pytest.approx(fast.gain * 6 / 10)  # 12 less 6: it began where the parent ended
+    gain = warm.steps[1].candidates[0].rungs[0].standing.gain
+    assert gain == pytest.approx(fast.gain * 6 / 10)  # 12 less 6: it began where the parent ended
 
 
 def test_failures_do_not_count_as_runners():

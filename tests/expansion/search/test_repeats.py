@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expansion.search.repeats import Runs, RepeatSettings, judge
+from expansion.search.repeats import RepeatSettings, Runs, judge
 
 
 def runs(*trainings: int, videos: int = 1000, cost: float = 200, params: int = 1) -> Runs:

@@ -77,7 +77,7 @@ def test_a_smaller_budget_ends_after_the_step_that_is_begun():
     assert run(search, top1, first=100).stopped_by == "steps" and len(search.steps) == 2
 
 
-@pytest.mark.parametrize("settings, changed, said", [
+@pytest.mark.parametrize("settings, changed, message", [
     (dict(factor=3.0), {}, "search.factor was 2, is now 3"),
     (dict(axes=("fast", "depth")), {}, 'search.axes was ["fast", "temporal", '),
     ({}, {"recipe": {"epochs": 30}}, "recipe.epochs was 2, is now 30"),
@@ -87,11 +87,11 @@ def test_a_smaller_budget_ends_after_the_step_that_is_begun():
      'data.fingerprint was "a1", is now "b2"; data.videos.train was 48, is now 50'),
     ({}, {"recipe": {"epochs": 2, "by_step": {1: {"batch": 8}}}}, 'recipe.by_step.1.batch was not set, is now 8'),
 ])
-def test_what_would_make_old_results_wrong_is_refused(settings, changed, said):
+def test_what_would_make_old_results_wrong_is_refused(settings, changed, message):
     search = ended(steps=2)
     with pytest.raises(InputError) as error:
         continue_search(search, SearchSettings(**{"steps": 2} | settings), MADE_WITH | changed, "runs/a/search/1")
-    assert said in str(error.value) and "--fresh" in str(error.value) and "\n" not in str(error.value)
+    assert message in str(error.value) and "--fresh" in str(error.value) and "\n" not in str(error.value)
     assert str(error.value).startswith("runs/a/search/1 holds a search")
 
 

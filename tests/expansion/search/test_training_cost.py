@@ -4,8 +4,8 @@ import pytest
 
 from expansion.display.tables import path_table
 from expansion.search.settings import SearchSettings
-from expansion.search.training_cost import training_cost
 from expansion.search.state import SearchState
+from expansion.search.training_cost import training_cost
 from tests.expansion.search.test_racing import run, settings
 
 MADE_WITH = {"recipe": {"epochs": 12}, "clips": {"views": 4}, "data": {"videos": {"train": 100, "val": 20}}, "seed": 0}
@@ -25,7 +25,7 @@ def test_a_race_saves_the_epochs_that_were_not_trained_less_the_evaluations_at_t
     assert 0.25 < found.saved < 0.45 and "racing stopped 3 candidates: 24 of 72 epochs" in path_table(search).caption
 
 
-def test_without_a_race_nothing_is_saved_and_nothing_said():
+def test_without_a_race_nothing_is_saved_and_nothing_reported():
     search = run(SearchState(SearchSettings(steps=1), MADE_WITH))
     assert training_cost(search).saved == 0 and "racing" not in path_table(search).caption
     assert training_cost(run(SearchState(SearchSettings(steps=1)))) is None

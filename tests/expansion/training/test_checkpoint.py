@@ -95,13 +95,13 @@ def test_a_stop_while_the_state_is_written_leaves_the_last_one(demo_records, tmp
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), weights, strict=True))
 
 
-@pytest.mark.parametrize("change, said", [
+@pytest.mark.parametrize("change, message", [
     ({"spec": Spec(frames=2, stride=4, size=32, width=0.34, depth=0.2)}, "network.size is 24 there and 32 here"),
     ({"recipe": RECIPE.model_copy(update={"epochs": 9})}, "recipe.epochs is 3.0 there and 9.0 here"),
     ({"seed": 1}, "seed is 0 there and 1 here"),
 ])
-def test_another_training_is_refused(demo_records, stopped, change, said):
-    with pytest.raises(InputError, match=f"of another training: {said}$"):
+def test_another_training_is_refused(demo_records, stopped, change, message):
+    with pytest.raises(InputError, match=f"of another training: {message}$"):
         training(demo_records, checkpoint=stopped, **change)
 
 

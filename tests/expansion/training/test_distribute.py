@@ -33,7 +33,7 @@ def start(data, folder, kind, *precisions, **environment):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | environment)
 
 
-def said_by(process):
+def result_of(process):
     try:
         out, error = process.communicate(timeout=600)
     finally:
@@ -42,26 +42,26 @@ def said_by(process):
     return json.loads(out.splitlines()[-1])
 
 
-def check(said):
-    assert said["devices"] == 2
-    assert len(said["loss"]) == 3 and np.isfinite(said["loss"]).all() and said["loss"][-1] < said["loss"][0]
-    assert said["apart"] == 0  # moving statistics included
-    assert said["accuracy"] > 0.5  # chance is 0.25
+def check(result):
+    assert result["devices"] == 2
+    assert len(result["loss"]) == 3 and np.isfinite(result["loss"]).all() and result["loss"][-1] < result["loss"][0]
+    assert result["apart"] == 0  # moving statistics included
+    assert result["accuracy"] > 0.5  # chance is 0.25
 
 
 @pytest.fixture(scope="module")
 def on_two_devices(colours, tmp_path_factory):
     """What trainings on two devices came to, by precision; one process for all of them."""
-    return said_by(start(colours, tmp_path_factory.mktemp("two"), "mirrored", "float32", "mixed_float16", "mixed_bfloat16"))
+    return result_of(start(colours, tmp_path_factory.mktemp("two"), "mirrored", "float32", "mixed_float16", "mixed_bfloat16"))
 
 
 @pytest.mark.slow
 def test_one_training_on_two_devices(on_two_devices):
-    said = on_two_devices["float32"]
-    check(said)
-    assert said["random_states"] and all(second == first + 1 for first, second in said["random_states"])
-    assert said["resumed_equal"]
-    assert said["halves_differ_by"] < 1e-5
+    result = on_two_devices["float32"]
+    check(result)
+    assert result["random_states"] and all(second == first + 1 for first, second in result["random_states"])
+    assert result["resumed_equal"]
+    assert result["halves_differ_by"] < 1e-5
 
 
 @pytest.mark.slow
@@ -82,7 +82,7 @@ def test_one_training_on_two_machines(colours, tmp_path):
     processes = [start(colours, tmp_path, "multi_worker", "float32", TF_CONFIG=json.dumps(
         {"cluster": cluster, "task": {"type": "worker", "index": index}})) for index in range(2)]
     try:
-        first, second = (said_by(process)["float32"] for process in processes)
+        first, second = (result_of(process)["float32"] for process in processes)
     finally:
         for process in processes:
             process.kill()
@@ -98,16 +98,16 @@ def test_a_machine_without_gpus_is_one_device(monkeypatch):
     assert make_strategy(Devices(strategy="mirrored")).num_replicas_in_sync == 1
 
 
-@pytest.mark.parametrize("devices, said", [
+@pytest.mark.parametrize("devices, message", [
     (Devices(count=2), "devices.count is 2: there is no GPU"),
     (Devices(strategy="none", count=2), "devices.count is 2: strategy 'none' uses one"),
     (Devices(strategy="mirrored", count=3), "devices.count is 3: this machine has 1 CPU"),
     (Devices(strategy="multi_worker"), "TF_CONFIG"),
 ])
-def test_devices_that_are_not_there(devices, said, monkeypatch):
+def test_devices_that_are_not_there(devices, message, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: [])
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         make_strategy(devices)
 
 

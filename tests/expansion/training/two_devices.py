@@ -89,7 +89,7 @@ def trained(data, folder, kind, strategy, precision):
     recipe = Recipe(epochs=3, batch=16, rate=0.2, rate_batch=16, warmup_epochs=0.5, dropout=0.2, drop_connect=0.2, precise_bn=8,
                     mixed_precision=False if precision == "float32" else precision.removeprefix("mixed_"))
     model, history = training(strategy, data, recipe, f"{folder}/whole")
-    said = {
+    result = {
         "devices": strategy.num_replicas_in_sync, "loss": history["loss"],
         "apart": max(float(np.ptp(local(strategy, variable), axis=0).max()) for variable in model.weights),
         "random_states": [[int(state[0]) for state in local(strategy, variable)]
@@ -99,11 +99,11 @@ def trained(data, folder, kind, strategy, precision):
     }
     if precision == "float32":
         again, resumed = stopped_and_resumed(strategy, data, recipe, f"{folder}/stopped")
-        said["resumed_equal"] = resumed["loss"] == history["loss"] and all(
+        result["resumed_equal"] = resumed["loss"] == history["loss"] and all(
             np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
         if kind == "mirrored":
-            said["halves_differ_by"] = equal_halves(strategy, data)
-    return said
+            result["halves_differ_by"] = equal_halves(strategy, data)
+    return result
 
 
 if __name__ == "__main__":

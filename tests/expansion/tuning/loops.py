@@ -1,5 +1,7 @@
 """Searches through the real loop, folders and state, with trials that train nothing."""
 
+import os
+import time
 from collections.abc import Callable
 
 from expansion.foundation import files
@@ -22,6 +24,17 @@ class Killed(BaseException):
 def outcome(accuracy: float, correct=(), **more) -> dict:
     """What a trial leaves."""
     return {"metrics": {OBJECTIVE: accuracy, "seconds": 1.0}, "correct": list(correct), **more}
+
+
+def events(engine, *trials, folder="a"):
+    """All that an engine tells until these trials have ended; each does what its name says."""
+    found, ends = [], time.monotonic() + 600
+    for trial in trials:
+        engine.submit(trial, os.path.join(folder, trial))
+    while sum(isinstance(event, (Done, Failed)) for event in found) < len(trials):
+        engine.poll(found.append)
+        assert time.monotonic() < ends, found
+    return found
 
 
 class FakeEngine:

@@ -38,14 +38,15 @@ def test_small_files(tmp_path):
 
 @pytest.mark.slow
 def test_a_search_at_an_address(demo_records):
-    """It stops after the first epoch and goes on there, with a step that begins with its parent's weights."""
+    """It stops after the first epoch and resumes there, with a step that begins with its parent's weights."""
     memory = fsspec.filesystem("memory")
     memory.put(demo_records.path, "/there/records", recursive=True)
 
     def tuner(**changes):
         return expansion.ExpansionTuner(
             "memory://there/records",
-            SearchSettings(start=Spec(frames=1, stride=4, size=24, width=0.34, depth=0.2), steps=1, axes=("fast",), warm_start=True),
+            SearchSettings(start=Spec(frames=1, stride=4, size=24, width=0.34, depth=0.2), steps=1, axes=("fast",),
+                           warm_start=True),
             recipe=RECIPE, clips=expansion.ClipSettings(flip=False, views=2), directory="memory://there", project_name="search",
             progress=SearchProgress(quiet=True), **changes)
 

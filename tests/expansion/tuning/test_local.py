@@ -15,6 +15,7 @@ from expansion.tuning import trial_process
 from expansion.tuning.engines.engine import LOST_RETRIES, Began, Done, Epoch, Failed, Lost
 from expansion.tuning.engines.local import Local, gpu_shares
 from expansion.tuning.engines.settings import EngineSettings
+from tests.expansion.tuning.loops import events
 
 FAKE = (sys.executable, "-m", "tests.expansion.tuning.fake_trials")
 
@@ -25,17 +26,6 @@ def engine():
     made.start()
     yield made
     made.close()
-
-
-def events(engine, *trials, folder="a"):
-    """All that happens until these trials have ended; each does what its name says."""
-    found, ends = [], time.monotonic() + 300
-    for trial in trials:
-        engine.submit(trial, os.path.join(folder, trial))
-    while sum(isinstance(event, (Done, Failed)) for event in found) < len(trials):
-        engine.poll(found.append)
-        assert time.monotonic() < ends, found
-    return found
 
 
 def process_of(engine) -> int:
@@ -169,7 +159,7 @@ def test_gpus_are_divided_among_workers(workers, gpus, shares):
     assert [share.get("CUDA_VISIBLE_DEVICES") for share in gpu_shares(workers, gpus)] == shares
 
 
-@pytest.mark.parametrize("given, said", [
+@pytest.mark.parametrize("given, message", [
     ({"name": "in-process", "workers": 2}, "workers is not for the engine in-process"),
     ({"name": "in-process", "threads": 1}, "threads is not for the engine in-process"),
     ({"workers": 2, "address": "auto"}, "address is for the engine ray; this one is local"),
@@ -178,8 +168,8 @@ def test_gpus_are_divided_among_workers(workers, gpus, shares):
     ({"workers": 0}, "workers is 0: input should be greater than or equal to 1"),
     ({"lost_after": 5}, "unknown key 'lost_after'; allowed are name, workers, threads, address"),
 ])
-def test_contradictions_are_one_line(given, said):
-    with pytest.raises(InputError, match=said) as error:
+def test_contradictions_are_one_line(given, message):
+    with pytest.raises(InputError, match=message) as error:
         parse_settings(EngineSettings, given, "engine")
     assert "\n" not in str(error.value)
 

@@ -75,7 +75,8 @@ def test_a_search_leaves_its_trace_and_what_its_trials_made(tmp_path):
 @pytest.mark.parametrize("pick", [0, -1])
 def test_the_order_in_which_trials_end_changes_nothing(tmp_path, name, pick):
     settings, train = CASES[name]
-    one, other = run_loop(tmp_path / "a", settings, FakeEngine(train)), run_loop(tmp_path / "b", settings, FakeEngine(train, pick))
+    one = run_loop(tmp_path / "a", settings, FakeEngine(train))
+    other = run_loop(tmp_path / "b", settings, FakeEngine(train, pick))
     assert of_search(one) == of_search(other)
 
 

@@ -1,4 +1,4 @@
-"""A real race, on made videos: killed in the middle it ends the same, and who goes on loses nothing by the pauses."""
+"""A real race, on made videos: killed in the middle it ends the same, and the survivor loses nothing by the pauses."""
 
 import os
 
@@ -41,7 +41,7 @@ class StopAfter(SearchProgress):
 
 
 @pytest.mark.slow
-def test_a_race_that_is_killed_goes_on_and_pauses_change_no_result(demo_records, tmp_path):
+def test_a_killed_race_resumes_and_pauses_change_no_result(demo_records, tmp_path):
     race = {"on": True, "rungs": (0.5,)}
     with pytest.raises(Stopped):  # the seed has 4 epochs, the first candidate paused after 2, the second is in its first
         tuner(demo_records, tmp_path, StopAfter(7), race=race).search()

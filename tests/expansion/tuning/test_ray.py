@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,6 +14,7 @@ from expansion.search.trace import write_trace
 from expansion.tuning.engines.engine import LOST_RETRIES, Began, Done, Epoch, Failed, Lost
 from expansion.tuning.engines.settings import EngineSettings
 from tests.expansion.tuning import fake_tasks
+from tests.expansion.tuning.loops import events
 
 pytestmark = pytest.mark.slow  # Ray takes seconds to start
 
@@ -39,16 +39,6 @@ def engine(folder):
     made.start()
     yield made
     made.close()
-
-
-def events(engine, *trials, folder):
-    found, ends = [], time.monotonic() + 600
-    for trial in trials:
-        engine.submit(trial, os.path.join(folder, trial))
-    while sum(isinstance(event, (Done, Failed)) for event in found) < len(trials):
-        engine.poll(found.append)
-        assert time.monotonic() < ends, found
-    return found
 
 
 def test_a_worker_reports_epochs_and_metrics_and_serves_the_next(engine, tmp_path):
@@ -97,12 +87,22 @@ def test_what_cannot_be_is_one_line_in_a_process_of_its_own(folder):
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=300)
     lines = done.stdout.splitlines()
     assert len(lines) == len(expected), (lines, done.stderr[-2000:])
-    assert all(line.startswith(said) for line, said in zip(lines, expected)), lines
+    assert all(line.startswith(message) for line, message in zip(lines, expected)), lines
 
 
 def test_a_folder_that_a_node_cannot_see_is_one_line(engine, tmp_path):
     with pytest.raises(InputError, match="cannot see .*elsewhere; runs and records must be at the same path on every node"):
         ray_engine(tmp_path / "elsewhere")._check_folder()
+
+
+def test_a_cluster_that_asks_for_a_token_names_the_variables(folder, monkeypatch):
+    def refuse(*_, **__):  # as Ray 2.60 does
+        raise ConnectionError("Failed to connect") from RuntimeError("RPC error: InvalidAuthToken: missing or incorrect")
+
+    monkeypatch.setattr("ray.init", refuse)
+    with socket.create_server(("localhost", 0)) as head:
+        with pytest.raises(InputError, match="the cluster asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN"):
+            ray_engine(folder, address=f"localhost:{head.getsockname()[1]}").start()
 
 
 def test_without_ray_the_way_out_is_named(folder, monkeypatch):

@@ -110,16 +110,16 @@ def test_an_interrupted_search_says_how_to_go_on(demo_records, tmp_path, monkeyp
     assert seed.status == "running" and not seed.failures
 
 
-def test_overwrite_begins_anew_and_keeps_the_old_search(demo_records, tmp_path):
+def test_overwrite_starts_over_and_keeps_the_old_search(demo_records, tmp_path):
     search = tuner(demo_records, tmp_path)
     search.save()
     with pytest.raises(InputError, match="recipe.epochs was 1, is now 2.*overwrite=True"):
         tuner(demo_records, tmp_path, recipe=RECIPE)
-    anew = tuner(demo_records, tmp_path, recipe=RECIPE, overwrite=True)
-    anew.save()
+    fresh = tuner(demo_records, tmp_path, recipe=RECIPE, overwrite=True)
+    fresh.save()
     assert sorted(os.listdir(tmp_path)) == ["s", "s.1"]
     assert read_trace(str(tmp_path / "s.1")).as_dict() == search.state.as_dict()
-    assert anew.state.made_with["recipe"]["epochs"] == 2
+    assert fresh.state.made_with["recipe"]["epochs"] == 2
 
 
 def results(search):

@@ -1,4 +1,4 @@
-"""Public checkpoints become Keras networks that compute the same, and back; what does not fit is said."""
+"""Public checkpoints become Keras networks that compute the same, and back; what does not fit is an error."""
 
 import sys
 from dataclasses import replace
@@ -91,7 +91,7 @@ def test_the_clip_comes_from_the_files_configuration_or_the_only_named_network()
             opened(NAMED["S"], config).spec()
 
 
-def test_shapes_of_no_network_are_said():
+def test_shapes_of_no_network_are_named():
     checkpoint = opened(NAMED["M"])
     tensors = dict(checkpoint.tensors)
     tensors["s4.pathway0_res0.branch2.c.weight"] = Tensor((100, 216, 1, 1, 1), "f4", None)

@@ -98,7 +98,7 @@ def test_nothing_is_run(tmp_path, attack, where, pack, protocol):
         assert name in str(error.value)
 
 
-def test_a_refused_name_is_said(tmp_path):
+def test_a_refused_name_is_in_the_message(tmp_path):
     path = zipped(pickle.dumps({"model_state": {}, "optimizer_state": [Calls(os.system, "true")]}, 2), tmp_path / "e.pyth")
     with pytest.raises(InputError, match=rf"e.pyth: not read: it asks for '{os.system.__module__}.system', which no "):
         read_torch_file(path)

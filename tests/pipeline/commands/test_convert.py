@@ -1,4 +1,4 @@
-"""x3d convert as a person meets it: what was read is said, errors are one line, options fit the files."""
+"""x3d convert as a person meets it: what was read is printed, errors are one line, options fit the files."""
 
 import json
 import os
@@ -30,10 +30,10 @@ def test_there_and_back(tmp_path, capsys):
     keras, back = str(tmp_path / "m.keras"), str(tmp_path / "deep" / "out.pyth")
     (tmp_path / "names.txt").write_text("fall\nsit\nwalk\n")
     convert(source, keras, TEXT, class_names=str(tmp_path / "names.txt"))
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for part in (f"read     {source} (pytorchvideo)", f"network  {SMALL}", "classes  3, fall to walk",
                  "as pytorchvideo, ", f"written  {keras} (keras)"):
-        assert part in said
+        assert part in printed
     model = load_model(keras)
     assert (model.spec, model.class_names) == (SMALL, ("fall", "sit", "walk"))
 
@@ -45,15 +45,15 @@ def test_there_and_back(tmp_path, capsys):
         np.testing.assert_array_equal(weight, other)
 
     convert(source, str(tmp_path / "slow.pth"), TEXT, new_classes=4)
-    said = capsys.readouterr().out
-    assert "classes  4, without names, the classifier is new and untrained" in said and "(pyslowfast)" in said
+    printed = capsys.readouterr().out
+    assert "classes  4, without names, the classifier is new and untrained" in printed and "(pyslowfast)" in printed
 
 
 def test_the_papers_parameters_are_printed(tmp_path, capsys):
     convert(write_checkpoint(tmp_path / "m.pyth", NAMED["M"], 400), str(tmp_path / "m.keras"), "M")
-    said = capsys.readouterr().out
-    assert "network  M: 16x5 224px" in said
-    assert "params   3,794,274 as pytorchvideo, 3,794,322 as keras" in said
+    printed = capsys.readouterr().out
+    assert "network  M: 16x5 224px" in printed
+    assert "params   3,794,274 as pytorchvideo, 3,794,322 as keras" in printed
 
 
 @pytest.mark.parametrize("source, target, options, complaint", [

@@ -4,34 +4,25 @@ import csv
 import json
 import os
 
-import keras
 import numpy as np
 import pytest
 
 from expansion.complexity import complexity
 from expansion.foundation.errors import InputError
 from expansion.foundation.files import KERAS_MODEL
-from expansion.network.model import build_model
 from expansion.spec import NAMED, Spec
 from pipeline.commands import eval_tables
 from pipeline.commands.eval import evaluate
 from pipeline.commands.export import export
 from pipeline.runs.models import find_model
+from tests.expansion.networks import opinionated
 
-SPEC = Spec(frames=2, stride=3, size=24, width=0.34, depth=0.4, bottleneck=1.5)
+SPEC = Spec(frames=2, stride=3, size=24, width=0.34, depth=0.2, bottleneck=1.5)
 
 
 @pytest.fixture(scope="module")
 def keras_file(demo_records, tmp_path_factory):
-    """A network whose answers hang on the video, without training."""
-    keras.utils.set_random_seed(0)
-    model = build_model(SPEC, 8, class_names=demo_records.classes)
-    rng = np.random.default_rng(3)
-    for weight in model.weights:
-        if weight.name in ("gamma", "beta"):
-            weight.assign(rng.normal(0.5, 0.3, weight.shape))
-    last = model.get_layer("logits")
-    last.set_weights([30 * weight for weight in last.get_weights()])
+    model = opinionated(SPEC, demo_records.classes)
     path = str(tmp_path_factory.mktemp("models") / "m.keras")
     model.save(path)
     return path

@@ -25,10 +25,10 @@ def test_json_and_table_agree(stored, demo_labels, capsys):
     assert [entry["video"] for entry in found] == videos and all(len(entry["top"]) == 2 for entry in found)
     assert found[0]["top"][0][0] == found[0]["label"] and found[0]["views"] == 2
     predict(stored, videos, top=2, views=2)
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for entry in found:
         for label, share in entry["top"]:
-            assert f"{label} " in said and f"{100 * share:.1f} %" in said
+            assert f"{label} " in printed and f"{100 * share:.1f} %" in printed
 
 
 def test_errors_of_use(stored, tmp_path):

@@ -8,7 +8,8 @@ from expansion import InputError
 from pipeline.commands.proxy_check import agreement, run_check
 from pipeline.config import load_config
 
-SPECS = ["frames=1,stride=8,size=16,width=0.34,depth=0.2", "frames=2,stride=4,size=16,width=0.34,depth=0.2", "frames=1,stride=8,size=24,width=0.34,depth=0.2"]
+SPECS = [f"{clip},width=0.34,depth=0.2" for clip in ("frames=1,stride=8,size=16", "frames=2,stride=4,size=16",
+                                                     "frames=1,stride=8,size=24")]
 
 
 def config(**more):
@@ -41,13 +42,13 @@ def test_errors_of_use(demo_records, tmp_path):
 def test_a_small_run_and_the_same_from_its_files(demo_records, tmp_path, capsys):
     wanted = config(**{"proxy.classes": 3, "proxy.share": 0.5, "proxy.epochs": 1})
     run_check(wanted, SPECS, demo_records.path, str(tmp_path), as_json=True)
-    said = json.loads(capsys.readouterr().out)
-    assert [row["spec"]["size"] for row in said["networks"]] == [16, 16, 24]
-    assert all(0 <= row[way] <= 1 for row in said["networks"] for way in ("full", "proxy"))
-    assert said["val_videos"] == {"full": 24, "proxy": 9} and said["clips"] == {"full": 96, "proxy": 9}
-    assert said["pairs"] == 3
+    found = json.loads(capsys.readouterr().out)
+    assert [row["spec"]["size"] for row in found["networks"]] == [16, 16, 24]
+    assert all(0 <= row[way] <= 1 for row in found["networks"] for way in ("full", "proxy"))
+    assert found["val_videos"] == {"full": 24, "proxy": 9} and found["clips"] == {"full": 96, "proxy": 9}
+    assert found["pairs"] == 3
     trained = sorted(path.stat().st_mtime_ns for path in tmp_path.glob("check/*/*/state.npz"))
     assert len(trained) == 6
     run_check(wanted, SPECS, demo_records.path, str(tmp_path), as_json=True)
-    assert json.loads(capsys.readouterr().out) == said
+    assert json.loads(capsys.readouterr().out) == found
     assert sorted(path.stat().st_mtime_ns for path in tmp_path.glob("check/*/*/state.npz")) == trained

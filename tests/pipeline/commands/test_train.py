@@ -44,7 +44,7 @@ def test_from_a_run_it_takes_the_winner_and_its_records(tmp_path):
     assert config.name == "mine-train" and config.recipe.epochs == 30 and config.seed == 7
 
 
-@pytest.mark.parametrize("path, options, said", [
+@pytest.mark.parametrize("path, options, message", [
     (None, {"train.records": "r"}, "no network named"),
     (None, {"train.spec": "M"}, "no data named"),
     (None, {"train.spec": "N", "train.records": "r"}, "train.spec is 'N': .*'N' is not known"),
@@ -53,8 +53,8 @@ def test_from_a_run_it_takes_the_winner_and_its_records(tmp_path):
     (None, {"train.spec": "M", "train.records": "r", "final.batch": 0}, "batch is 0"),
     (None, {"train.spec": "M", "train.records": "r", "final.mixed_precision": "float64"}, "mixed_precision is 'float64'"),
 ])
-def test_errors_of_use(path, options, said):
-    with pytest.raises(InputError, match=said):
+def test_errors_of_use(path, options, message):
+    with pytest.raises(InputError, match=message):
         settings(Given(path, options), None, "runs")
 
 
@@ -113,11 +113,12 @@ def trained(colours, config_file, tmp_path_factory):
 
 @pytest.mark.slow
 def test_what_it_leaves(trained):
-    folder, said = trained
+    folder, result = trained
     run = folder / "tiny"
-    assert said["val_accuracy"] > 0.5 and said["val_videos"] == 8 and said["views"] == 2  # chance is 0.25
-    assert said["epochs"] == 4 and len(said["history"]["loss"]) == 4 and said["history"]["loss"][-1] < said["history"]["loss"][0]
-    assert json.loads((run / "results.json").read_text()) == said
+    assert result["val_accuracy"] > 0.5 and result["val_videos"] == 8 and result["views"] == 2  # chance is 0.25
+    losses = result["history"]["loss"]
+    assert result["epochs"] == len(losses) == 4 and losses[-1] < losses[0]
+    assert json.loads((run / "results.json").read_text()) == result
     model = load_model(str(run / "model.keras"))
     assert model.spec == Spec(frames=2, stride=2, size=24, width=0.34, depth=0.2) and len(model.class_names) == 4
     assert any("tfevents" in path.name for path in (run / "logs" / "train").iterdir())
@@ -127,7 +128,7 @@ def test_what_it_leaves(trained):
 
 @pytest.mark.slow
 def test_finished_it_says_so_and_another_is_refused(trained, colours, config_file, capsys, monkeypatch):
-    folder, said = trained
+    folder, result = trained
     options = {"train.spec": TINY, "train.records": colours.path}
     monkeypatch.setattr("pipeline.commands.train._train", None)
     train(Given(config_file, options), runs=str(folder))
@@ -160,11 +161,11 @@ def test_a_killed_training_ends_as_an_undisturbed_one(trained, colours, config_f
     process = command(colours, config_file, tmp_path)
     out, error = process.communicate(timeout=600)
     assert process.returncode == 0, error
-    folder, said = trained
+    folder, result = trained
     again = json.loads(out)
     for name in ("val_accuracy", "val_top5", "val_loss"):
-        assert again[name] == said[name]
+        assert again[name] == result[name]
     for name in ("loss", "accuracy", "learning_rate"):
-        assert again["history"][name] == said["history"][name]
+        assert again["history"][name] == result["history"][name]
     models = [load_model(str(place / "tiny" / "model.keras")) for place in (folder, tmp_path)]
     assert all(np.array_equal(a, b) for a, b in zip(*(model.get_weights() for model in models), strict=True))
