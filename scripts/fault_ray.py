@@ -17,7 +17,7 @@ from killing import kill_group
 NODES = 3
 PORT = 6391
 NAMESPACE, HOST, INSIDE = "x3d-ray", "10.231.7.1", "10.231.7.2"
-LONGEST = 120.0  # seconds that a node may take to join
+LONGEST = 300.0  # seconds that a node may take to join
 
 
 class Cluster:
@@ -55,8 +55,9 @@ class Cluster:
         self._head = self._ray("--head", f"--port={PORT}", "--num-cpus=0", "--include-dashboard=false",
                                f"--node-ip-address={HOST if self._namespace else '127.0.0.1'}")
         time.sleep(3)
-        self._nodes = [self._node(inside=self._namespace and number == NODES - 1) for number in range(NODES)]
-        self.wait(NODES)
+        for number in range(NODES):  # one by one: a node fails where its processes take long to start
+            self._nodes.append(self._node(inside=self._namespace and number == NODES - 1))
+            self.wait(number + 1)
 
     def __exit__(self, *_) -> None:
         for process in (*self._nodes, self._head):
@@ -78,10 +79,11 @@ class Cluster:
     def _ray(self, *arguments: str, inside: bool = False) -> subprocess.Popen:
         command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats",
                    "--object-store-memory=100000000", *arguments]
-        with open(self._log, "ab") as output:
-            return subprocess.Popen(["ip", "netns", "exec", NAMESPACE, *command] if inside else command, stdout=output,
-                                    stderr=output, start_new_session=True,
-                                    env=os.environ | {"RAY_raylet_start_wait_time_s": "120"})
+        if inside:
+            command = ["ip", "netns", "exec", NAMESPACE, *command]
+        with open(self._log, "ab") as output:  # again where it failed
+            return subprocess.Popen(["bash", "-c", 'until "$@"; do sleep 2; done', "-", *command], stdout=output, stderr=output,
+                                    start_new_session=True, env=os.environ | {"RAY_agent_register_timeout_ms": "120000"})
 
     def _node(self, inside: bool = False) -> subprocess.Popen:
         ip = INSIDE if inside else HOST if self._namespace else "127.0.0.1"
@@ -100,7 +102,7 @@ class Cluster:
                 return
             if time.monotonic() > ends:
                 raise TimeoutError(f"the cluster has no {nodes} nodes: {found.stdout} {found.stderr[-1000:]}")
-            time.sleep(1)
+            time.sleep(3)
 
     def replace_node(self) -> None:
         """Kills a node with all that runs on it, each in its turn, and starts another in its place."""
