@@ -18,7 +18,7 @@ os.fsync = lambda file: None  # it guards against a power cut; on a busy disk it
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes long or imports TFX; left out unless asked for with --slow or -m")
+    config.addinivalue_line("markers", "slow: takes more than about a second; left out unless asked for with --slow or -m")
 
 
 def pytest_addoption(parser):

@@ -162,6 +162,7 @@ def _metrics(evaluation: Evaluation, history: dict) -> dict[str, float]:
 
 
 def _described(job: TrialJob, classes: int) -> tuple[Step, CandidateState]:
+    """The job as the search knows it, for the summaries: a step with this candidate alone, and no results."""
     spec = Spec(**job.spec)
     cost = complexity(spec, classes)
     candidate = CandidateState(job.axis, spec, cost.macs, cost.params, cost.params_without_bn)

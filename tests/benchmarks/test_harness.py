@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from benchmarks.harness import Case, Contender, Target, report, run_case
@@ -10,6 +11,7 @@ from benchmarks.harness import Case, Contender, Target, report, run_case
 ECHO = "tests.benchmarks.echo_worker"
 
 
+@pytest.mark.slow
 def test_contenders_take_turns_and_the_best_of_a_group_counts(tmp_path):
     case = Case("echo", "sleeping", (
         Contender("ours", ECHO, {"seconds": 0.01}),

@@ -28,6 +28,7 @@ def test_trainings_spread_by_sigma():
     assert np.std([network().mean() for _ in range(300)]) == pytest.approx(0.05, rel=0.15)
 
 
+@pytest.mark.slow
 def test_adaptive_seeds_find_the_path_oftener_with_no_more_trainings():
     """docs/explanation/noise.md: 2,000 videos, one seed, three of every candidate, and adaptive seeds of the same budget."""
     one, three, adaptive = (simulate(World(2_000), strategy, 40) for strategy in STRATEGIES[:3])

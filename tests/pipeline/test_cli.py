@@ -18,6 +18,7 @@ from tests.pipeline.folders import make_run
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_ends_as_a_call_here(tmp_path):
     """The other tests of commands call them in this process."""
     for args in (["describe", "X2D"], ["plan", "--config", "nowhere.yaml"]):
@@ -157,6 +158,7 @@ def test_ctrl_c_is_one_line_and_130(tmp_path):
     assert (done.returncode, done.stderr, done.stdout) == (130, "x3d: stopped\n", "")
 
 
+@pytest.mark.slow
 def test_bash_completes_commands_and_runs(tmp_path):
     make_run(tmp_path / "runs" / "fights", finished())
     make_run(tmp_path / "runs" / "falls", finished())

@@ -153,6 +153,7 @@ def test_a_class_moves_its_own_coordinate_only_and_less_than_half_a_period_in_ha
             assert abs(steps[0, moving]) * 8 < 0.5
 
 
+@pytest.mark.slow
 def test_brightness_of_a_frame_does_not_depend_on_the_class(source):
     """Mean and spread of single frames: classes differ by less than four standard errors."""
     settings = Settings(train=60, val=0, test=0, frames=2, size=32, fps=10, seed=0)

@@ -71,6 +71,7 @@ def test_the_page_of_a_finished_run(tmp_path):
         assert accuracy(candidate) in page.texts
 
 
+@pytest.mark.slow
 def test_the_page_says_how_candidates_were_matched_and_begun(tmp_path):
     settings = SMALL.model_copy(update={"warm_start": True, "cost": "params"})
     text = " ".join(page_of(make_run(tmp_path / "demo", finished(settings)), tmp_path).texts)
@@ -78,6 +79,7 @@ def test_the_page_says_how_candidates_were_matched_and_begun(tmp_path):
     assert "trained from scratch" in " ".join(page_of(make_run(tmp_path / "other", finished()), tmp_path).texts)
 
 
+@pytest.mark.slow
 def test_the_page_of_a_race_says_who_stopped_why_and_what_was_saved(tmp_path):
     search = run(SearchState(settings(), MADE_WITH))
     texts = " ".join(page_of(make_run(tmp_path / "demo", search), tmp_path).texts)
@@ -88,6 +90,7 @@ def test_the_page_of_a_race_says_who_stopped_why_and_what_was_saved(tmp_path):
     assert len(stopped) == 2  # width and bottleneck, as far as they came
 
 
+@pytest.mark.slow
 def test_the_page_tells_how_right_the_forecasts_were_and_counts_all_trainings(tmp_path):
     search = run(SearchState(settings(), MADE_WITH))
     trainings = [training for step in search.steps for training in step.trainings]
@@ -98,6 +101,7 @@ def test_the_page_tells_how_right_the_forecasts_were_and_counts_all_trainings(tm
     assert any(training.status == "stopped" for training in trainings)
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_else_and_follows_the_readers_colours(tmp_path):
     page = page_of(make_run(tmp_path / "demo", finished()), tmp_path)
     assert not {"script", "link", "img", "iframe"} & set(page.names)
@@ -111,6 +115,7 @@ def test_the_page_needs_nothing_else_and_follows_the_readers_colours(tmp_path):
     assert all(defined.count(name) == 2 for name in used)
 
 
+@pytest.mark.slow
 def test_the_page_of_a_running_search_says_what_is_not_known_yet(tmp_path):
     folder = make_run(tmp_path / "demo", finished(steps=1), ended=False)
     text = " ".join(page_of(folder, tmp_path).texts)
@@ -130,6 +135,7 @@ def test_a_result_of_an_earlier_search_is_left_out(tmp_path):
     assert gather(folder).outcome is None
 
 
+@pytest.mark.slow
 def test_markdown_has_the_same_tables_and_its_pictures_beside_it(tmp_path):
     facts = gather(make_run(tmp_path / "demo", finished(failing="width")))
     page, *pictures = write_report(facts, str(tmp_path / "out" / "report.md"), markdown=True)

@@ -87,6 +87,7 @@ class RayEngine:
         ours = {"include_dashboard": False, "object_store_memory": OBJECT_STORE} if self._own else {}
         if self._own:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")  # its 15 s are too few on a busy machine
         else:
             _check_reachable(address)
         try:

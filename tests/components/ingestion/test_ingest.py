@@ -28,6 +28,7 @@ def folders(tmp_path_factory):
     return class_folders(tmp_path_factory.mktemp("videos"), each=6)
 
 
+@pytest.mark.slow
 def test_everything_is_stored_once_and_the_same_with_threads(folders, tmp_path):
     settings = IngestSettings(videos=str(folders), short_side=32)
     told = []
@@ -61,6 +62,7 @@ def test_tensorflow_reads_the_records(folders, tmp_path):
     assert sorted(found) == sorted(row["source"] for row in rows(tmp_path)) and len(found) == 12
 
 
+@pytest.mark.slow
 def test_the_same_input_is_not_ingested_again(folders, tmp_path, monkeypatch):
     settings = IngestSettings(videos=str(folders), short_side=32)
     first = ingest_folder(settings, str(tmp_path), IN_MEMORY)

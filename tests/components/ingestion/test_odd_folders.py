@@ -25,6 +25,7 @@ def neighbour(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_outside_of_the_folder_is_touched(neighbour, name):
     before = contents(neighbour / "rec1")

@@ -181,6 +181,7 @@ def without_index(data, folder):
     return VideoDataset.open(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", [Spec(frames=2, stride=4, size=24), Spec(frames=4, stride=30, size=24)])  # and past the end
 def test_an_index_changes_nothing(demo_records, tmp_path, spec):
     whole = without_index(demo_records, tmp_path / "whole")
@@ -200,6 +201,7 @@ def test_what_is_not_on_this_machine_is_read_whole(demo_records, monkeypatch):
     assert isinstance(open_videos(demo_records, "train"), RecordVideos)
 
 
+@pytest.mark.slow
 def test_an_epoch_is_the_same_whatever_was_before_it(shards):
     stream = take(training_clips(shards, SPEC, ClipSettings(), 4, 0), 12)  # four epochs of three batches
     tf.random.set_seed(99)
@@ -216,12 +218,14 @@ def test_the_first_epoch_costs_nothing(shards):
     assert sorted(labels_of(far)) == list(range(10))
 
 
+@pytest.mark.slow
 def test_a_video_of_two_epochs_gives_two_clips(shards):
     clips = {epoch: take(training_clips(shards, SPEC, STILL, 10, 0, first_epoch=epoch), 1)[0] for epoch in range(4)}
     starts = {int(grey(pixels[list(labels).index(3)])[0]) for pixels, labels in clips.values()}
     assert len(starts) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers, clips", [(2, 10), (3, 10), (5, 2)])  # 5 are more than there are shards
 def test_workers_share_the_videos(shards, workers, clips):
     found = []

@@ -123,6 +123,7 @@ def test_the_hparams_of_a_candidate(tmp_path):
     assert metadata.SESSION_END_INFO_TAG in multiplexer.Runs()["run"]["tensors"]
 
 
+@pytest.mark.slow
 def test_the_search(tmp_path):
     search = finished()
     write_all(tmp_path, search)
@@ -170,6 +171,7 @@ def test_the_tables_of_a_race(tmp_path):
     assert table.count("95 % bound") == 3
 
 
+@pytest.mark.slow
 def test_called_after_every_step_and_again_after_a_restart_nothing_is_doubled(tmp_path):
     once, often = str(tmp_path / "once"), str(tmp_path / "often")
     settings = SearchSettings(**SMALL.model_dump() | {"axes": ("fast", "depth")})

@@ -75,6 +75,7 @@ def test_a_saved_model_answers_as_the_keras_model_does(model, demo_records, tmp_
         evaluate_network(found, demo_records, "val", CLIPS).probabilities, expected.probabilities, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_tflite_in_floats_answers_as_the_keras_model_does(model, demo_records, tmp_path, size):
     path = str(tmp_path / "m.tflite")
     export_tflite(model, path, CLIPS, size)
@@ -114,6 +115,7 @@ def test_tflite_needs_its_own_operations_alone_and_one_size(model, tmp_path):
         open_network(path, size=64)
 
 
+@pytest.mark.slow
 def test_a_keras_file_is_opened_for_the_size_that_is_asked_for(model, tmp_path, demo_records):
     path = str(tmp_path / "m.keras")
     model.save(path)

@@ -25,6 +25,7 @@ def files(labels, split: str = "val") -> list[str]:
     return [str(labels.parent / line.split(",")[0]) for line in lines if line.split(",")[2] == split]
 
 
+@pytest.mark.slow
 def test_a_file_is_answered_as_its_record(model, demo_records, demo_labels):
     recorded = evaluate(model, demo_records, "val", CLIPS)
     videos = files(demo_labels)
@@ -47,6 +48,7 @@ def test_one_path_gives_one_answer_with_names(model, demo_records, demo_labels):
     assert ranked[0][0] == found.label and [share for _, share in ranked] == sorted((s for _, s in ranked), reverse=True)
 
 
+@pytest.mark.slow
 def test_forms_agree(model, demo_labels, tmp_path):
     video, paths = files(demo_labels)[0], [str(tmp_path / "m.keras"), str(tmp_path / "m.tflite")]
     model.save(paths[0])

@@ -11,6 +11,7 @@ from tests.expansion.network.test_model import clips
 from tests.expansion.networks import assert_equal_but_for_rounding, awake
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec, size", [
     (Spec(frames=3, stride=2, size=32, width=0.5, depth=1.2, bottleneck=1.5), 32),
     (Spec(frames=1, size=33, width=0.34, bottleneck=2.25), 33),

@@ -131,6 +131,7 @@ def test_every_variable_gets_a_gradient():
         assert gradient is not None and np.isfinite(gradient).all(), variable.path
 
 
+@pytest.mark.slow
 def test_it_learns_one_batch():
     spec = Spec(frames=2, stride=2, size=32, width=0.34, depth=0.2)
     keras.utils.set_random_seed(0)
@@ -142,6 +143,7 @@ def test_it_learns_one_batch():
     assert model.evaluate(data.take(1), verbose=0) < 0.5  # by the running statistics, so these are right as well
 
 
+@pytest.mark.slow
 def test_the_deepest_named_network_is_built_and_runs():
     spec = NAMED["XXL"].replace(frames=1, size=32, width=0.25, bottleneck=1.0)
     assert len(spec.blocks()) == 114

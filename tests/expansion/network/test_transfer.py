@@ -24,6 +24,7 @@ def by_path(model):
     return {weight.path: weight.numpy() for weight in model.weights}
 
 
+@pytest.mark.slow
 def test_other_clips_have_the_same_layers(source):
     model, path = source
     other = build_model(Spec(frames=4, stride=2, size=32, width=0.34, depth=0.2), 3, class_names=("a", "b", "c"))

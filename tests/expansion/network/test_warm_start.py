@@ -34,6 +34,7 @@ def grown(parent, spec: Spec):
     return child, start_from(child, parent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", ["depth", "width", "bottleneck"])
 def test_a_deeper_or_wider_network_begins_as_its_parent(axis):
     parent = trained(PARENT)
@@ -45,6 +46,7 @@ def test_a_deeper_or_wider_network_begins_as_its_parent(axis):
         np.testing.assert_allclose(child(clips(PARENT, 4), training=training), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parent, child", [
     (PARENT, PARENT.replace(depth=1.2, width=0.85, bottleneck=2.25)),  # squeeze-excite grows as well
     (Spec(size=32, width=0.3, depth=0.4, bottleneck=0.75), Spec(size=32, width=1.05, depth=1.2, bottleneck=4.0)),
@@ -69,6 +71,7 @@ def test_from_one_frame_still_clips_keep_their_output(frames):
     assert np.abs(np.asarray(child(moving)) - np.asarray(parent(moving[:, :1]))).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_more_pixels_or_more_frames_see_the_parents_weights():
     for spec in (PARENT.replace(size=48), PARENT.replace(frames=4, stride=2)):
         parent = trained(PARENT)
@@ -78,6 +81,7 @@ def test_more_pixels_or_more_frames_see_the_parents_weights():
             np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", ["depth", "width", "bottleneck", "fast"])
 def test_everything_new_is_trained_after_two_steps(axis):
     """At the first step the zeros that cut new from old get a gradient; at the second all that lies behind them does."""

@@ -46,6 +46,7 @@ def test_the_solver_matches_candidates_in_the_cost_that_is_chosen(name):
             "spatial": "no size up to 2272 costs 2 times as much"}
 
 
+@pytest.mark.slow
 @given(st.sampled_from(["spatial", "depth", "width", "bottleneck"]), st.floats(1.2, 5), st.builds(
     Spec, frames=st.integers(1, 8), size=st.integers(32, 200), width=st.floats(0.3, 2), depth=st.floats(0.3, 4),
     bottleneck=st.floats(0.5, 3)))
@@ -171,6 +172,7 @@ def test_latency_as_the_cost_takes_few_measurements(monkeypatch):
     assert "spatial" not in {c.axis for c in limited}
 
 
+@pytest.mark.slow
 def test_a_real_latency_is_measured_on_the_network_itself():
     assert 0 < latency_module.measure_latency(Spec(frames=2, size=32, width=0.3, depth=0.4), 4) < 30
 

@@ -36,6 +36,7 @@ def of_path(search: SearchState):
     return [(step.number, step.kind, [(c.spec, c.accuracy) for c in step.candidates], step.decision) for step in search.steps]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small, large", [
     (dict(steps=2), dict(steps=4)),
     (dict(target_accuracy=0.6), dict(target_accuracy=0.7)),

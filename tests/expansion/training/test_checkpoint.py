@@ -61,6 +61,7 @@ def stopped(demo_records, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_it_ends_as_if_it_had_not_been_stopped(demo_records, undisturbed, stopped):
     epochs = []
     model, history = training(demo_records, checkpoint=stopped, on_epoch=lambda epoch, of, logs: epochs.append((epoch, of)))
@@ -71,6 +72,7 @@ def test_it_ends_as_if_it_had_not_been_stopped(demo_records, undisturbed, stoppe
     assert len(history["clips_per_second"]) == 3
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_only_restored(demo_records, undisturbed, stopped, monkeypatch):
     training(demo_records, checkpoint=stopped)
     monkeypatch.setattr("keras.Model.fit", None)
@@ -95,6 +97,7 @@ def test_a_stop_while_the_state_is_written_leaves_the_last_one(demo_records, tmp
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), weights, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change, message", [
     ({"spec": Spec(frames=2, stride=4, size=32, width=0.34, depth=0.2)}, "network.size is 24 there and 32 here"),
     ({"recipe": RECIPE.model_copy(update={"epochs": 9})}, "recipe.epochs is 3.0 there and 9.0 here"),
@@ -105,12 +108,14 @@ def test_another_training_is_refused(demo_records, stopped, change, message):
         training(demo_records, checkpoint=stopped, **change)
 
 
+@pytest.mark.slow
 def test_other_data_are_refused(demo_records, stopped):
     other = type(demo_records)(demo_records.path, demo_records.manifest.model_copy(update={"fingerprint": "other"}))
     with pytest.raises(InputError, match="data is '.*' there and 'other' here"):
         training(other, checkpoint=stopped)
 
 
+@pytest.mark.slow
 def test_what_is_no_checkpoint_is_refused(demo_records, tmp_path):
     (tmp_path / STATE).write_bytes(b"PK but no archive")
     with pytest.raises(InputError, match="not a training's state"):

@@ -37,6 +37,7 @@ def trained(data, recipe, seed=0):
     return model, train(model, data, recipe, CLIPS, seed=seed)
 
 
+@pytest.mark.slow
 def test_history_and_evaluation(demo_records):
     model, history = trained(demo_records, RECIPE)
     assert {name: len(values) for name, values in history.items()} == dict.fromkeys(
@@ -50,11 +51,13 @@ def test_history_and_evaluation(demo_records):
         evaluate(model, demo_records, "val", CLIPS, batch=32).probabilities, found.probabilities, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_label_smoothing_raises_the_loss_floor(demo_records):
     _, history = trained(demo_records, RECIPE.model_copy(update={"label_smoothing": 0.5, "epochs": 1}))
     assert history["loss"][-1] > 1.4  # no prediction can have less than the entropy of the smoothed label
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains_in_float16_and_answers_in_float32(demo_records, float16):
     model, history = trained(demo_records, RECIPE.model_copy(update={"mixed_precision": True, "epochs": 1}))
     assert np.isfinite(history["loss"]).all()
@@ -72,6 +75,7 @@ def test_mixed_precision_learns(tmp_path, float16, precision):
     assert np.isfinite(history["loss"]).all() and history["loss"][-1] < history["loss"][0]
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_is_an_error(demo_records):
     with pytest.raises(Diverged, match="the loss is nan after epoch 1"):
         model = new_model(SPEC, demo_records, RECIPE)

@@ -22,6 +22,7 @@ def model():
     return build_model(SPEC, 8)
 
 
+@pytest.mark.slow
 def test_a_training_runs_without_and_leaves_it_as_it_was(demo_records, model):
     seen = []
     watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(off()))

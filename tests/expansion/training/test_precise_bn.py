@@ -14,6 +14,7 @@ from expansion.training.precise_bn import recompute_statistics
 SPEC = Spec(frames=2, stride=4, size=24, width=0.34, depth=0.2)
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_all_batches_together():
     keras.utils.set_random_seed(1)
     model = build_model(SPEC, 4, dropout=0.3)
@@ -31,6 +32,7 @@ def test_statistics_are_those_of_all_batches_together():
     assert norm.momentum == 0.9
 
 
+@pytest.mark.slow
 def test_one_batch_gives_its_own_statistics_in_every_layer():
     keras.utils.set_random_seed(1)
     model = build_model(Spec(frames=2, stride=4, size=64, width=0.34, depth=0.2), 4, dropout=0.0)
@@ -51,6 +53,7 @@ def recipe():
     return Recipe(epochs=1, batch=16, rate=0.05, rate_batch=16, warmup_epochs=0, dropout=0.1)
 
 
+@pytest.mark.slow
 def test_the_recipe_asks_for_it(demo_records, recipe, tmp_path):
     weights = {}
     for precise in (0, 2):

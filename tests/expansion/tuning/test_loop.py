@@ -80,6 +80,7 @@ def test_the_order_in_which_trials_end_changes_nothing(tmp_path, name, pick):
     assert of_search(one) == of_search(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_stop_at_any_event_changes_nothing_and_nothing_that_ended_is_trained_again(tmp_path, name):
     settings, train = CASES[name]
@@ -97,6 +98,7 @@ def test_a_stop_at_any_event_changes_nothing_and_nothing_that_ended_is_trained_a
         assert len(first.trained) + len(second.trained) == trainings + (kind == 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_stop_between_any_two_writes_changes_nothing(tmp_path, name, monkeypatch):
     settings, train = CASES[name]

@@ -78,6 +78,7 @@ def test_a_search_whose_seed_fails_is_an_error(demo_records, tmp_path, monkeypat
         tuner(demo_records, tmp_path, retries=0).search()
 
 
+@pytest.mark.slow
 def test_answers_that_are_no_numbers_are_a_failure(demo_records, tmp_path, monkeypatch):
     """The last update can break a network whose losses were all finite."""
     def poisoned(model, *args, **kwargs):

@@ -9,6 +9,7 @@ from tests.expansion.networks import assert_equal_but_for_rounding, awake
 SPEC = Spec(frames=2, stride=3, size=24, width=0.34, depth=0.4, bottleneck=1.5)
 
 
+@pytest.mark.slow
 def test_names_texts_and_specs():
     assert build("XS").spec == NAMED["XS"] and build("XS").classes == 400
     model = build("frames=2,stride=3,size=24,width=0.34", 7, dropout=0.1)
@@ -16,6 +17,7 @@ def test_names_texts_and_specs():
     assert build(SPEC, class_names=("a", "b")).class_names == ("a", "b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["pyslowfast", "pytorchvideo"])
 def test_public_weights(tmp_path, dialect):
     source, path = awake(build(SPEC, 5)), str(tmp_path / "w.pyth")
@@ -27,6 +29,7 @@ def test_public_weights(tmp_path, dialect):
     np.testing.assert_array_equal(other.get_layer("head_linear").kernel, source.get_layer("head_linear").kernel)
 
 
+@pytest.mark.slow
 def test_a_file_of_our_own(tmp_path):
     source, path = awake(build(SPEC, class_names=("a", "b", "c"))), str(tmp_path / "m.keras")
     source.save(path)

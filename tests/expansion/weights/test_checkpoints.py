@@ -148,6 +148,7 @@ def test_wrapped_state_dictionaries_are_read(prefix, tmp_path):
     assert set(open_weights(path).tensors) == set(state)
 
 
+@pytest.mark.slow
 def test_a_new_classifier(write):
     state = small_state(DIALECTS["pyslowfast"])
     path = write(state)

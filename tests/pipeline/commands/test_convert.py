@@ -25,6 +25,7 @@ def write_checkpoint(path, spec=SMALL, classes=3, dialect="pytorchvideo", value=
     return str(path)
 
 
+@pytest.mark.slow
 def test_there_and_back(tmp_path, capsys):
     source = write_checkpoint(tmp_path / "in.pyth")
     keras, back = str(tmp_path / "m.keras"), str(tmp_path / "deep" / "out.pyth")
@@ -49,6 +50,7 @@ def test_there_and_back(tmp_path, capsys):
     assert "classes  4, without names, the classifier is new and untrained" in printed and "(pyslowfast)" in printed
 
 
+@pytest.mark.slow
 def test_the_papers_parameters_are_printed(tmp_path, capsys):
     convert(write_checkpoint(tmp_path / "m.pyth", NAMED["M"], 400), str(tmp_path / "m.keras"), "M")
     printed = capsys.readouterr().out

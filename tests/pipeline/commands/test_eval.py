@@ -38,6 +38,7 @@ def run(keras_file, data, tmp_path, names=None, **options):
     return str(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_all_that_is_written_agrees(keras_file, demo_records, tmp_path, capsys):
     out = run(keras_file, demo_records, tmp_path, as_json=True, timing=True)
     (row,) = shown(capsys)
@@ -60,6 +61,7 @@ def test_all_that_is_written_agrees(keras_file, demo_records, tmp_path, capsys):
     assert row["latency_ms"] > 0 and row["clips_per_second"] > 0 and row["device"]
 
 
+@pytest.mark.slow
 def test_three_crops_count_at_the_larger_input(keras_file, demo_records, tmp_path, capsys):
     out = run(keras_file, demo_records, tmp_path, crops=3)
     text = capsys.readouterr().out
@@ -72,6 +74,7 @@ def test_three_crops_count_at_the_larger_input(keras_file, demo_records, tmp_pat
         assert name in text
 
 
+@pytest.mark.slow
 def test_one_row_per_model(keras_file, demo_records, tmp_path, capsys):
     run(keras_file, demo_records, tmp_path, names=[keras_file, keras_file], as_json=True)
     first, second = shown(capsys)

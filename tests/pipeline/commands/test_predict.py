@@ -18,6 +18,7 @@ def stored(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_json_and_table_agree(stored, demo_labels, capsys):
     videos = [str(path) for path in sorted(demo_labels.parent.glob("left/*.mp4"))[:2]]
     predict(stored, videos, top=2, views=2, as_json=True)
