@@ -114,5 +114,5 @@ class Cluster:
 
     def workers(self) -> list[int]:
         """Ids of the processes that train a trial at present."""
-        found = subprocess.run(["pgrep", "-f", "^ray::train"], capture_output=True, text=True)
+        found = subprocess.run(["pgrep", "-f", "^ray::trial"], capture_output=True, text=True)
         return [int(line) for line in found.stdout.split()]

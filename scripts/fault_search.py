@@ -147,6 +147,9 @@ def victims(command, kinds: list[str], work: Path, mark: str, seed: int, cluster
         wait_for(mark, process, LONGEST)
         return process
 
+    def at_work() -> list[int]:
+        return cluster.workers() if cluster else children(process.pid, "expansion.tuning.trial_process")
+
     began = time.monotonic()
     assert start("alone").wait(LONGEST) == 0, log.read_text()[-3000:]
     whole_seconds, one = time.monotonic() - began, made(work / "alone")
@@ -165,9 +168,10 @@ def victims(command, kinds: list[str], work: Path, mark: str, seed: int, cluster
                     kill_group(process)
                     process = start(name)
                 elif kind == "worker":
-                    found = cluster.workers() if cluster else children(process.pid, "expansion.tuning.trial_process")
-                    if not found:
-                        continue
+                    while not (found := at_work()) and process.poll() is None:
+                        time.sleep(0.2)
+                    if not found:  # the search has ended
+                        break
                     os.kill(rng.choice(found), signal.SIGKILL)
                 else:
                     cluster.replace_node()

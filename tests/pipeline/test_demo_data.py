@@ -130,6 +130,7 @@ def test_the_scenes_of_all_classes_are_the_same(source):
         assert np.abs(clip.astype(int) - clips[0]).max() <= 8  # the darkest places of the shared background
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame", [0, 7, 15])
 def test_the_state_of_one_frame_is_uniform_in_every_class(frame):
     """Kolmogorov-Smirnov distance to the uniform distribution, below its 0.1 % critical value."""

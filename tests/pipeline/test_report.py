@@ -56,6 +56,7 @@ def page_of(folder, tmp_path) -> Page:
     return page
 
 
+@pytest.mark.slow
 def test_the_page_of_a_finished_run(tmp_path):
     search = finished(failing="width")
     page = page_of(make_run(tmp_path / "demo", search), tmp_path)

@@ -43,6 +43,7 @@ def test_everything_is_stored_once_and_the_same_with_threads(folders, tmp_path):
     assert all(manifest.splits[name].per_class[label] for name in ("train", "val") for label in manifest.classes)
 
 
+@pytest.mark.slow
 def test_tensorflow_reads_the_records(folders, tmp_path):
     tf = pytest.importorskip("tensorflow")
     manifest = ingest_folder(IngestSettings(videos=str(folders), short_side=24, fps=5), str(tmp_path), IN_MEMORY)
@@ -76,6 +77,7 @@ def test_the_same_input_is_not_ingested_again(folders, tmp_path, monkeypatch):
     assert other.short_side == 16 and set(files(tmp_path)) == {*other.files, "manifest.json", "videos.jsonl"}
 
 
+@pytest.mark.slow
 def test_a_stopped_run_resumes(folders, tmp_path, monkeypatch):
     from components.ingestion.encode import Encoder
 

@@ -137,6 +137,7 @@ def take(dataset, batches):
     return [(clips.numpy(), labels.numpy()) for clips, labels in dataset.take(batches)]
 
 
+@pytest.mark.slow
 def test_training_clips_are_the_same_for_the_same_seed(demo_records):
     spec, settings = Spec(frames=2, stride=4, size=24), ClipSettings()
     first, again, other = (take(training_clips(demo_records, spec, settings, 8, seed), 9) for seed in (1, 1, 2))
@@ -235,6 +236,7 @@ def test_workers_share_the_videos(shards, workers, clips):
     assert sorted(found) == list(range(10))
 
 
+@pytest.mark.slow
 def test_evaluation_views_are_all_views_of_all_videos_in_order(demo_records):
     spec = Spec(frames=2, stride=4, size=24)
     labels, video_ids = labels_and_ids(demo_records, "val")

@@ -92,6 +92,7 @@ def test_no_chunk_of_the_largest_network_is_larger_than_stated():
     assert cutter.chunk_views * NAMED["XL"].frames * 356 * 356 * 3 <= views_module.CHUNK_BYTES
 
 
+@pytest.mark.slow
 def test_views_of_a_split_stay_with_their_video(demo_records, monkeypatch):
     monkeypatch.setattr(views_module, "CHUNK_BYTES", 2 * SPEC.frames * 3 * 18**2)
     batches = list(evaluation_views(demo_records, "val", SPEC, ClipSettings(views=3, crops=3), 7))

@@ -92,6 +92,7 @@ def test_another_ending_is_an_error_that_names_it(tmp_path):
         save_figure(finished(), tmp_path / "path.gif")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 30, 60])
 def test_confusion_matrices_of_any_size(classes):
     counts = np.diag(np.arange(classes))

@@ -150,6 +150,7 @@ def test_the_search(tmp_path):
     assert runs[f"step02/{loser.axis}"]["search/gain"] == [(2, close(loser.gain))]
 
 
+@pytest.mark.slow
 def test_the_tables(tmp_path):
     search = finished(failing="width")
     summaries.write_search(str(tmp_path), search)
@@ -164,6 +165,7 @@ def test_the_tables(tmp_path):
     assert overview[-1][1].endswith("The search has ended: steps.") and "ended" not in overview[1][1]
 
 
+@pytest.mark.slow
 def test_the_tables_of_a_race(tmp_path):
     summaries.write_search(str(tmp_path), run(SearchState(settings())))
     table = read(tmp_path)["summary"]["path/step 01"][0][1]
@@ -182,6 +184,7 @@ def test_called_after_every_step_and_again_after_a_restart_nothing_is_doubled(tm
     assert read(often) == read(once)
 
 
+@pytest.mark.slow
 def test_a_step_that_a_crash_left_out_is_written_later(tmp_path):
     summaries.write_search(str(tmp_path), finished(steps=1))
     path = next(path for path in (tmp_path / "summary").iterdir())

@@ -105,6 +105,7 @@ def test_tflite_in_integers_is_integers_throughout_and_close(trained, demo_recor
     assert difference < 0.05 and same >= 0.8
 
 
+@pytest.mark.slow
 def test_tflite_needs_its_own_operations_alone_and_one_size(model, tmp_path):
     path = str(tmp_path / "m.tflite")
     export_tflite(model, path)

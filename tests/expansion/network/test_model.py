@@ -77,6 +77,7 @@ def by_hand(model, features):
     return np.maximum(pooled @ linear, 0) @ weight + bias
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size, side", [(32, 1), (28, 1), (64, 2), (90, 3)])
 def test_at_a_larger_crop_the_mean_of_the_places_softmax_is_the_answer(size, side):
     model = awake(build_model(SMALL, 5, class_names=tuple("abcde")))

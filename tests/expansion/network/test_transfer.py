@@ -32,6 +32,7 @@ def test_other_clips_have_the_same_layers(source):
     assert all(np.array_equal(value, by_path(other)[name]) for name, value in by_path(model).items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("a", "b", "c", "d"), ("c", "b", "a")])
 def test_with_other_classes_the_last_layer_is_new(source, names):
     model, path = source

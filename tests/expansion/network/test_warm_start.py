@@ -59,6 +59,7 @@ def test_all_channels_and_blocks_at_once(parent, child):
     np.testing.assert_allclose(child(clips(parent.spec, 3)), parent(clips(parent.spec, 3)), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [2, 5])
 def test_from_one_frame_still_clips_keep_their_output(frames):
     parent = trained(PARENT.replace(frames=1))

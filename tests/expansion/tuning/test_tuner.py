@@ -69,6 +69,7 @@ def test_a_candidate_that_fails_is_tried_again_then_passed_over(demo_records, tm
     assert calls.count(2) == 2
 
 
+@pytest.mark.slow
 def test_a_search_whose_seed_fails_is_an_error(demo_records, tmp_path, monkeypatch):
     def explode(*args, **kwargs):
         raise MemoryError("no memory left")
@@ -97,6 +98,7 @@ def test_a_search_without_a_completed_trial_is_an_error(demo_records, tmp_path):
         search.search()
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_says_how_to_go_on(demo_records, tmp_path, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt

@@ -40,6 +40,7 @@ def test_a_file_of_our_own(tmp_path):
     assert other.classes == 5 and other.spec.frames == 4
 
 
+@pytest.mark.slow
 def test_errors_of_use(tmp_path):
     with pytest.raises(InputError, match="'Q' is not known; allowed are X2D, XS"):
         build("Q")

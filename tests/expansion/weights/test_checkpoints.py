@@ -101,6 +101,7 @@ def test_shapes_of_no_network_are_named():
         replace(checkpoint, tensors={n: t for n, t in tensors.items() if not n.startswith("s3.pathway0_res0")}).spec()
 
 
+@pytest.mark.slow
 @BOTH
 def test_what_is_saved_is_loaded(dialect, awake, tmp_path):
     path = str(tmp_path / "x.pyth")
@@ -115,6 +116,7 @@ def test_what_is_saved_is_loaded(dialect, awake, tmp_path):
             np.testing.assert_array_equal(weight, other)
 
 
+@pytest.mark.slow
 @BOTH
 def test_what_is_loaded_is_saved_to_the_bit(dialect, write):
     state = small_state(dialect)
@@ -132,6 +134,7 @@ def test_the_stem_of_pytorchvideo_is_swapped():
     assert names["stem_time"] == ("blocks.0.conv.conv_xy.weight", (24, 1, 5, 1, 1))
 
 
+@pytest.mark.slow
 def test_a_network_that_is_given_is_filled_at_any_size(write):
     path = write(small_state(DIALECTS["pyslowfast"]))
     model = X3D(SMALL, parity.CLASSES, size=64)
