@@ -72,6 +72,8 @@ class Cluster:
                  f"-n {NAMESPACE} addr add {INSIDE}/30 dev eth0", f"-n {NAMESPACE} link set eth0 up",
                  f"-n {NAMESPACE} link set lo up"]
         try:
+            for leftover in (f"link delete {NAMESPACE}", f"netns delete {NAMESPACE}"):
+                subprocess.run(["ip", *leftover.split()], capture_output=True)
             return all(subprocess.run(["ip", *step.split()], capture_output=True).returncode == 0 for step in steps)
         except FileNotFoundError:
             return False
