@@ -142,12 +142,13 @@ def memory_in_use() -> int | None:
 # In the process
 
 
-def _load() -> ModuleType:
+def load_trials() -> ModuleType:
+    """Imports what runs trials, expansion.tuning.trial, with TensorFlow and Keras."""
     import_keras()
     return importlib.import_module("expansion.tuning.trial")
 
 
-def main(load: Callable[[], ModuleType] = _load) -> None:
+def main(load: Callable[[], ModuleType] = load_trials) -> None:
     """Serves folders until the input ends.
 
     Args:

@@ -16,11 +16,10 @@ import time
 from collections.abc import Callable
 
 from expansion.foundation.errors import InputError
-from expansion.foundation.imports import import_keras
 from expansion.search.trace import has_trace
 from expansion.tuning.engines.engine import LOST_RETRIES, Began, Done, Epoch, Event, Failed, Lost
 from expansion.tuning.engines.settings import EngineSettings
-from expansion.tuning.trial_process import failure, reason_for
+from expansion.tuning.trial_process import failure, load_trials, reason_for
 
 WAIT = 0.5  # seconds that a call of `poll` waits for a task to end
 ANSWER = 10.0  # seconds that the head of a cluster has to answer
@@ -42,11 +41,8 @@ LOST = (exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.OutO
 def train(trial: str, folder: str, progress: Queue) -> str:
     """In a worker of the cluster: does a trial. Returns what came of it as JSON."""
     progress.put((trial, {"worker": f"{platform.node()}, process {os.getpid()}"}))
-    import_keras()
-    from expansion.tuning.trial import run_attempt
-
     try:
-        metrics, attempt = run_attempt(folder, lambda epoch, epochs, logs: progress.put((trial, {
+        metrics, attempt = load_trials().run_attempt(folder, lambda epoch, epochs, logs: progress.put((trial, {
             "epoch": epoch, "epochs": epochs, "logs": {name: float(value) for name, value in logs.items()}})))
     except Exception as error:
         return json.dumps(failure(error))
@@ -61,10 +57,12 @@ class RayEngine:
         threads: of one training.
         folder: of the search; every node must see it.
         work: what a task runs.
+        prepare: what a worker does before its first task comes.
     """
 
-    def __init__(self, settings: EngineSettings, threads: int, folder: str, work: Callable[..., str] = train):
-        self._settings, self._folder, self._work = settings, folder, work
+    def __init__(self, settings: EngineSettings, threads: int, folder: str, work: Callable[..., str] = train,
+                 prepare: Callable[[], object] = load_trials):
+        self._settings, self._folder, self._work, self._prepare = settings, folder, work, prepare
         self._needs = {"CPU": settings.num_cpus or threads, "GPU": settings.num_gpus,
                        "memory": (settings.memory_gib or 0) * 2**30}
         self._env = {"TF_NUM_INTRAOP_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
@@ -83,9 +81,9 @@ class RayEngine:
 
     def start(self) -> None:
         address = self._settings.address or os.environ.get("RAY_ADDRESS", "local")
-        self._own = address == "local"
-        ours = {"include_dashboard": False, "object_store_memory": OBJECT_STORE} if self._own else {}
+        self._own, ours = address == "local", {}
         if self._own:
+            ours = {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")  # its 15 s are too few on a busy machine
         else:
@@ -96,11 +94,13 @@ class RayEngine:
         except (ConnectionError, RuntimeError, ValueError, TimeoutError, SystemExit) as error:
             reason = TOKEN if "InvalidAuthToken" in str(error.__cause__) else reason_for(error)
             raise InputError(f"engine ray, address {address}: {reason}") from None
-        self._check_folder()
         here = On(ray.get_runtime_context().get_node_id(), soft=False)  # the one node that lives as long as the search
         self._progress = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
-        self._train = ray.remote(max_retries=LOST_RETRIES, num_cpus=self._needs["CPU"], num_gpus=self._needs["GPU"],
-                                 memory=self._needs["memory"] or None)(self._work)
+        self._check_folder()
+        needs = {"num_cpus": self._needs["CPU"], "num_gpus": self._needs["GPU"], "memory": self._needs["memory"] or None}
+        self._train = ray.remote(max_retries=LOST_RETRIES, **needs)(self._work)
+        for _ in range(self.parallel):  # workers are then ready when the first trials come
+            ray.remote(**needs)(self._prepare).remote()
 
     def _fits(self) -> bool:
         return any(all(node["Resources"].get(name, 0) >= need for name, need in self._needs.items()) for node in _nodes())

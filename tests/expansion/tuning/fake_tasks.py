@@ -6,6 +6,10 @@ import signal
 import time
 
 
+def prepare():
+    """Imports nothing."""
+
+
 def train(trial, folder, progress):
     progress.put((trial, {"worker": f"process {os.getpid()}"}))
     what, mark = os.path.basename(folder), os.path.join(os.path.dirname(folder), "mark")
