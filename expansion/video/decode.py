@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import stat
@@ -17,6 +16,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 from PIL.Image import Transpose
 
+from expansion.video.libav_errors import libav_errors
 from expansion.video.settings import VideoSettings
 
 # Containers that hold their own video. Playlists, which make the library open other files, are not among them.
@@ -107,7 +107,10 @@ def pictures(path: str, settings: VideoSettings, start: float | None = None, end
         Rejected: what `open_video` raises, and no_frames, decode_error, truncated, too_big, timeout.
     """
     deadline = Deadline(settings.timeout)
-    with _errors_of_libav() as errors, open_video(path) as container:
+    errors: list[str] = []
+    with libav_errors(errors):
+        container = open_video(path)
+    with container:
         stream = container.streams.video[0]
         context = stream.codec_context
         if context is None:
@@ -177,20 +180,7 @@ def _declared(stream) -> float | None:
         return None
 
 
-@contextlib.contextmanager
-def _errors_of_libav() -> Iterator[list]:
-    """The errors that libav logs in this thread: it reports some cut-off files nowhere else."""
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)
-    av.logging.set_skip_repeated(False)
-    try:
-        with av.logging.Capture() as errors:
-            yield errors
-    finally:
-        av.logging.set_level(level)
-
-
-def _timed(container, stream, usual: float, deadline: Deadline, errors: list) -> Iterator[tuple[av.VideoFrame, float]]:
+def _timed(container, stream, usual: float, deadline: Deadline, errors: list[str]) -> Iterator[tuple[av.VideoFrame, float]]:
     """Frames in the decoder's order, which is the display order, with strictly rising seconds.
 
     Presentation timestamps are taken as long as they fall behind no more often than decoding timestamps do: old AVI
@@ -200,15 +190,22 @@ def _timed(container, stream, usual: float, deadline: Deadline, errors: list) ->
     before, stuck = None, False
     last = {"pts": None, "dts": None}
     faults = {"pts": 0, "dts": 0}
-    for packet in container.demux(stream):
+    packets = container.demux(stream)
+    while True:
+        with libav_errors(errors):
+            packet = next(packets, None)
+        if packet is None:
+            return
         deadline.check()
         if packet.is_corrupt:
             raise Rejected("truncated", "a packet is cut off")
-        cut_off = any(mark in message for _, _, message in errors for mark in CUT_OFF)
+        cut_off = any(mark in message for message in errors for mark in CUT_OFF)
         errors.clear()
         if cut_off:
             raise Rejected("truncated", "the file ends within a frame")
-        for frame in packet.decode():
+        with libav_errors(errors):
+            frames = packet.decode()
+        for frame in frames:
             deadline.check()
             if frame.is_corrupt:
                 raise Rejected("decode_error", "a frame is damaged")

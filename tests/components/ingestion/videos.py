@@ -44,6 +44,7 @@ def write_video(
         stream = out.add_stream(codec, rate=fps if times is None else 1000)
         stream.height, stream.width, stream.pix_fmt = images.shape[1], images.shape[2], pix_fmt
         stream.gop_size = 4
+        stream.codec_context.thread_count = 1  # x264's threads do not always write the same bytes
         if codec in ("mpeg4",):
             stream.bit_rate = 4_000_000
         if aspect is not None:

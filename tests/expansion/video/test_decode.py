@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from components.ingestion.settings import IngestSettings
-from expansion.video.decode import Rejected, stored_size
+from expansion.video.decode import Rejected, pictures, stored_size
 from expansion.video.frames import store
 from tests.components.ingestion.videos import grey, write_video
 
@@ -159,3 +159,16 @@ def test_sound_only(tmp_path):
         out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     assert reason(path) == "no_video"
+
+
+def test_a_cut_off_video_is_refused_while_others_are_decoded(tmp_path):
+    path = write_video(tmp_path / "a.mkv", np.random.default_rng(0).integers(0, 255, (12, 32, 48, 3), dtype=np.uint8))
+    whole = write_video(tmp_path / "whole.mkv", 6)
+    path.write_bytes(path.read_bytes()[:-300])
+    left = pictures(str(whole), settings())
+    next(left)  # begun, and left in the middle
+    cut = pictures(str(path), settings())
+    next(cut)
+    left.close()
+    with pytest.raises(Rejected, match="truncated"):
+        list(cut)
