@@ -7,6 +7,7 @@ from benchmarks.noise import STRATEGIES, Strategy, Validation, World, share_diff
 from expansion.search.repeats import RepeatSettings
 
 
+@pytest.mark.slow
 def test_without_noise_to_speak_of_the_path_is_the_papers():
     found = simulate(World(200_000, same=0.9999, other=0.9998, sigma=0.0), STRATEGIES[0], 1)
     assert set(found.found.values()) == {1.0} and found.right == 1.0 and found.loss == 0.0

@@ -192,6 +192,7 @@ def undisturbed(tmp_path_factory):
     return wanted, folder / "out"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tfrecord", "data_tfrecord", "manifest.json"])
 def test_a_full_disk(undisturbed, tmp_path, monkeypatch, kind):
     (wanted, whole), out = undisturbed, tmp_path

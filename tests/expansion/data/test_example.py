@@ -48,6 +48,7 @@ def test_the_wire_format_is_tensorflows(values):
     assert list(read_back["f"].float_list.value) == [0.5, -1.25] and not read_back["none"].WhichOneof("kind")
 
 
+@pytest.mark.slow
 def test_every_damage_is_an_error_of_value():
     record = example({"jpeg": [b"abc", b"d" * 200], "label": 300, "fps": 29.97})
     for end in range(1, len(record)):

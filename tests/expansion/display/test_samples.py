@@ -26,6 +26,7 @@ def test_wrong_ones_first_the_surest_of_each_label_before_a_second():
     assert choose(found, 9, first=2) == [0, 1]
 
 
+@pytest.mark.slow
 def test_the_clips_are_the_middle_of_the_videos_they_name(demo_records):
     spec = Spec(frames=3, stride=2, size=24)
     total = demo_records.videos("val")

@@ -141,6 +141,7 @@ def test_what_is_no_network_is_an_error_of_one_line(tmp_path, name, content, com
     assert complaint in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_other_classes_are_an_error(model, demo_records):
     other = build_model(SPEC, 8, class_names=tuple("abcdefgh"))
     with pytest.raises(InputError, match="class 0 is .* there and 'a' in the network"):

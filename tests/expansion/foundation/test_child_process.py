@@ -38,6 +38,7 @@ def test_one_child_serves_call_after_call(called):
     assert echo.call({}, 60)[0]["pid"] != first["pid"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["hang", "sleep"])
 def test_a_hang_ends_with_its_time(called, how):
     obey = called("obey")

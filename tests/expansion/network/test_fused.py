@@ -67,6 +67,7 @@ def test_a_block_and_its_gradients_equal_its_layers(case):
         assert_equal_but_for_rounding(found, plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", [Spec(frames=3, stride=2, size=32, width=0.5, depth=1.2, bottleneck=1.5),
                                   Spec(frames=1, size=33, width=0.5, bottleneck=2.25)])
 def test_a_network_in_training_gives_what_its_layers_give(spec, monkeypatch):

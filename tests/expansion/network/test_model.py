@@ -27,11 +27,13 @@ def test_built_networks_have_the_closed_form_parameters(name):
     assert parameters(model) == {"X2D": 1_633_560, "XS": 3_794_322}[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", [SMALL, Spec(size=40), Spec(frames=4, size=33, width=0.3, depth=0.4, bottleneck=2.75)])
 def test_any_spec_has_the_closed_form_parameters(spec):
     assert parameters(build_model(spec, 7)) == complexity(spec, 7).params
 
 
+@pytest.mark.slow
 def test_a_saved_network_is_the_same_in_safe_mode(tmp_path):
     model = awake(build_model(SMALL, 5, class_names=tuple("abcde"), drop_connect=0.1))
     model.save(tmp_path / "model.keras")

@@ -111,6 +111,7 @@ def test_what_is_kept_is_known_from_the_specs():
     assert preserved(X2D, expand(X2D, "fast")) == "still clips"
 
 
+@pytest.mark.slow
 def test_refusals():
     with pytest.raises(InputError, match="size 112 is less than the parent's 120; a network can only grow"):
         preserved(X2D.replace(size=120), X2D)

@@ -30,6 +30,7 @@ def expand_path(steps: int) -> Spec:
     return spec
 
 
+@pytest.mark.slow
 def test_51_of_66_candidates_are_within_2_percent_of_figure_2():
     near = 0
     for number, step in enumerate(STEPS):

@@ -169,6 +169,7 @@ def test_a_new_classifier(write):
         load_weights(SMALL, path)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_listed_and_nothing_is_changed(write):
     state = small_state(DIALECTS["pyslowfast"], **{"head.lin_5_bn.weight": np.ones(2048, "f4")})
     del state["s1.pathway0_stem.bn.bias"]

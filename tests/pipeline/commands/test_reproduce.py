@@ -30,6 +30,7 @@ def test_other_accuracies_give_another_path(monkeypatch):
     assert walk(1).steps[1].winner.axis == "depth"
 
 
+@pytest.mark.slow
 def test_json_holds_all_candidates_and_the_models(capsys, tmp_path):
     from_recorded("xxl", str(tmp_path), as_json=True)
     found = json.loads(capsys.readouterr().out)

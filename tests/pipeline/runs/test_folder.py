@@ -12,6 +12,7 @@ from pipeline.runs.folder import RunFolder
 from tests.expansion.searches import finished
 
 
+@pytest.mark.slow
 def test_a_fresh_search_leaves_the_others(tmp_path):
     folder = RunFolder(str(tmp_path / "mine"))
     assert folder.search_folder == str(tmp_path / "mine" / "search" / "1")
