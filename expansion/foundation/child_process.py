@@ -15,6 +15,7 @@ import signal
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 
 _HEAD = struct.Struct("<QQ")  # bytes of the JSON text, bytes of the data after it
 GRACE = 2.0  # seconds after which a call that does not keep its own time limit is ended from outside
@@ -26,6 +27,18 @@ class Hung(Exception):
 
 class Died(Exception):
     """The process of the call ended before it answered, or raised what it should not; says how."""
+
+
+@contextlib.contextmanager
+def environment_variables(variables: dict[str, str]) -> Iterator[None]:
+    """What is started within inherits these variables; this process has its own again afterwards."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 class Isolated:

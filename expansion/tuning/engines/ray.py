@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from expansion.foundation.child_process import environment_variables
 from expansion.foundation.errors import InputError
 from expansion.search.trace import has_trace
 from expansion.tuning.engines.engine import LOST_RETRIES, Began, Done, Epoch, Event, Failed, Lost
@@ -24,7 +25,8 @@ from expansion.tuning.trial_process import failure, load_trials, reason_for
 WAIT = 0.5  # seconds that a call of `poll` waits for a task to end
 ANSWER = 10.0  # seconds that the head of a cluster has to answer
 TOKEN = "the cluster asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
-OBJECT_STORE = 80 << 20  # bytes of shared memory, Ray's least: only paths and JSON pass
+OWN = {"include_dashboard": False, "object_store_memory": 80 << 20}  # bytes, Ray's least: only paths and JSON pass
+OWN_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_agent_register_timeout_ms": "120000"}  # its 15 s fail on a busy machine
 
 try:
     import ray
@@ -81,15 +83,14 @@ class RayEngine:
 
     def start(self) -> None:
         address = self._settings.address or os.environ.get("RAY_ADDRESS", "local")
-        self._own, ours = address == "local", {}
-        if self._own:
-            ours = {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")  # its 15 s are too few on a busy machine
-        else:
+        self._own = address == "local"
+        if not self._own:
             _check_reachable(address)
         try:
-            ray.init(address, runtime_env={"env_vars": self._env}, log_to_driver=False, logging_level="error", **ours)
+            # A Ray of our own inherits the variables; with a runtime_env, the workers that it begins with would be of no use.
+            with environment_variables(OWN_RAY | os.environ | self._env):
+                options = OWN if self._own else {"runtime_env": {"env_vars": self._env}}
+                ray.init(address, log_to_driver=False, logging_level="error", **options)
         # No cluster there, or one of another version; Ray ends the process where what listens there is no Ray.
         except (ConnectionError, RuntimeError, ValueError, TimeoutError, SystemExit) as error:
             reason = TOKEN if "InvalidAuthToken" in str(error.__cause__) else reason_for(error)
