@@ -219,14 +219,14 @@ def _growth(search: SearchState, proposed: Proposals | None) -> tuple[float, int
 
 
 def step_seconds(search: SearchState, recipe: Recipe, videos: int, step: int, macs: Sequence[int]) -> float | None:
-    """Time that a step's candidates will take, by the MACs of each; None before a trial has completed."""
+    """Time that a step's candidates will take, by the MACs of each; None before a trial has been timed."""
     speed = measured_speed(search, recipe, videos)
     clips = recipe.at(step).epochs * videos
     return None if speed is None else of_step(macs, clips, speed, race_at(search.settings, step))
 
 
 def seconds_left(search: SearchState, recipe: Recipe, videos: int) -> float | None:
-    """Time that the rest of a search will take on one device; None before a trial has completed, and after the end."""
+    """Time that the rest of a search will take on one device; None before a trial has been timed, and after the end."""
     speed = measured_speed(search, recipe, videos)
     if speed is None or search.finished:
         return None

@@ -90,9 +90,12 @@ class SearchState:
     def resume(self) -> None:
         """The process that had things run is gone: what ran waits again.
 
-        Where a step could not be decided for want of those that failed, they run once more.
+        Where a step could not be decided for want of those that failed, they run once more. Where one was decided, and the
+        process was stopped before it planned the next one, that is planned now.
         """
         step = self.steps[-1]
+        if step.decision and not self.finished:
+            self._plan_next()
         undecided = step.decision is None and all(training.done for training in step.trainings)
         for training in step.trainings:
             if training.status == "running" or (undecided and training.status == "failed"):

@@ -73,6 +73,7 @@ class _Watch(keras.callbacks.Callback):
             raise Diverged(f"the loss is {logs['loss']} after epoch {epoch + 1}")
         seconds = time.perf_counter() - self._began
         logs["start_seconds"], self._start = self._start or 0.0, 0.0
+        logs["epoch_seconds"] = seconds
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         logs["clips_per_second"] = self._steps * self.batch / seconds
         if self.wait:
@@ -144,8 +145,9 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
             the same checkpoint continues with. Precise batch norm is for the network at hand and not in the checkpoint.
 
     Returns:
-        One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second, and on a single
-        device input_wait_seconds: how much of an epoch it waited for clips.
+        One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second, epoch_seconds,
+        start_seconds (of the first epoch of a process: its trace and first step), and on a single device
+        input_wait_seconds: how much of an epoch it waited for clips.
 
     Raises:
         Diverged: the loss became NaN or infinite.

@@ -83,11 +83,18 @@ class TrialFolder:
                 break
         return attempt
 
-    def commit(self, attempt: TrialFolder, rung: int | None = None) -> None:
-        """Moves what an attempt made to the trial's place and removes the attempts; stopped halfway, it can be done again."""
-        if not files.exists(attempt.checkpoint):  # a training that is over needs none
-            files.remove_folder(self.checkpoint)
-        files.move_into(attempt.path, self.path, os.path.basename(self.result(rung)), leave=(files.CREATED,))
+    def commit(self, attempt: TrialFolder | None, rung: int | None = None) -> None:
+        """Moves what an attempt made to the trial's place and removes the attempts; stopped halfway, it can be done again.
+
+        Args:
+            attempt: None where all of it has been moved already.
+            rung: that it came to, where its checkpoint is needed to go on; None at the end.
+        """
+        if rung is None:
+            for folder in (self, attempt) if attempt else (self,):
+                files.remove_folder(folder.checkpoint)
+        if attempt:
+            files.move_into(attempt.path, self.path, os.path.basename(self.result(rung)), leave=(files.CREATED,))
         files.remove_folder(os.path.join(self.path, ATTEMPTS))
 
 

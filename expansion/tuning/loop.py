@@ -14,7 +14,7 @@ from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Rung, Step
 from expansion.search.trace import TraceText, write_trace_text
 from expansion.tuning.engines.engine import Began, Done, Engine, Epoch, Event, Failed, Lost
-from expansion.tuning.folders import SearchFolder
+from expansion.tuning.folders import SearchFolder, TrialFolder
 from expansion.tuning.jobs import OBJECTIVE, TrialJob, write_job
 
 
@@ -119,8 +119,7 @@ class SearchLoop:
 
     def _done(self, event: Done) -> None:
         rung, folder = self.state.rung(event.trial), self.folder.trial(event.trial)
-        if event.attempt is not None:
-            folder.commit(type(folder)(event.attempt), rung)
+        folder.commit(TrialFolder(event.attempt) if event.attempt else None, rung)
         result = folder.read_result(rung)
         accuracy = event.metrics[OBJECTIVE]
         metrics = {name: value for name, value in event.metrics.items() if name != OBJECTIVE}

@@ -119,7 +119,7 @@ class ExpansionOracle(keras_tuner.Oracle):
         """Nothing: the trace has it."""
 
     def reload(self):
-        """Continues from the trace in the project's folder. Trials that ran are begun again, as others.
+        """Continues from the trace in the project's folder. Trials that ran are begun again.
 
         Raises:
             InputError: there is no trace, or it cannot be read.
@@ -128,8 +128,9 @@ class ExpansionOracle(keras_tuner.Oracle):
         self.show(self.search)
         self.search.resume()
         for training in self.search.steps[-1].trainings:
-            if training.status == "waiting":
-                training.trial_id = None
+            if training.status == "waiting" and training.trial_id is not None:
+                training.status = "running"
+                self._retry_queue.append(training.trial_id)
 
     @property
     def stored(self) -> bool:

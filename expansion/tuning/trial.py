@@ -96,7 +96,7 @@ def _run(folder: TrialFolder, job: TrialJob, on_epoch) -> dict[str, float]:
     ended = time.perf_counter()
     if job.rung is None:
         save_model(model, folder.model)
-    metrics |= _times(job, built - began, trained - built, ended - trained, time.perf_counter() - began)
+    metrics |= _times(job, history, built - began, trained - built, ended - trained, time.perf_counter() - began)
     if job.rung is None:
         _keep(folder, job, model, data, history, evaluation, metrics)
     else:
@@ -122,10 +122,12 @@ def _correct(evaluation: Evaluation) -> list[bool]:
     return [bool(value) for value in evaluation.correct]
 
 
-def _times(job: TrialJob, build: float, train: float, evaluate: float, seconds: float) -> dict[str, float]:
-    """Seconds of a trial, with those of its earlier parts."""
+def _times(job: TrialJob, history: dict, build: float, train: float, evaluate: float, seconds: float) -> dict[str, float]:
+    """Seconds of a trial, with those of earlier rungs and of the epochs that attempts before this one trained."""
     times = {"build_seconds": build, "train_seconds": train, "evaluate_seconds": evaluate, "seconds": seconds}
-    return {name: value + job.spent.get(name, 0.0) for name, value in times.items()}
+    times = {name: value + job.spent.get(name, 0.0) for name, value in times.items()}
+    missing = max(0.0, sum(history.get("epoch_seconds", ())) - times["train_seconds"])
+    return times | {name: times[name] + missing for name in ("train_seconds", "seconds")}
 
 
 def _trained(model: X3D, data: VideoDataset, folder: TrialFolder, job: TrialJob, on_epoch) -> dict[str, list[float]]:

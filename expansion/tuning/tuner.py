@@ -17,11 +17,12 @@ from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.files import absolute
 from expansion.foundation.lock import Lock
+from expansion.foundation.machine import cores
 from expansion.foundation.settings import parse_settings
 from expansion.network.model import X3D
 from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
-from expansion.search.decisions import NoCandidate, next_rung
+from expansion.search.decisions import next_rung
 from expansion.search.forecast import phases_of_all, step_seconds
 from expansion.search.racing import rung_epoch
 from expansion.search.settings import SearchSettings
@@ -56,7 +57,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
 
     Raises:
         InputError: the folder holds a search made from other data, or with settings that differ in more than when it
-            ends.
+            ends; or it is to be overwritten while another process works on it.
     """
 
     def __init__(self, data: VideoDataset | str, settings: SearchSettings = SearchSettings(), *,
@@ -71,8 +72,9 @@ class ExpansionTuner(base_tuner.BaseTuner):
         self.folder = SearchFolder(os.path.join(os.fspath(directory), project_name))
         self._settings = settings.model_copy(update={"classes": len(self.data.classes), "limits": self.data.limits})
         self._means = {"latency": Latencies(self._settings.classes, self.folder.path), "forecast": self._forecast}
-        if overwrite:
-            files.move_aside(self.folder.path)
+        if overwrite and files.exists(self.folder.path):
+            with Lock(self.folder.lock):
+                files.move_aside(self.folder.path)
         super().__init__(ExpansionOracle(SearchState(self._settings, self._made_with(), **self._means), retries),
                          directory=os.fspath(directory), project_name=project_name)
         self._budget_changed = False
@@ -120,13 +122,9 @@ class ExpansionTuner(base_tuner.BaseTuner):
                                     lambda: engine.parallel, self.progress, logger)
             try:
                 SearchLoop(self.state, self.folder, engine, self._job, self.retries, watcher).run()
-                if not self.state.path:
-                    raise NoCandidate("the search ended without a completed trial")
                 watcher.show()
-            except KeyboardInterrupt:
-                self.progress.stopped()
-                raise
             finally:
+                self.progress.stopped()
                 self.oracle.show(self.state)
                 if logger:
                     logger.close()
@@ -134,12 +132,14 @@ class ExpansionTuner(base_tuner.BaseTuner):
 
     def _make_engine(self) -> Engine:
         """The engine of the settings, with the threads that the search began with."""
-        wanted = self.engine
+        wanted, begun = self.engine, self.state.threads
         if wanted.name == "in-process":
             from expansion.tuning.engines.in_process import InProcess
 
+            if begun not in (None, cores()):
+                raise InputError(f"{self.folder.path}: the search began with {begun} threads a training, and the engine "
+                                 f"in-process takes all cores, {cores()}; the engine local keeps to {begun}")
             return InProcess()
-        begun = self.state.threads
         if wanted.threads and begun and wanted.threads != begun:
             raise InputError(f"{self.folder.path}: threads was {begun}, is now {wanted.threads}; the order of sums depends on "
                              "it, so a search keeps the number that it began with")

@@ -78,7 +78,7 @@ class Engine(Protocol):
         """
 
     def submit(self, trial: str, folder: str) -> None:
-        """Queues a trial, whose folder holds its job. Trials start in the order in which they were submitted."""
+        """Queues a trial, whose folder holds its job."""
 
     def poll(self, tell: Callable[[Event], None]) -> None:
         """Tells of each event since the last call. Where there is none it waits, about a second at the most.

@@ -29,10 +29,21 @@ class InProcess:
         if not self._queue:
             return
         trial, folder = self._queue.popleft()
+        faults_of_search: list[Exception] = []
+
+        def epoch_ended(epoch: int, epochs: int, logs: dict) -> None:
+            try:
+                tell(Epoch(trial, epoch, epochs, logs))
+            except Exception as error:
+                faults_of_search.append(error)
+                raise
+
         tell(Began(trial))
         try:
-            metrics, attempt = run_attempt(folder, lambda epoch, epochs, logs: tell(Epoch(trial, epoch, epochs, logs)))
+            metrics, attempt = run_attempt(folder, epoch_ended)
         except Exception as error:
+            if faults_of_search:
+                raise
             tell(Failed(trial, **failure(error)))
         else:
             tell(Done(trial, metrics, attempt))

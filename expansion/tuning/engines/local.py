@@ -79,8 +79,9 @@ class Local:
     def _ended(self, trial: str, began: bool, code: int, tell: Callable[[Event], None]) -> None:
         """A process has ended at its trial, or on its way there."""
         reason = exit_reason(code)
-        self._lost[trial] += 1
-        if began and is_crash(code):
+        crashed = began and is_crash(code)
+        self._lost[trial] = 0 if crashed else self._lost[trial] + 1
+        if crashed:
             tell(Failed(trial, reason))
         elif self._lost[trial] > LOST_RETRIES:
             self._lost[trial] = 0

@@ -23,7 +23,6 @@ from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.trial_process import failure, load_trials, reason_for
 
 WAIT = 0.5  # seconds that a call of `poll` waits for a task to end
-ANSWER = 10.0  # seconds that the head of a cluster has to answer
 TOKEN = "the cluster asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
 OWN = {"include_dashboard": False, "object_store_memory": 80 << 20}  # bytes, Ray's least: only paths and JSON pass
 OWN_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_agent_register_timeout_ms": "120000"}  # its 15 s fail on a busy machine
@@ -36,16 +35,17 @@ try:
 except ImportError:
     raise InputError("engine ray: Ray is not installed; `pip install 'x3d-search[ray]'` adds it, or take engine local") from None
 
-LOST = (exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.OutOfMemoryError, exceptions.ActorDiedError,
-        exceptions.ObjectLostError, exceptions.RaySystemError)
-
 
 def train(trial: str, folder: str, progress: Queue) -> str:
     """In a worker of the cluster: does a trial. Returns what came of it as JSON."""
-    progress.put((trial, {"worker": f"{platform.node()}, process {os.getpid()}"}))
+    def tell(what: dict) -> None:  # without waiting for the queue, which has a process of its own on a busy machine
+        progress.actor.put_nowait.remote((trial, what))
+
+    tell({"worker": f"{platform.node()}, process {os.getpid()}"})
     try:
-        metrics, attempt = load_trials().run_attempt(folder, lambda epoch, epochs, logs: progress.put((trial, {
-            "epoch": epoch, "epochs": epochs, "logs": {name: float(value) for name, value in logs.items()}})))
+        metrics, attempt = load_trials().run_attempt(folder, lambda epoch, epochs, logs: tell({
+            "epoch": epoch, "epochs": epochs, "logs": {name: float(value) for name, value in logs.items()}}))
+        progress.qsize()  # answered after what was told before
     except Exception as error:
         return json.dumps(failure(error))
     return json.dumps({"metrics": metrics, "attempt": attempt})
@@ -58,8 +58,7 @@ class RayEngine:
         settings: of the engine.
         threads: of one training.
         folder: of the search; every node must see it.
-        work: what a task runs.
-        prepare: what a worker does before its first task comes.
+        work, prepare: what a task runs, and what a worker does before its first task comes.
     """
 
     def __init__(self, settings: EngineSettings, threads: int, folder: str, work: Callable[..., str] = train,
@@ -70,9 +69,9 @@ class RayEngine:
         self._env = {"TF_NUM_INTRAOP_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
         self._tasks: dict = {}  # by the reference of its result: the trial
         self._queue: list[tuple[str, str]] = []
-        self._begun: set[str] = set()
+        self._lost: dict[str, int] = {}  # of a trial that has begun: workers lost in a row, without an epoch between
         self._without_node: float | None = None  # since when no node has room
-        self._own = False
+        self._own = self._connected = False
 
     @property
     def parallel(self) -> int:
@@ -95,21 +94,18 @@ class RayEngine:
         except (ConnectionError, RuntimeError, ValueError, TimeoutError, SystemExit) as error:
             reason = TOKEN if "InvalidAuthToken" in str(error.__cause__) else reason_for(error)
             raise InputError(f"engine ray, address {address}: {reason}") from None
+        self._connected = True
         here = On(ray.get_runtime_context().get_node_id(), soft=False)  # the one node that lives as long as the search
         self._progress = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         self._check_folder()
         needs = {"num_cpus": self._needs["CPU"], "num_gpus": self._needs["GPU"], "memory": self._needs["memory"] or None}
-        self._train = ray.remote(max_retries=LOST_RETRIES, **needs)(self._work)
+        self._train = ray.remote(max_retries=-1, **needs)(self._work)
         for _ in range(self.parallel):  # workers are then ready when the first trials come
             ray.remote(**needs)(self._prepare).remote()
-
-    def _fits(self) -> bool:
-        return any(all(node["Resources"].get(name, 0) >= need for name, need in self._needs.items()) for node in _nodes())
 
     def _no_room(self) -> str:
         def text(has: dict) -> str:
             return ", ".join(f"{has.get(name, 0):g} {name}" for name, need in self._needs.items() if need)
-
         nodes = "; ".join(text(node["Resources"]) for node in _nodes()) or "none"
         return (f"engine ray: no node of the cluster has {text(self._needs)} for a training (nodes: {nodes}); set "
                 "engine.num_cpus, engine.num_gpus or engine.memory_gib, or add a node; the same command then resumes")
@@ -137,7 +133,7 @@ class RayEngine:
     def _dispatch(self) -> None:
         while self._queue and len(self._tasks) < (self._settings.workers or len(self._tasks) + 1):
             trial, folder = self._queue.pop(0)
-            self._begun.discard(trial)
+            self._lost.pop(trial, None)
             self._tasks[self._train.options(name=f"trial {trial}").remote(trial, folder, self._progress)] = trial
 
     def poll(self, tell: Callable[[Event], None]) -> None:
@@ -146,13 +142,20 @@ class RayEngine:
             if trial not in self._tasks.values():
                 continue
             if "epoch" in what:
+                self._lost[trial] = 0
                 tell(Epoch(trial, **what))
                 continue
-            if trial in self._begun:
+            lost = self._lost[trial] = self._lost.get(trial, -1) + 1  # 0 when the first worker begins
+            if lost > LOST_RETRIES:  # a trial that needs too much memory, Ray would retry for ever
+                task = next(task for task, of in self._tasks.items() if of == trial)
+                ray.cancel(task, force=True)
+                del self._tasks[task]
+                tell(Failed(trial, f"{lost} workers in a row were lost at it; the logs of Ray say why"))
+                continue
+            if lost:
                 tell(Lost(trial, "Ray has retried it"))
-            self._begun.add(trial)
             tell(Began(trial, what["worker"]))
-        for task in ended:
+        for task in [task for task in ended if task in self._tasks]:
             self._ended(self._tasks.pop(task), task, tell)
         self._dispatch()
         self._look_for_nodes()
@@ -160,8 +163,6 @@ class RayEngine:
     def _ended(self, trial: str, task, tell: Callable[[Event], None]) -> None:
         try:
             found = json.loads(ray.get(task))
-        except LOST as error:
-            tell(Failed(trial, f"{LOST_RETRIES + 1} workers in a row were lost at it; of the last one: {reason_for(error)}"))
         except exceptions.RayError as error:
             tell(Failed(trial, reason_for(error), str(error)))
         else:
@@ -169,7 +170,8 @@ class RayEngine:
 
     def _look_for_nodes(self) -> None:
         """Ends a wait for a node that does not come, or does not come back. A Ray of our own gets none."""
-        if not self._tasks or self._fits():
+        if not self._tasks or any(all(node["Resources"].get(name, 0) >= need for name, need in self._needs.items())
+                                  for node in _nodes()):
             self._without_node = None
             return
         self._without_node = self._without_node or time.monotonic()
@@ -177,20 +179,17 @@ class RayEngine:
             raise InputError(self._no_room())
 
     def close(self) -> None:
-        ray.shutdown()
+        if self._connected:  # not a session of Ray that the caller began
+            ray.shutdown()
 
 
 def _check_reachable(address: str) -> None:
-    """Ray itself would try for minutes.
-
-    Raises:
-        InputError: nothing answers at HOST:PORT.
-    """
+    """An InputError where nothing answers at HOST:PORT; Ray itself would try for minutes."""
     host, _, port = address.rpartition("//")[2].rpartition(":")
     if not (host and port.isdigit()):
         return  # "auto", or what Ray refuses by itself
     try:
-        socket.create_connection((host, int(port)), ANSWER).close()
+        socket.create_connection((host, int(port)), timeout=10).close()
     except OSError as error:
         raise InputError(f"engine ray: nothing answers at {address} ({error.strerror or error}); `ray start --head` on a "
                          "machine prints the address of its cluster") from None

@@ -103,6 +103,19 @@ def test_what_concerns_only_later_steps_may_change():
     assert run(search, top1, first=1000).path[-1].axis == "spatial" and search.made_with == later
 
 
+def test_a_stop_before_the_next_step_is_planned_changes_nothing(monkeypatch):
+    def stop(search):
+        raise KeyboardInterrupt
+
+    search = SearchState(SearchSettings(steps=2))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(SearchState, "_plan_next", stop)
+        run(search, top1)
+    again = SearchState.from_dict(json.loads(json.dumps(search.as_dict())))
+    again.resume()
+    assert of_path(run(again, top1, first=1)) == of_path(run(SearchState(SearchSettings(steps=2)), top1))
+
+
 def test_a_folder_is_moved_aside_and_never_over_another(tmp_path):
     for number in (1, 2):
         files.write_text(str(tmp_path / "s" / "trace.json"), str(number))

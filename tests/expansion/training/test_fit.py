@@ -41,7 +41,7 @@ def trained(data, recipe, seed=0):
 def test_history_and_evaluation(demo_records):
     model, history = trained(demo_records, RECIPE)
     assert {name: len(values) for name, values in history.items()} == dict.fromkeys(
-        ("loss", "accuracy", "learning_rate", "clips_per_second", "start_seconds", "input_wait_seconds"), 2)
+        ("loss", "accuracy", "learning_rate", "clips_per_second", "epoch_seconds", "start_seconds", "input_wait_seconds"), 2)
     assert min(history["input_wait_seconds"]) > 0 and history["start_seconds"][0] > history["start_seconds"][1] == 0
     found = evaluate(model, demo_records, "val", CLIPS, batch=5)
     assert found.probabilities.shape == (24, 8) and np.allclose(found.probabilities.sum(1), 1, atol=1e-5)

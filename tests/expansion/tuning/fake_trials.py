@@ -13,6 +13,10 @@ def run_attempt(folder, on_epoch):
     print("a library says something on standard output")
     if what == "killed at once":
         os.kill(os.getpid(), signal.SIGKILL)
+    if what == "crashes, then is killed":
+        first = not os.path.exists(mark := os.path.join(os.path.dirname(folder), "crashed"))
+        open(mark, "w").close()
+        os.kill(os.getpid(), signal.SIGSEGV if first else signal.SIGKILL)
     on_epoch(1, 2, {"loss": 0.5})
     if what == "raises":
         raise MemoryError("no memory left\nand more about it")

@@ -85,6 +85,12 @@ def test_a_trial_that_loses_every_worker_has_failed(engine):
     assert process_of(engine)
 
 
+def test_a_crash_is_no_lost_worker(engine, tmp_path):
+    crashed, again = (events(engine, "crashes, then is killed", folder=str(tmp_path)) for _ in range(2))
+    assert crashed[-1].reason.startswith("the worker process was killed (signal 11")
+    assert sum(isinstance(event, Lost) for event in again) == LOST_RETRIES
+
+
 def test_a_process_that_died_while_it_waited_is_replaced(engine):
     before = process_of(engine)
     os.kill(before, signal.SIGKILL)

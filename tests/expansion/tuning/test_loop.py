@@ -220,3 +220,18 @@ def test_attempts_have_folders_of_their_own_and_the_last_checkpoint(tmp_path):
     assert trial.read_result()["metrics"]["val_accuracy"] == 0.5 and files.names(trial.path) == ["outcome.json"]
     trial.commit(second)  # once more, as after a stop
     assert json.loads(json.dumps(trial.read_result())) == outcome(0.5)
+
+
+def test_a_commit_at_a_rung_that_was_stopped_halfway_keeps_the_checkpoint(tmp_path):
+    trial = TrialFolder(str(tmp_path / "trial"))
+    attempt = trial.begin_attempt()
+    files.write_text(attempt.checkpoint + "/state", "after a rung")
+    files.write_json(attempt.result(0), outcome(0.5))
+    shutil.move(attempt.checkpoint, trial.checkpoint)  # and then the process was killed
+    trial.commit(attempt, 0)
+    assert files.read_text(trial.checkpoint + "/state") == "after a rung" and trial.read_result(0)
+    trial.begin_attempt()  # as if it had not been removed
+    trial.commit(None, 0)
+    assert not trial.attempts() and files.exists(trial.checkpoint)
+    trial.commit(None)
+    assert not files.exists(trial.checkpoint)

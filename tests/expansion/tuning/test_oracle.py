@@ -52,14 +52,16 @@ def test_others_wait_while_a_step_runs(tmp_path):
 def test_it_reloads_and_begins_again_what_ran(tmp_path):
     whole = tuner(tmp_path / "whole", steps=3)
     whole.search()
-    first = tuner(tmp_path / "cut", steps=3)
-    for _ in range(8):
-        trial = first.oracle.create_trial("tuner0")
-        first._try_run_and_update_trial(trial)
-        first.on_trial_end(trial)
-    first.oracle.create_trial("tuner0")  # stopped while this one runs
+    for trainings in (8, 3, 2):
+        cut = tuner(tmp_path / "cut", steps=3)
+        for _ in range(trainings):
+            trial = cut.oracle.create_trial("tuner0")
+            cut._try_run_and_update_trial(trial)
+            cut.on_trial_end(trial)
+        cut.oracle.create_trial("tuner0")  # stopped while this one runs
     again = tuner(tmp_path / "cut", steps=3)
     again.search()
+    assert sorted(again.oracle.trials) == sorted(whole.oracle.trials)
     path, expected = ([(c.spec, c.accuracy) for c in found.oracle.search.path] for found in (again, whole))
     assert path == expected
     best = [trial.score for trial in again.oracle.get_best_trials(30)]

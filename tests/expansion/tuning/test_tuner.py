@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,12 +14,14 @@ import expansion
 from expansion.display.progress import SearchProgress
 from expansion.evaluation.evaluate import evaluate
 from expansion.foundation.errors import InputError
+from expansion.foundation.lock import Lock
 from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search.decisions import NoCandidate
 from expansion.search.trace import read_trace
 from expansion.spec import Spec
 from expansion.training.fit import train
+from expansion.tuning import trial
 from expansion.tuning.jobs import read_job
 
 RECIPE = Recipe(epochs=2, batch=16, rate=0.05, rate_batch=16, warmup_epochs=0.5, dropout=0.1)
@@ -89,13 +92,6 @@ def test_answers_that_are_no_numbers_are_a_failure(demo_records, tmp_path, monke
     monkeypatch.setattr("expansion.tuning.trial.train", poisoned)
     with pytest.raises(NoCandidate, match="step 0: no candidate completed .seed: Diverged: the network's answers"):
         tuner(demo_records, tmp_path, retries=0).search()
-
-
-def test_a_search_without_a_completed_trial_is_an_error(demo_records, tmp_path):
-    search = tuner(demo_records, tmp_path)
-    search.state.stopped_by = "steps"
-    with pytest.raises(NoCandidate, match="without a completed trial"):
-        search.search()
 
 
 @pytest.mark.slow
@@ -181,9 +177,26 @@ def test_every_engine_comes_to_the_same_numbers_also_after_kills(demo_records, t
 
 
 @pytest.mark.slow
-def test_threads_stay_what_the_search_began_with(demo_records, tmp_path):
+def test_threads_stay_what_the_search_began_with(demo_records, tmp_path, monkeypatch):
     search = tuner(demo_records, tmp_path, steps=0, engine=expansion.EngineSettings(threads=1))
     search.search()
     assert read_trace(search.folder.path).threads == 1
     with pytest.raises(InputError, match="threads was 1, is now 2; the order of sums depends on it"):
         tuner(demo_records, tmp_path, steps=1, engine=expansion.EngineSettings(threads=2)).search()
+    monkeypatch.setattr("expansion.tuning.tuner.cores", lambda: 2)
+    with pytest.raises(InputError, match="began with 1 threads a training, and the engine in-process takes all cores, 2"):
+        tuner(demo_records, tmp_path, steps=1).search()
+
+
+def test_a_search_that_another_process_runs_is_not_overwritten(demo_records, tmp_path):
+    search = tuner(demo_records, tmp_path)
+    search.save()
+    with Lock(search.folder.lock), pytest.raises(InputError, match="another process"):
+        tuner(demo_records, tmp_path, overwrite=True)
+    assert tuner(demo_records, tmp_path, overwrite=True).state.path == [] and (tmp_path / "s.1").exists()
+
+
+def test_times_hold_the_epochs_of_earlier_attempts():
+    job = SimpleNamespace(spent={"train_seconds": 5.0, "seconds": 8.0})
+    found = trial._times(job, {"epoch_seconds": [5.0, 4.0, 1.0]}, build=1.0, train=1.0, evaluate=1.0, seconds=3.0)
+    assert found == {"build_seconds": 1.0, "train_seconds": 10.0, "evaluate_seconds": 1.0, "seconds": 15.0}
