@@ -80,7 +80,8 @@ def main() -> None:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        _fail(f"this command needs {package}, which is not installed: pip install 'x3d-search[{EXTRAS[package]}]'")
+        _fail(f"this command needs {package}, which is not installed; `make install` brings all, or, in a checkout, "
+              f"pip install '.[{EXTRAS[package]}]'")
 
 
 def _fail(message: str) -> None:

@@ -89,7 +89,7 @@ class Config(Settings):
         proxy: some of the data, and fewer epochs, for the search alone; the last training has all.
         wandb: a run at Weights & Biases to log to; None for none.
         seed: determines weights and clips.
-        beam: arguments for Beam, such as "--runner=DataflowRunner"; none for its own runner on this machine.
+        beam: arguments for Beam, such as "--runner=FlinkRunner"; none for its own runner on this machine.
     """
 
     name: str = Field("search", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")

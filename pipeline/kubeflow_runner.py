@@ -20,7 +20,7 @@ def compile_pipeline(config: Config, output: str, *, image: str, root: str, eval
     """Writes the compiled pipeline, of schema 2.1, and returns its path.
 
     Args:
-        config: what to run; its videos and labels have to be where the cluster sees them (gs://...).
+        config: what to run; its videos and labels have to be in a folder that is mounted in every container.
         output: file to write: .yaml for Kubeflow Pipelines, .json (a PipelineJob) for Vertex AI.
         image: container image with this project in it (see the Dockerfile).
         root: folder, as the cluster sees it, for artifacts, the search's state and pushed networks.

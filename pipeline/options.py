@@ -74,13 +74,13 @@ SETTINGS = {
     "workers": Setting("engine.workers", int, "Candidates that train at the same time."),
     "threads": Setting("engine.threads", int, "Threads of one candidate's training; default: cores by workers."),
     "ray_address": Setting("engine.address", str, "Ray cluster to train on: HOST:PORT of its head, or auto for this machine's."),
-    "beam": Setting("beam", list[str], "Argument for Beam, such as --runner=DataflowRunner; may be given several times."),
+    "beam": Setting("beam", list[str], "Argument for Beam, such as --runner=FlinkRunner; may be given several times."),
     "wandb": Setting("wandb.project", str, "Log to this project at Weights & Biases as well.", metavar="PROJECT"),
 }
 
 _SET = Annotated[list[str] | None, typer.Option(
     "--set", metavar="KEY=VALUE", help="Any other key of the configuration, such as search.factor=1.5; may be given several "
-                                       "times, of the same key the last one holds.")]
+                                       "times; if a key is given twice, the last value wins.")]
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def typed(function: Callable) -> Callable:
     shown = {name: setting.annotation() for name, setting in settings.items()}
     if function.config_file:
         default = f" Default: configs/{function.default_file}." if function.default_file else ""
-        shown["config"] = Annotated[str | None, typer.Option(help=f"YAML file; the options here go over it.{default}")]
+        shown["config"] = Annotated[str | None, typer.Option(help=f"YAML file; options on the command line override it.{default}")]
     options = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
                for name, annotation in (shown | {"set_": _SET}).items()]
     kept = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters if parameter.name != "given"]

@@ -28,7 +28,7 @@ def evaluate(models: Annotated[list[str], typer.Argument(
                  autocompletion=run_names)],
              records: Annotated[str | None, typer.Option(
                  help="Data set of `x3d ingest`; default: that of the first model's run.")] = None,
-             split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+             split: Annotated[str, typer.Option(help="`train`, `val` or `test`.")] = "test",
              views: Annotated[int, typer.Option(help="Clips per video, spread evenly in time.")] = 10,
              crops: Annotated[int, typer.Option(help="1: centre; 3: left, centre, right at the larger test crop.")] = 1,
              size: Annotated[int | None, typer.Option(

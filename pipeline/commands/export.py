@@ -29,7 +29,7 @@ TOLERANCE = 1e-4  # of a probability, for floats
 
 def export(model: Annotated[str, typer.Argument(help="A .keras file, or the name or folder of a run.",
                                                 autocompletion=run_names)],
-           form: Annotated[str, typer.Option("--format", help="keras, saved_model or tflite.")],
+           form: Annotated[str, typer.Option("--format", help="`keras`, `saved_model` or `tflite`.")],
            output: Annotated[str | None, typer.Option(help="File or folder to write; default: beside the model.")] = None,
            int8: Annotated[bool, typer.Option("--int8", help="TFLite in 8-bit integers, with the ranges that clips of training "
                                                              "videos show; needs records.")] = False,

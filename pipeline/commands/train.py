@@ -37,8 +37,8 @@ UNUSED = {"search", "final", "thresholds", "retries"}  # sections of the configu
     epochs=Setting("final.epochs", float, "Epochs of the training."),
     batch=Setting("final.batch", int, "Clips in a step, of all devices together; the rate scales with it."),
     weights=Setting("train.weights", str, "A .keras file to start from."),
-    mixed_precision=Setting("final.mixed_precision", str, "float16 or bfloat16."),
-    distribute=Setting("train.devices.strategy", str, "none; mirrored: this machine's GPUs; multi_worker: the machines of "
+    mixed_precision=Setting("final.mixed_precision", str, "`float16` or `bfloat16`."),
+    distribute=Setting("train.devices.strategy", str, "`none`; `mirrored`: this machine's GPUs; `multi_worker`: the machines of "
                                                       "TF_CONFIG; default: auto."),
     devices=Setting("train.devices.count", int, "GPUs to use on this machine; default: all."))
 def train(given: Given,

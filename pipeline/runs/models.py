@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from expansion.data.manifest import read_manifest
 from expansion.data.records import MANIFEST
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
@@ -52,8 +53,10 @@ def find_model(name: str, runs: str = "runs") -> StoredModel:
         return StoredModel(path, folder.name)
     config = load_config(folder.config, need_videos=False)
     ingested = folder.train_records if files.exists(os.path.join(folder.train_records, MANIFEST)) else folder.records()
-    return StoredModel(path, folder.name, config.clips, config.train.records or ingested, config.ingest.fps,
-                       config.ingest.short_side)
+    records = config.train.records or ingested
+    there = records and files.exists(os.path.join(records, MANIFEST))
+    stored = read_manifest(records).settings if there else config.ingest.model_dump()
+    return StoredModel(path, folder.name, config.clips, records, stored["fps"], stored["short_side"])
 
 
 def _run(name: str, runs: str) -> RunFolder:

@@ -135,7 +135,7 @@ def test_a_run_is_found_by_its_name(keras_file, tmp_path):
     assert (found.path, found.name, found.clips.eval_scale) == (str(trained / KERAS_MODEL), "mine", 1.1)
 
 
-def test_a_training_is_found_with_its_records(tmp_path):
+def test_a_training_is_found_with_its_records(demo_records, tmp_path):
     (tmp_path / "t").mkdir()
     (tmp_path / "t" / KERAS_MODEL).write_bytes(b"")
     assert find_model("t", str(tmp_path)).records is None
@@ -143,8 +143,11 @@ def test_a_training_is_found_with_its_records(tmp_path):
     assert find_model(str(tmp_path / "t")).records == "elsewhere"
     (tmp_path / "t" / "config.yaml").write_text("clips: {views: 3}")
     (tmp_path / "t" / "records").mkdir()
-    (tmp_path / "t" / "records" / "manifest.json").write_text("{}")
-    assert find_model("t", str(tmp_path)).records == str(tmp_path / "t" / "records")
+    manifest = demo_records.manifest.model_copy(update={"settings": demo_records.manifest.settings | {"fps": 7.5}})
+    manifest.write(str(tmp_path / "t" / "records"))
+    found = find_model("t", str(tmp_path))
+    assert found.records == str(tmp_path / "t" / "records")
+    assert (found.fps, found.short_side) == (7.5, manifest.settings["short_side"])  # not those of the configuration
 
 
 @pytest.mark.slow
