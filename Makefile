@@ -43,7 +43,7 @@ bench: install  ## timings against peers, those that are there (make peers)
 
 # The newest torchcodec wheels of PyPI want CUDA; 0.13 is the last for CPUs, and needs FFmpeg's libraries on the machine.
 peers:  ## PyTorch, PyTorchVideo, decord and torchcodec into .venv-bench, for make bench
-	$(UV) venv --quiet .venv-bench
+	$(UV) venv --quiet --allow-existing .venv-bench
 	$(UV) pip install --python .venv-bench/bin/python torch==2.13.0 fvcore==0.1.5.post20221221 iopath==0.1.10 \
 		networkx parameterized==0.9.0 numpy decord==0.6.0
 	$(UV) pip install --python .venv-bench/bin/python --no-deps pytorchvideo==0.1.5 torchcodec==0.13.0

@@ -45,7 +45,7 @@ import time
 from expansion.tuning.engines.ray import RayEngine
 from expansion.tuning.engines.settings import EngineSettings
 import sys
-engine = RayEngine(EngineSettings(name="ray", workers=2, threads=1), 1, sys.argv[1])
+engine = RayEngine(EngineSettings(name="ray", workers=2, threads=1), 1, True, sys.argv[1])
 began = time.monotonic()
 engine.start()
 print(time.monotonic() - began, flush=True)

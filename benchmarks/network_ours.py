@@ -45,6 +45,7 @@ def start():
     import keras
     import tensorflow as tf
 
+    from expansion.foundation.kernels import onednn_in_use
     from expansion.network.model import build_model
     from expansion.recipe import Recipe
     from expansion.spec import parse_spec
@@ -53,7 +54,7 @@ def start():
     spec, batch = parse_spec(settings["network"]), settings["batch"]
     clips, labels = data(spec, batch)
     model = build_model(spec, CLASSES)
-    about = {"tensorflow": tf.__version__, "keras": keras.__version__}
+    about = {"tensorflow": tf.__version__, "keras": keras.__version__, "oneDNN": "on" if onednn_in_use() else "off"}
     if settings["mode"] == "train":
         return training_step(compile_model(model, Recipe(batch=batch), 10_000), clips, labels), batch, about
     from expansion.evaluation.networks import keras_network

@@ -33,6 +33,7 @@ def start():
     if settings["layout"] == "channels_last_3d":
         model, clips = (it.to(memory_format=torch.channels_last_3d) for it in (model, clips))
     about = {name: importlib.metadata.version(name) for name in ("torch", "pytorchvideo")}
+    about["kernels"] = torch.backends.cpu.get_cpu_capability()
     about["threads"] = torch.get_num_threads()
     if settings["mode"] == "train":
         optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, nesterov=True, weight_decay=5e-5)

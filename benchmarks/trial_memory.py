@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from components.ingestion.ingest import ingest_folder
 from components.ingestion.settings import IngestSettings
+from expansion.foundation.kernels import onednn_in_use
 from expansion.foundation.machine import cores
 from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
@@ -70,7 +71,7 @@ def main() -> None:
 def _measure(mode: str, count: int, folder: str):
     records = make_records(folder)
     recipe = Recipe(epochs=1, batch=8, rate=0.05, rate_batch=8, warmup_epochs=0)
-    engine = InProcess() if mode == "inside" else Local(1, cores())
+    engine = InProcess() if mode == "inside" else Local(1, cores(), onednn_in_use())
     for number, spec in enumerate(specs(count)):
         trial = TrialFolder(os.path.join(folder, f"trial_{number:04d}"))
         write_job(trial, TrialJob(

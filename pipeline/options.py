@@ -155,7 +155,8 @@ def typed(function: Callable) -> Callable:
     shown = {name: setting.annotation() for name, setting in settings.items()}
     if function.config_file:
         default = f" Default: configs/{function.default_file}." if function.default_file else ""
-        shown["config"] = Annotated[str | None, typer.Option(help=f"YAML file; options on the command line override it.{default}")]
+        text = f"YAML file; options on the command line override it.{default}"
+        shown["config"] = Annotated[str | None, typer.Option(help=text)]
     options = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
                for name, annotation in (shown | {"set_": _SET}).items()]
     kept = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters if parameter.name != "given"]

@@ -79,6 +79,11 @@ class SearchProgress:
         if not self.quiet:
             self.console.print(what)
 
+    def note(self, text: str) -> None:
+        """One line that the user should know."""
+        if not self.quiet:
+            self.console.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+
     def trial_began(self, step: int, place: str, candidate: CandidateState, epochs: float, trained: int = 0,
                     spent: float = 0.0, left: float | None = None, trial: str = "") -> None:
         """A candidate is being trained; others may be at the same time.

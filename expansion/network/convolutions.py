@@ -9,18 +9,19 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from expansion.foundation.cpu import this_cpu
 from expansion.network.graph_constants import constant
 
-REGISTER_FLOATS = 16  # floats in a vector register of AVX-512; half of them in AVX2's
 MOST_PADDING = 0.2
 
 
 def vector_channels(channels: int) -> int:
-    """Channels to compute with: up to a multiple of 16, unless that adds more than a fifth.
+    """Channels to compute with: up to what fills the CPU's vector registers, unless that adds more than a fifth.
 
-    oneDNN's batch norm and channel-wise convolutions take several times longer on 54 channels than on 64.
+    oneDNN's batch norm and channel-wise convolutions take several times longer on 54 channels than on 64 with AVX-512.
     """
-    whole = -(-channels // REGISTER_FLOATS) * REGISTER_FLOATS
+    floats = this_cpu().register_floats
+    whole = -(-channels // floats) * floats
     return whole if whole <= (1 + MOST_PADDING) * channels else channels
 
 

@@ -39,6 +39,8 @@ class SearchState:
 
     Attributes:
         threads: of one training on a CPU, which the order of its sums depends on; None where the process has all cores.
+        onednn: whether trainings use oneDNN's kernels (foundation.kernels); None until one has begun.
+        cpu: what it began on, in words.
 
     Raises:
         InputError: the seed does not fit the data or the constraints.
@@ -52,6 +54,8 @@ class SearchState:
         self.steps = steps or []
         self.set_aside: list[Step] = []
         self.threads: int | None = None
+        self.onednn: bool | None = None
+        self.cpu: str | None = None
         self.stopped_by: str | None = None
         if not self.steps:
             broken = settings.limits.broken_by(settings.start)
@@ -287,7 +291,7 @@ class SearchState:
             "format_version": FORMAT_VERSION,
             "settings": self.settings.model_dump(mode="json"),
             "made_with": self.made_with,
-            "threads": self.threads,
+            "threads": self.threads, "onednn": self.onednn, "cpu": self.cpu,
             "status": "finished" if self.finished else "running",
             "stopped_by": self.stopped_by,
             "path": [{"axis": c.axis, "spec": c.spec.as_dict(), "macs": c.macs, "accuracy": c.accuracy}
@@ -311,5 +315,6 @@ class SearchState:
         search = cls(SearchSettings.model_validate(trace["settings"]), trace["made_with"],
                      steps=STEPS.validate_python(trace["steps"]), **means)
         search.stopped_by, search.threads = trace["stopped_by"], trace["threads"]
+        search.onednn, search.cpu = trace.get("onednn"), trace.get("cpu")
         search.set_aside = STEPS.validate_python(trace["set_aside"])
         return search

@@ -89,7 +89,7 @@ class SearchLoop:
     def handle(self, event: Event) -> None:
         """Takes note of an event of the engine."""
         if isinstance(event, Began):
-            self._watcher.began(event.trial)
+            self._watcher.began(event.trial, event.cpu)
         elif isinstance(event, Epoch):
             self._watcher.epoch(event.trial, event.epoch, event.epochs, event.logs)
         elif isinstance(event, Lost):

@@ -13,7 +13,8 @@ from expansion.display.tensorboard import summaries
 from expansion.display.wandb_logger import WandbLogger
 from expansion.display.wandb_settings import WandbSettings
 from expansion.evaluation.latency import Latencies
-from expansion.foundation import files
+from expansion.foundation import files, kernels
+from expansion.foundation.cpu import this_cpu
 from expansion.foundation.errors import InputError
 from expansion.foundation.files import absolute
 from expansion.foundation.lock import Lock
@@ -131,8 +132,9 @@ class ExpansionTuner(base_tuner.BaseTuner):
             self.progress.search_ended(phases_of_all(self.state))
 
     def _make_engine(self) -> Engine:
-        """The engine of the settings, with the threads that the search began with."""
+        """The engine of the settings, with the threads and the kernels that the search began with."""
         wanted, begun = self.engine, self.state.threads
+        self._choose_kernels()
         if wanted.name == "in-process":
             from expansion.tuning.engines.in_process import InProcess
 
@@ -147,10 +149,29 @@ class ExpansionTuner(base_tuner.BaseTuner):
         if wanted.name == "local":
             from expansion.tuning.engines.local import Local
 
-            return Local(wanted.workers or 1, self.state.threads)
+            return Local(wanted.workers or 1, self.state.threads, self.state.onednn)
         from expansion.tuning.engines.ray import RayEngine
 
-        return RayEngine(wanted, self.state.threads, absolute(self.folder.path))
+        return RayEngine(wanted, self.state.threads, self.state.onednn, absolute(self.folder.path))
+
+    def _choose_kernels(self) -> None:
+        """Which kernels trainings use: those that the search began with, else the user's choice, else what was measured."""
+        start, begun = self._settings.start, self.state.onednn
+        best = kernels.onednn_for(start.frames * start.size**2)
+        inside = self.engine.name == "in-process"
+        asked = kernels.onednn_in_use() if inside else kernels.given()
+        if begun is not None and asked not in (None, begun):
+            raise InputError(
+                f"{self.folder.path}: the search began with {kernels.in_words(begun)}, and this process has "
+                f"{kernels.in_words(asked)}; set {kernels.ONEDNN}={int(begun)} before TensorFlow is imported")
+        if inside and begun is None and kernels.given() is None and asked != best:
+            self.progress.note(f"this CPU trains such networks faster with {kernels.in_words(best)}: set "
+                               f"{kernels.ONEDNN}={int(best)} before TensorFlow is imported, or take engine local")
+        self.state.onednn = begun if begun is not None else asked if asked is not None else best
+        if self.state.cpu not in (None, str(this_cpu())):
+            self.progress.note(f"the search began on another kind of CPU, {self.state.cpu}; this one is {this_cpu()}: "
+                               "results are equal to the bit on one kind only")
+        self.state.cpu = self.state.cpu or str(this_cpu())
 
     @property
     def state(self) -> SearchState:

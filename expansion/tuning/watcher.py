@@ -35,8 +35,13 @@ class SearchWatcher:
                  progress: SearchProgress, logger: WandbLogger | None = None):
         self._state, self._folder, self._recipe, self._videos, self._seed = state, folder, recipe, videos, seed
         self._parallel, self._progress, self._logger = parallel, progress, logger
+        self._other_cpus: set[str] = set()
 
-    def began(self, trial: str) -> None:
+    def began(self, trial: str, cpu: str = "") -> None:
+        if cpu not in ("", self._state.cpu, *self._other_cpus):
+            self._other_cpus.add(cpu)
+            self._progress.note(f"workers have different kinds of CPU, {self._state.cpu} and {cpu}: results are equal to the "
+                                "bit on one kind only")
         step, candidate = self._state.find(trial)
         place = f"{step.candidates.index(step.owner(candidate)) + 1}/{len(step.candidates)}"
         place += f" seed {self._seed + candidate.repeat}" if candidate.repeat else ""

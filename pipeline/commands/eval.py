@@ -12,6 +12,7 @@ from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
 from expansion.display.console import print_json
 from expansion.display.progress import task_progress, waiting
+from expansion.foundation import kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
 from expansion.foundation.settings import parse_settings
@@ -56,6 +57,7 @@ def evaluate(models: Annotated[list[str], typer.Argument(
     rows, labels = [], eval_tables.distinct([model.name for model in stored])
     with session(os.path.join(output, "log.txt"), verbose) as console:
         with waiting(console, "starting TensorFlow"):
+            kernels.choose(kernels.onednn_for())
             import_keras()
         for model, label in zip(stored, labels):
             row, evaluation = _one(model, label, data, split, wanted, size, batch, timing)

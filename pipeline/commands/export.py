@@ -11,6 +11,7 @@ import typer
 from expansion.data.dataset import VideoDataset
 from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import waiting
+from expansion.foundation import kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
 from expansion.foundation.settings import parse_settings
@@ -68,6 +69,7 @@ def export(model: Annotated[str, typer.Argument(help="A .keras file, or the name
         raise InputError(f"--output {output}: a name that ends with {FORMATS[form]} is needed")
     log = os.path.join(os.path.dirname(os.path.abspath(output)), "export-log.txt")
     with session(log, verbose) as console, waiting(console, "exporting and checking"):
+        kernels.choose(kernels.onednn_for())
         import_keras()
         found = _export(stored, form, output, int8, data, clips, size)
     print_json(found) if as_json else _show(found)

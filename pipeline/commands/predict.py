@@ -10,6 +10,7 @@ import typer
 
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.tables import percent
+from expansion.foundation import kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
 from pipeline.options import Json, Runs, Verbose, run_names
@@ -42,6 +43,7 @@ def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a Sa
     found: list[Prediction] = []
     try:
         with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt"), verbose):
+            kernels.choose(kernels.onednn_for())
             import_keras()
             from expansion.evaluation.predict import predictions
 

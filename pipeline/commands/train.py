@@ -15,7 +15,7 @@ from expansion.data.dataset import VideoDataset
 from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import SearchProgress, task_progress, waiting
 from expansion.display.tables import duration, percent
-from expansion.foundation import files
+from expansion.foundation import files, kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.identity import differences, flat
 from expansion.foundation.imports import import_keras
@@ -96,6 +96,8 @@ def settings(given: Given, from_run: str | None, runs: str) -> Config:
 
 def _run(config: Config, folder: RunFolder, console, worker: int) -> tuple[dict, bool]:
     """(results, whether they were there before); of a worker that is not the chief, no results."""
+    spec = config.train.spec
+    kernels.choose(kernels.onednn_for(spec.frames * spec.size**2))
     with waiting(console, "starting TensorFlow"):
         import_keras()
         from expansion.training.distribute import make_strategy

@@ -270,4 +270,5 @@ def config_text(facts: Facts) -> str:
 def versions(facts: Facts) -> str:
     found = [f"Python {facts.environment['python']}"] if "python" in facts.environment else []
     found += [f"{name} {number}" for name, number in facts.environment.get("packages", {}).items()]
+    found += [facts.environment[name] for name in ("cpu", "kernels") if name in facts.environment]
     return ", ".join(found)

@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from expansion.foundation import files
+from expansion.foundation.cpu import this_cpu
+from expansion.foundation.kernels import in_words, onednn_in_use
 from expansion.foundation.lock import lock
 from expansion.foundation.machine import cores
 from expansion.search.state import SearchState
@@ -56,6 +58,8 @@ def environment() -> dict:
         "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {cores()} CPU cores",
+        "cpu": str(this_cpu()),
+        "kernels": in_words(onednn_in_use()),
         "packages": packages,
     }
 

@@ -16,10 +16,11 @@ LOST_RETRIES = 3  # workers that may be lost in a row at one trial before the tr
 
 @dataclass(frozen=True)
 class Began:
-    """An attempt at a trial has begun; `worker` says where."""
+    """An attempt at a trial has begun; `worker` says where, `cpu` on what, if that may be another machine's."""
 
     trial: str
     worker: str = ""
+    cpu: str = ""
 
 
 @dataclass(frozen=True)

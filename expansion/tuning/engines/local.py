@@ -7,6 +7,7 @@ import select
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
+from expansion.foundation.kernels import variables
 from expansion.tuning.engines.engine import LOST_RETRIES, Began, Done, Epoch, Event, Failed, Lost
 from expansion.tuning.trial_process import COMMAND, TrialProcess, exit_reason, is_crash
 
@@ -20,16 +21,17 @@ class Local:
     Args:
         workers: processes that train at the same time; they share the GPUs.
         threads: of one training.
+        onednn: whether they use oneDNN's kernels.
         command: of a process.
 
     Attributes:
         memory: bytes that a process held after its trial, the last one that has ended; None where that is not known.
     """
 
-    def __init__(self, workers: int, threads: int, command: tuple[str, ...] = COMMAND):
+    def __init__(self, workers: int, threads: int, onednn: bool, command: tuple[str, ...] = COMMAND):
         self.parallel = workers
         self.memory: int | None = None
-        self._processes = [TrialProcess(command, {"TF_NUM_INTRAOP_THREADS": str(threads)} | share)
+        self._processes = [TrialProcess(command, {"TF_NUM_INTRAOP_THREADS": str(threads)} | variables(onednn) | share)
                            for share in gpu_shares(workers, _gpus())]
         self._queue: deque[tuple[str, str]] = deque()
         self._folders: dict[str, str] = {}

@@ -16,20 +16,20 @@ import time
 from collections.abc import Callable
 
 from expansion.foundation.child_process import environment_variables
+from expansion.foundation.cpu import this_cpu
 from expansion.foundation.errors import InputError
+from expansion.foundation.kernels import variables
 from expansion.search.trace import has_trace
 from expansion.tuning.engines.engine import LOST_RETRIES, Began, Done, Epoch, Event, Failed, Lost
 from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.trial_process import failure, load_trials, reason_for
 
-WAIT = 0.5  # seconds that a call of `poll` waits for a task to end
 TOKEN = "the cluster asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
 OWN = {"include_dashboard": False, "object_store_memory": 80 << 20}  # bytes, Ray's least: only paths and JSON pass
 OWN_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_agent_register_timeout_ms": "120000"}  # its 15 s fail on a busy machine
 
 try:
     import ray
-    from ray import exceptions
     from ray.util.queue import Queue
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 except ImportError:
@@ -41,7 +41,7 @@ def train(trial: str, folder: str, progress: Queue) -> str:
     def tell(what: dict) -> None:  # without waiting for the queue, which has a process of its own on a busy machine
         progress.actor.put_nowait.remote((trial, what))
 
-    tell({"worker": f"{platform.node()}, process {os.getpid()}"})
+    tell({"worker": f"{platform.node()}, process {os.getpid()}", "cpu": str(this_cpu())})
     try:
         metrics, attempt = load_trials().run_attempt(folder, lambda epoch, epochs, logs: tell({
             "epoch": epoch, "epochs": epochs, "logs": {name: float(value) for name, value in logs.items()}}))
@@ -56,18 +56,18 @@ class RayEngine:
 
     Args:
         settings: of the engine.
-        threads: of one training.
+        threads, onednn: of one training; see foundation.kernels.
         folder: of the search; every node must see it.
         work, prepare: what a task runs, and what a worker does before its first task comes.
     """
 
-    def __init__(self, settings: EngineSettings, threads: int, folder: str, work: Callable[..., str] = train,
+    def __init__(self, settings: EngineSettings, threads: int, onednn: bool, folder: str, work: Callable[..., str] = train,
                  prepare: Callable[[], object] = load_trials):
         self._settings, self._folder, self._work, self._prepare = settings, folder, work, prepare
         self._needs = {"CPU": settings.num_cpus or threads, "GPU": settings.num_gpus,
                        "memory": (settings.memory_gib or 0) * 2**30}
         self._env = {"TF_NUM_INTRAOP_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
-        self._env |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if 0 < settings.num_gpus < 1 else {}
+        self._env |= variables(onednn) | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if 0 < settings.num_gpus < 1 else {}
         self._tasks: dict = {}  # by the reference of its result: the trial
         self._queue: list[tuple[str, str]] = []
         self._lost: dict[str, int] = {}  # of a trial that has begun: workers lost in a row, without an epoch between
@@ -119,7 +119,7 @@ class RayEngine:
             try:
                 if ray.get(answer, timeout=120):
                     continue
-            except exceptions.RayError as error:
+            except ray.exceptions.RayError as error:
                 if node not in [other["NodeID"] for other in _nodes()]:
                     continue
                 raise InputError(f"engine ray: {address} cannot run this project ({reason_for(error)}); the same version, at "
@@ -138,7 +138,7 @@ class RayEngine:
             self._tasks[self._train.options(name=f"trial {trial}").remote(trial, folder, self._progress)] = trial
 
     def poll(self, tell: Callable[[Event], None]) -> None:
-        ended, _ = ray.wait(list(self._tasks), timeout=WAIT) if self._tasks else ([], [])
+        ended, _ = ray.wait(list(self._tasks), timeout=0.5) if self._tasks else ([], [])
         for trial, what in self._progress.get_nowait_batch(self._progress.qsize()):
             if trial not in self._tasks.values():
                 continue
@@ -155,7 +155,7 @@ class RayEngine:
                 continue
             if lost:
                 tell(Lost(trial, "Ray has retried it"))
-            tell(Began(trial, what["worker"]))
+            tell(Began(trial, **what))
         for task in [task for task in ended if task in self._tasks]:
             self._ended(self._tasks.pop(task), task, tell)
         self._dispatch()
@@ -164,7 +164,7 @@ class RayEngine:
     def _ended(self, trial: str, task, tell: Callable[[Event], None]) -> None:
         try:
             found = json.loads(ray.get(task))
-        except exceptions.RayError as error:
+        except ray.exceptions.RayError as error:
             tell(Failed(trial, reason_for(error), str(error)))
         else:
             tell(Failed(trial, **found) if "reason" in found else Done(trial, **found))

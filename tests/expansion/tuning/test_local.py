@@ -22,7 +22,7 @@ FAKE = (sys.executable, "-m", "tests.expansion.tuning.fake_trials")
 
 @pytest.fixture
 def engine():
-    made = Local(1, 1, FAKE)
+    made = Local(1, 1, True, FAKE)
     made.start()
     yield made
     made.close()
@@ -98,7 +98,7 @@ def test_a_process_that_died_while_it_waited_is_replaced(engine):
 
 
 def test_a_process_that_cannot_start_is_a_failure_of_one_line():
-    broken = Local(1, 1, (sys.executable, "-c", "raise SystemExit(7)"))
+    broken = Local(1, 1, True, (sys.executable, "-c", "raise SystemExit(7)"))
     try:
         failed = events(broken, "fine")[-1]
     finally:
@@ -118,7 +118,7 @@ def test_an_interrupt_at_the_terminal_is_the_searchs_to_handle(engine):
 
 
 def test_two_workers_train_at_the_same_time_and_one_that_hangs_holds_up_only_itself():
-    two = Local(2, 1, FAKE)
+    two = Local(2, 1, True, FAKE)
     try:
         two.submit("hangs", "a/hangs")
         found = events(two, "fine", "raises")
@@ -131,7 +131,7 @@ def test_two_workers_train_at_the_same_time_and_one_that_hangs_holds_up_only_its
 
 def test_it_ends_with_its_search():
     """A search that is killed while a trial runs leaves no process behind."""
-    code = ("import sys; from expansion.tuning.engines.local import Local; e = Local(1, 1, tuple(sys.argv[1:]))\n"
+    code = ("import sys; from expansion.tuning.engines.local import Local; e = Local(1, 1, True, tuple(sys.argv[1:]))\n"
             "e.submit('hangs', 'a/hangs')\n"
             "while True: e.poll(lambda event: print(event.worker.split()[-1], flush=True) if hasattr(event, 'worker') else None)")
     search = subprocess.Popen([sys.executable, "-c", code, *FAKE], stdout=subprocess.PIPE, text=True)

@@ -23,7 +23,7 @@ def ray_engine(folder, work=fake_tasks.train, **settings):
     from expansion.tuning.engines.ray import RayEngine
 
     settings = EngineSettings(name="ray", **settings)
-    return RayEngine(settings, settings.threads_each, str(folder), work, prepare=fake_tasks.prepare)
+    return RayEngine(settings, settings.threads_each, True, str(folder), work, prepare=fake_tasks.prepare)
 
 
 @pytest.fixture(scope="module")
