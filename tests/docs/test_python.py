@@ -15,7 +15,7 @@ BLOCKS = blocks("python")
 
 # What makes a block small enough to run: a network of 16 channels on records of 32 pixels, one epoch.
 SMALLER = {
-    "expansion.Spec(size=112), steps=4": "expansion.Spec(stride=2, size=32, width=0.34, depth=0.2), steps=1",
+    "expansion.Spec(size=112), steps=4": "expansion.Spec(stride=2, size=32, width=0.34, depth=0.2), steps=1, axes=('fast',)",
     "epochs=30": "epochs=1",
     'expansion.NAMED["XS"], ': "expansion.Spec(frames=2, stride=2, size=32, width=0.34, depth=0.2), ",
     "at_size(model, 182)": "at_size(model, 40)",

@@ -46,7 +46,6 @@ def check(result):
     assert result["devices"] == 2
     assert len(result["loss"]) == 3 and np.isfinite(result["loss"]).all() and result["loss"][-1] < result["loss"][0]
     assert result["apart"] == 0  # moving statistics included
-    assert result["accuracy"] > 0.5  # chance is 0.25
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +58,7 @@ def on_two_devices(colours, tmp_path_factory):
 def test_one_training_on_two_devices(on_two_devices):
     result = on_two_devices["float32"]
     check(result)
+    assert result["accuracy"] > 0.5  # chance is 0.25
     assert result["random_states"] and all(second == first + 1 for first, second in result["random_states"])
     assert result["resumed_equal"]
     assert result["halves_differ_by"] < 1e-5
@@ -87,6 +87,7 @@ def test_one_training_on_two_machines(colours, tmp_path):
         for process in processes:
             process.kill()
     check(first)
+    assert first["accuracy"] > 0.5
     assert first["loss"] == second["loss"] and first["weights"] == second["weights"]
     assert first["resumed_equal"] and second["resumed_equal"]
     assert [b[0] - a[0] for a, b in zip(first["random_states"], second["random_states"])] == [1] * len(first["random_states"])

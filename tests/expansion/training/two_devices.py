@@ -6,6 +6,7 @@ other.
 """
 
 import json
+import shutil
 import sys
 
 import keras
@@ -16,23 +17,26 @@ from expansion.data.dataset import VideoDataset
 from expansion.evaluation.evaluate import evaluate
 from expansion.recipe import ClipSettings, Recipe
 from expansion.spec import Spec
-from expansion.training.distribute import RANDOM_STATE, Devices, make_strategy, on_one_device
+from expansion.training.distribute import RANDOM_STATE, Devices, is_chief, make_strategy, on_one_device
 from expansion.training.fit import compile_model, new_model, train
 
 SPEC = Spec(frames=2, stride=4, size=24, width=0.34, depth=0.2)
 CLIPS = ClipSettings(flip=False, views=2)
 
 
-class Stopped(Exception):
-    """Stands for whatever ends a process."""
+class Kept(keras.callbacks.Callback):
+    """Copies the checkpoint of the first epoch, as it is where a process ends in the second.
 
+    The chief alone, which writes it; the others cannot end their second epoch before.
+    """
 
-class Stop(keras.callbacks.Callback):
-    """Ends a training in its second epoch."""
+    def __init__(self, checkpoint, copy):
+        super().__init__()
+        self.checkpoint, self.copy = checkpoint, copy
 
     def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 1:
-            raise Stopped
+        if epoch == 1 and is_chief(self.model.distribute_strategy):
+            shutil.copytree(self.checkpoint, self.copy)
 
 
 def local(strategy, variable):
@@ -43,14 +47,6 @@ def training(strategy, data, recipe, checkpoint, *callbacks):
     with strategy.scope():
         model = new_model(SPEC, data, recipe)
     return model, train(model, data, recipe, CLIPS, checkpoint=checkpoint, callbacks=callbacks)
-
-
-def stopped_and_resumed(strategy, data, recipe, folder):
-    try:
-        training(strategy, data, recipe, folder, Stop())
-    except Stopped:
-        pass
-    return training(strategy, data, recipe, folder)
 
 
 def equal_halves(strategy, data):
@@ -84,21 +80,23 @@ def main(records, folder, kind, *precisions):
 
 
 def trained(data, folder, kind, strategy, precision):
-    """What a training in this precision came to."""
+    """What a training in this precision came to; in float32 also what one came to that goes on after the first epoch."""
     keras.mixed_precision.set_dtype_policy("float32")
-    recipe = Recipe(epochs=3, batch=16, rate=0.2, rate_batch=16, warmup_epochs=0.5, dropout=0.2, drop_connect=0.2, precise_bn=8,
-                    mixed_precision=False if precision == "float32" else precision.removeprefix("mixed_"))
-    model, history = training(strategy, data, recipe, f"{folder}/whole")
+    plain = precision == "float32"
+    recipe = Recipe(epochs=3, batch=16, rate=0.2, rate_batch=16, warmup_epochs=0.5, dropout=0.2, drop_connect=0.2,
+                    precise_bn=8 if plain else 0, mixed_precision=False if plain else precision.removeprefix("mixed_"))
+    kept = Kept(f"{folder}/whole", f"{folder}/stopped")
+    model, history = training(strategy, data, recipe, kept.checkpoint, kept)
     result = {
         "devices": strategy.num_replicas_in_sync, "loss": history["loss"],
         "apart": max(float(np.ptp(local(strategy, variable), axis=0).max()) for variable in model.weights),
         "random_states": [[int(state[0]) for state in local(strategy, variable)]
                           for variable in model.variables if variable.name == RANDOM_STATE],
-        "accuracy": evaluate(on_one_device(model), data, "val", CLIPS).accuracy,
         "weights": float(sum(np.abs(value).sum() for value in model.get_weights())),
     }
-    if precision == "float32":
-        again, resumed = stopped_and_resumed(strategy, data, recipe, f"{folder}/stopped")
+    if plain:
+        result["accuracy"] = evaluate(on_one_device(model), data, "val", CLIPS).accuracy
+        again, resumed = training(strategy, data, recipe, kept.copy)
         result["resumed_equal"] = resumed["loss"] == history["loss"] and all(
             np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
         if kind == "mirrored":

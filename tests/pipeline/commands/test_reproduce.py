@@ -82,7 +82,8 @@ def test_training_ends_where_the_videos_do_not_allow_the_papers_axis():
 def test_training_on_records(demo_records, tmp_path, capsys):
     """The command as a whole, on the step that demo-sized frames allow: the seed."""
     config = load_config(shipped("small.yaml"), need_videos=False, **{
-        "name": "again", "search.start": "frames=1,stride=1,size=32", "search.steps": 1, "search.follow": ["fast"],
+        "name": "again", "search.start": "frames=1,stride=1,size=32,width=0.34,depth=0.2",
+        "search.steps": 1, "search.follow": ["fast"],
         "recipe.epochs": 1, "search.axes": ["fast", "depth"]})
     train(demo_records.path, config, "X2D", str(tmp_path), None, as_json=True)
     found = json.loads(capsys.readouterr().out)
