@@ -22,9 +22,10 @@ def scheduled_clips(data: VideoDataset, schedule: Schedule, shape: Shape, settin
                     first_epoch: int = 0, devices: int = 1, machines: int = 1, machine: int = 0) -> tf.data.Dataset:
     """The batches of one shape's steps, in order: (clips, frames, size, size, 3) of uint8 and labels (clips,).
 
-    It has no end, so that several devices know its batches to be whole; what follows the last step is of no use. A device takes each `devices`-th clip of a step, so that batch norm's splits are of the same clips on any number of
-    devices of a machine. Strides are drawn from the shape's range. The short side begins at the same multiple of the crop
-    as at the full shape and ends at the same number of pixels.
+    It has no end, so that several devices know its batches to be whole; what follows the last step is of no use. A device
+    takes each `devices`-th clip of a step, so that batch norm's splits are of the same clips on any number of devices of a
+    machine. Strides are drawn from the shape's range. The short side begins at the same multiple of the crop as at the full
+    shape and ends at the same number of pixels.
 
     Args:
         schedule: of the training.

@@ -68,7 +68,8 @@ def strides(spec: Spec, frames: int) -> tuple[int, int]:
 
 def long_cycle(spec: Spec, on: bool = True) -> list[Shape]:
     """Shapes from coarse to fine. At few frames, of which there is at least one, equal shapes are one; off, the last alone."""
-    sides = [(max(1, round(frames * spec.frames)), round(size * spec.size)) for frames, size in (LONG_CYCLE if on else LONG_CYCLE[-1:])]
+    factors = LONG_CYCLE if on else LONG_CYCLE[-1:]
+    sides = [(max(1, round(frames * spec.frames)), round(size * spec.size)) for frames, size in factors]
     return [Shape(frames, size, _factor(spec, frames, size)) for frames, size in dict.fromkeys(sides)]
 
 
@@ -93,7 +94,7 @@ def phases(spec: Spec, recipe: Recipe) -> list[Phase]:
     long, short = recipe.multigrid in ("long", "both"), recipe.multigrid in ("short", "both")
     _check_crops(spec, recipe.multigrid, long, short)
     shapes, lengthened = long_cycle(spec, long), recipe.multigrid_epochs if recipe.multigrid else 1.0
-    starts = _parts(recipe, long)
+    starts = [share * recipe.epochs for share in part_starts(recipe)]
     if long:
         parts = _stretched(spec, shapes, starts, recipe.epochs, lengthened, short)
     else:
@@ -109,12 +110,12 @@ def phases(spec: Spec, recipe: Recipe) -> list[Phase]:
     return found
 
 
-def _parts(recipe: Recipe, long: bool) -> list[float]:
-    """Epochs at which the parts of a training begin, before it is lengthened."""
+def part_starts(recipe: Recipe) -> list[float]:
+    """Where the parts of a training begin, as shares of its epochs before it is lengthened."""
     if recipe.decays:
-        return [0.0, *(share * recipe.epochs for share in recipe.decays)]
-    parts = recipe.long_cycles + 1 if long else 1
-    return [recipe.epochs * part / parts for part in range(parts)]
+        return [0.0, *recipe.decays]
+    parts = recipe.long_cycles + 1 if recipe.multigrid in ("long", "both") else 1
+    return [part / parts for part in range(parts)]
 
 
 def _stretched(spec: Spec, shapes: Sequence[Shape], starts: Sequence[float], epochs: float, factor: float,

@@ -93,12 +93,10 @@ class Schedule:
         """
         return self.recipe.batch * sum(epoch.steps for epoch in self.epochs[:until])
 
-    @property
-    def cycle_ends(self) -> tuple[int, ...]:
-        """Epochs, from 1, after which a long cycle is at its end: there trainings of different networks can be compared."""
-        ends = {phase.part: phase.end for phase in self.phases}
-        return tuple(1 + max((number for number, epoch in enumerate(self.epochs) if epoch.begin < end), default=0)
-                     for end in ends.values())
+    def part_end(self, part: int) -> int:
+        """The epoch, from 1, after which a part of the training is at its end (multigrid.phases)."""
+        end = max((phase.end for phase in self.phases if phase.part <= part), default=0)
+        return max(1, sum(epoch.begin < end for epoch in self.epochs))
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, from 0 in the whole training.
@@ -168,6 +166,32 @@ class Schedule:
                     step, done, begin = step + until - done, until, end
 
 
+def schedule_of(spec: Spec, recipe: Recipe, videos: int) -> Schedule | None:
+    """The schedule of a training; None for a half-cosine at one shape, which Keras' fit does by itself."""
+    return Schedule(spec, recipe, videos) if recipe.scheduled else None
+
+
+def epochs_in(spec: Spec, recipe: Recipe, videos: int) -> float:
+    """Epochs that a training has, of which each may end in a checkpoint."""
+    return len(Schedule(spec, recipe, videos).epochs) if recipe.scheduled else recipe.epochs
+
+
+def full_epochs(spec: Spec, recipe: Recipe, videos: int, until: int | None = None) -> float:
+    """Epochs on full clips that cost as many multiply-adds as a training.
+
+    Args:
+        until: epoch of the training, from 1, up to which they are counted; None for all.
+    """
+    if not recipe.multigrid:
+        return recipe.epochs if until is None else min(until, recipe.epochs)
+    return Schedule(spec, recipe, videos).full_clips(until) / videos
+
+
+def traces(spec: Spec, recipe: Recipe, videos: int) -> int:
+    """How many shapes a training's step is traced for."""
+    return len(Schedule(spec, recipe, videos).shapes) if recipe.multigrid else 1
+
+
 # How devices share a step
 
 
@@ -190,6 +214,6 @@ def statistic_clips(recipe: Recipe, devices: int) -> int:
         raise InputError(f"recipe.batch is {recipe.batch}: {devices} devices cannot share it equally")
     clips = recipe.batch // devices
     if recipe.bn_clips > clips:
-        raise InputError(f"recipe.bn_clips is {recipe.bn_clips}: of a batch of {recipe.batch} a device has {clips} clips; at most "
-                         "that is allowed")
+        raise InputError(f"recipe.bn_clips is {recipe.bn_clips}: of a batch of {recipe.batch} a device has {clips} clips; "
+                         "at most that is allowed")
     return recipe.bn_clips or clips

@@ -13,7 +13,6 @@ from pydantic import Field, field_validator
 
 from expansion.foundation.settings import Settings
 
-
 PRECISE_BATCHES = 200  # PySlowFast's
 
 

@@ -14,7 +14,7 @@ from expansion.data.input_wait import InputWait
 from expansion.network.model import X3D, build_model
 from expansion.network.shapes import training_logits
 from expansion.recipe import ClipSettings, Recipe
-from expansion.recipe.schedule import Schedule, splits, statistic_clips
+from expansion.recipe.schedule import schedule_of, splits, statistic_clips
 from expansion.spec import Spec
 from expansion.tasks.single_label import SINGLE_LABEL
 from expansion.training.checkpoint import Checkpoint
@@ -132,7 +132,8 @@ def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSe
     clips = training_clips(data, model.spec, settings, batch, seed, first_epoch=epochs)
     single = on_one_device(model)
     count = splits(batch, statistic_clips(recipe, devices))
-    recompute_statistics(single, clips.take(batches), (lambda pixels: training_logits(single, pixels, count)) if count > 1 else None)
+    split = (lambda pixels: training_logits(single, pixels, count)) if count > 1 else None
+    recompute_statistics(single, clips.take(batches), split)
     if single is not model:
         model.set_weights(single.get_weights())
 
@@ -167,7 +168,7 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
     """
     videos = data.videos("train")
     per_epoch, total = recipe.steps(videos)
-    schedule = Schedule(model.spec, recipe, videos) if recipe.scheduled else None
+    schedule = schedule_of(model.spec, recipe, videos)
     epochs = len(schedule.epochs) if schedule else math.ceil(total / per_epoch)
     statistic_clips(recipe, model.distribute_strategy.num_replicas_in_sync)
     compile_model(model, recipe, videos)

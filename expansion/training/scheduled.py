@@ -67,7 +67,7 @@ class _Training:
             batch = next(self._feeds[shape])
             fresh, before = shape not in self._steps, time.perf_counter()
             if fresh:
-                self._steps[shape] = self._step(shape)
+                self._steps[shape] = self._step(shape).get_concrete_function(batch)
             sums.append(self._steps[shape](batch))
             starting += time.perf_counter() - before if fresh else 0.0
             watch.on_train_batch_end(step)

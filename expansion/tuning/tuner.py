@@ -24,7 +24,7 @@ from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search.decisions import next_rung
 from expansion.search.forecast import phases_of_all, step_seconds
-from expansion.search.racing import rung_epoch
+from expansion.search.racing import rung_of
 from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
@@ -193,7 +193,8 @@ class ExpansionTuner(base_tuner.BaseTuner):
         recipe, race = self.recipe.at(step.number), self.state.settings.race
         rung = next_rung(self.state.settings, step, candidate)
         spent = {name: value for name, value in candidate.metrics.items() if name.endswith("seconds")}
-        pause = {} if rung is None else {"rung": rung, "until": rung_epoch(race.rungs[rung], recipe.epochs)}
+        pause = {} if rung is None else {
+            "rung": rung, "until": rung_of(race.rungs[rung], candidate.spec, recipe, self.data.videos("train"))}
         views = self.clips.views if rung is None else min(race.views, self.clips.views)
         return TrialJob(
             data=absolute(self.data.path), step=step.number, kind=step.kind, axis=candidate.axis,
