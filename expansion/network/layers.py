@@ -233,7 +233,8 @@ class DropConnect(keras.layers.Layer):
         if not training or not self.rate:
             return inputs
         frames = frames or self.frames
-        batch = tf.shape(inputs)[0] // frames * splits
+        batch = tf.shape(inputs)[0] // frames
+        batch = batch if splits == 1 else batch * splits
         keep = keras.random.uniform((batch, 1, 1, 1), dtype="float32", seed=self.seed_generator) >= self.rate
         scale = tf.cast(keep, inputs.dtype) / tf.cast(1 - self.rate, inputs.dtype)
         if splits > 1:

@@ -81,17 +81,14 @@ class Schedule:
         """All different shapes, in the order in which they come; a step is traced once for each."""
         return tuple(dict.fromkeys(shape for epoch in self.epochs for shape in epoch.shapes[:epoch.steps]))
 
-    @property
-    def clips(self) -> int:
-        """Clips of all steps."""
-        return self.recipe.batch * sum(epoch.factor for epoch in self.epochs)
-
-    def full_clips(self, until: int | None = None) -> int:
-        """Clips of the full shape that have about as many pixels as those of all or of the first epochs: the batch, each step.
-
-        A step's pixels are 0.99 to 1.04 of those of a batch of the named networks, for clips are whole.
-        """
-        return self.recipe.batch * sum(epoch.steps for epoch in self.epochs[:until])
+    def clips_by_shape(self, until: int | None = None) -> dict[Shape, int]:
+        """How many clips of each shape all epochs have, or the first ones up to `until`, from 1."""
+        found: dict[Shape, int] = {}
+        for epoch in self.epochs[:until]:
+            turns, rest = divmod(epoch.steps, len(epoch.shapes))
+            for place, shape in enumerate(epoch.shapes):
+                found[shape] = found.get(shape, 0) + self.recipe.batch * shape.factor * (turns + (place < rest))
+        return found
 
     def part_end(self, part: int) -> int:
         """The epoch, from 1, after which a part of the training is at its end (multigrid.phases)."""
@@ -174,17 +171,6 @@ def schedule_of(spec: Spec, recipe: Recipe, videos: int) -> Schedule | None:
 def epochs_in(spec: Spec, recipe: Recipe, videos: int) -> float:
     """Epochs that a training has, of which each may end in a checkpoint."""
     return len(Schedule(spec, recipe, videos).epochs) if recipe.scheduled else recipe.epochs
-
-
-def full_epochs(spec: Spec, recipe: Recipe, videos: int, until: int | None = None) -> float:
-    """Epochs on full clips that cost as many multiply-adds as a training.
-
-    Args:
-        until: epoch of the training, from 1, up to which they are counted; None for all.
-    """
-    if not recipe.multigrid:
-        return recipe.epochs if until is None else min(until, recipe.epochs)
-    return Schedule(spec, recipe, videos).full_clips(until) / videos
 
 
 def traces(spec: Spec, recipe: Recipe, videos: int) -> int:

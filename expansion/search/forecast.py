@@ -12,13 +12,13 @@ import numpy as np
 
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import Recipe
-from expansion.recipe.schedule import full_epochs, traces
+from expansion.recipe.schedule import traces
 from expansion.search.axes import Candidate, Saturated, propose
 from expansion.search.racing import RaceSettings
 from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
-from expansion.search.training_cost import epochs_of, training_macs
+from expansion.search.training_cost import epochs_of, full_epochs, training_macs
 from expansion.spec import NAMED, Spec
 
 DEFAULT_GMACS_PER_SECOND = 20.0  # forward and backward MACs a second, measured on 2 CPU cores

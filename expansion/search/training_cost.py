@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from expansion.complexity import complexity
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import ClipSettings, Recipe
-from expansion.recipe.schedule import full_epochs
+from expansion.recipe.schedule import Schedule
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState
+from expansion.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,25 @@ class TrainingCost:
 def training_macs(macs: float, epochs: float, videos: int) -> float:
     """Multiply-adds of a training: forward and, at twice that, backward."""
     return 3 * macs * epochs * videos
+
+
+def full_epochs(spec: Spec, recipe: Recipe, videos: int, until: int | None = None) -> float:
+    """Epochs on clips of the network's own shape that cost as many multiply-adds as a training.
+
+    A step of multigrid training costs about as much in each shape, but for the last layers, which have their cost for each clip
+    whatever its pixels, and for sides that are rounded up: at small crops it is more.
+
+    Args:
+        until: epoch of the training, from 1, up to which they are counted; None for all.
+    """
+    if not recipe.multigrid:
+        return recipe.epochs if until is None else min(until, recipe.epochs)
+
+    def cost(frames: int, size: int) -> int:
+        return complexity(spec.replace(frames=frames, size=size)).macs
+
+    clips = Schedule(spec, recipe, videos).clips_by_shape(until)
+    return sum(count * cost(shape.frames, shape.size) for shape, count in clips.items()) / cost(spec.frames, spec.size) / videos
 
 
 def epochs_of(training: CandidateState, recipe: Recipe, videos: int) -> float:

@@ -55,11 +55,11 @@ class _Training:
 
     def epoch(self, number: int, watch: keras.callbacks.CallbackList) -> dict[str, float]:
         """Trains for one epoch and returns its logs."""
-        epoch, began, starting = self._schedule.epochs[number], time.perf_counter(), 0.0
+        epoch, began = self._schedule.epochs[number], time.perf_counter()
         for shape in epoch.shapes[:epoch.steps]:  # reading begins here, while the first of them is being traced
             if shape not in self._feeds:
                 self._feeds[shape] = iter(self._dataset(shape, number))
-        sums = []
+        starting, sums = time.perf_counter() - began, []
         for step in range(epoch.steps):
             shape = epoch.shape(step)
             watch.on_train_batch_begin(step)

@@ -18,9 +18,10 @@ from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import Recipe
-from expansion.recipe.schedule import epochs_in, full_epochs
+from expansion.recipe.schedule import epochs_in
 from expansion.search.axes import macs, propose
 from expansion.search.costs import show_cost
+from expansion.search.training_cost import full_epochs
 from expansion.spec import Spec, parse_spec
 from pipeline.config import Config
 from pipeline.options import Given, Json, Runs, Setting, Verbose, configured_by

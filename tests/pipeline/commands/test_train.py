@@ -174,7 +174,8 @@ def test_a_killed_training_ends_as_an_undisturbed_one(trained, colours, config_f
 
 
 @pytest.mark.parametrize("options, multigrid", [
-    ({}, False), ({"final.multigrid": True}, "both"), ({"final.multigrid": "long"}, "long"), ({"recipe.multigrid": "off"}, False)])
+    ({}, False), ({"final.multigrid": True}, "both"), ({"final.multigrid": "long"}, "long"),
+    ({"recipe.multigrid": "off"}, False)])
 def test_multigrid_is_a_setting_of_the_recipe(options, multigrid):
     config = settings(Given(shipped("demo.yaml"), {"train.spec": "XS"} | options), None, "runs")
     assert config.recipe.multigrid == multigrid
