@@ -14,7 +14,7 @@ from expansion.foundation.settings import parse_settings
 from expansion.recipe import Recipe
 from expansion.recipe.schedule import traces
 from expansion.search.axes import Candidate, Saturated, propose
-from expansion.search.racing import RaceSettings
+from expansion.search.racing import RaceSettings, race_with
 from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
@@ -69,9 +69,14 @@ def _parts(training: CandidateState) -> int:
     return len(training.rungs) + (training.status == "completed")
 
 
-def race_at(settings: SearchSettings, step: int, kind: str = "expansion") -> RaceSettings:
-    """The race of a step; one that is off where the axis is prescribed and in a contraction. See decisions.next_rung."""
-    return settings.race if kind != "contraction" and not 0 < step <= len(settings.follow) else RaceSettings()
+def race_at(settings: SearchSettings, step: int, recipe: Recipe, kind: str = "expansion") -> RaceSettings:
+    """The race of a step; one that is off where the axis is prescribed and in a contraction. See decisions.next_rung.
+
+    Args:
+        recipe: of the step; with multigrid its rungs lie where it says.
+    """
+    taken = kind != "contraction" and not 0 < step <= len(settings.follow)
+    return race_with(settings.race, recipe) if taken else RaceSettings()
 
 
 def raced(race: RaceSettings, candidates: int) -> tuple[float, float]:
@@ -149,7 +154,7 @@ def retrospective(search: SearchState) -> list[Retrospective]:
         speed = measured_speed(before, recipe, videos)
         if speed is None or not step.decision:
             continue
-        race = race_at(search.settings, step.number, step.kind)
+        race = race_at(search.settings, step.number, recipe.at(step.number), step.kind)
         training = training_at(step.candidates[0].spec, recipe, step.number, videos)
         forecast = of_step([c.macs for c in step.candidates], training, speed, race)
         found.append(Retrospective(step.number, forecast, sum(t.metrics.get("seconds", 0.0) for t in step.trainings)))
@@ -198,7 +203,7 @@ def steps_ahead(search: SearchState, recipe: Recipe, videos: int, speed: Speed, 
     spent = rows[0].seconds + sum(t.metrics.get("seconds", 0.0) for step in search.all_steps for t in step.trainings)
     for step in range(last.number + 1, settings.steps + 1):
         macs *= growth
-        seconds = of_step([macs] * count, training(step), speed, race_at(settings, step))
+        seconds = of_step([macs] * count, training(step), speed, race_at(settings, step, recipe.at(step)))
         spent += seconds
         reached = settings.target_gmacs and macs / growth >= settings.target_gmacs * 1e9
         if not count or reached or settings.hours and spent > 3600 * settings.hours:
@@ -210,7 +215,7 @@ def steps_ahead(search: SearchState, recipe: Recipe, videos: int, speed: Speed, 
 
 def _rest(search: SearchState, step: Step, recipe: Recipe, videos: int, training: Training, speed: Speed) -> float:
     """Seconds of the trainings of a step that are not done, from the rungs that they came to."""
-    race = race_at(search.settings, step.number, step.kind)
+    race = race_at(search.settings, step.number, recipe, step.kind)
     first, further = ([t for t in trainings if not t.done] for trainings in (
         step.candidates, (repeat for candidate in step.candidates for repeat in candidate.repeats)))
     decided = min((len(t.rungs) for t in first), default=0)  # who pauses at a rung waits for the others
@@ -248,7 +253,7 @@ def step_seconds(search: SearchState, recipe: Recipe, videos: int, step: int, ma
     """Time that a step's candidates will take, by the MACs of each; None before a trial has been timed."""
     speed = measured_speed(search, recipe, videos)
     training = training_at(search.steps[-1].candidates[0].spec, recipe, step, videos)
-    return None if speed is None else of_step(macs, training, speed, race_at(search.settings, step))
+    return None if speed is None else of_step(macs, training, speed, race_at(search.settings, step, recipe.at(step)))
 
 
 def seconds_left(search: SearchState, recipe: Recipe, videos: int) -> float | None:

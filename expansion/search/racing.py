@@ -17,9 +17,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from expansion.foundation.errors import InputError
 from expansion.foundation.settings import Settings
 from expansion.recipe import Recipe
-from expansion.recipe.multigrid import part_starts
+from expansion.recipe.multigrid import part_starts, phases
 from expansion.recipe.schedule import Schedule
 from expansion.search.selection import Scored, rank
 from expansion.spec import Spec
@@ -93,19 +94,32 @@ def rung_of(share: float, spec: Spec, recipe: Recipe, videos: int) -> int:
     return Schedule(spec, recipe, videos).part_end(_cycle(share, recipe) - 1)
 
 
+def race_with(settings: RaceSettings, recipe: Recipe) -> RaceSettings:
+    """A race whose rungs are where those of a recipe's trainings lie, as shares of their steps."""
+    if recipe.multigrid not in ("long", "both"):
+        return settings
+    ends = part_starts(recipe)[1:]
+    return settings.model_copy(update={"rungs": tuple(ends[_cycle(rung, recipe) - 1] for rung in settings.rungs)})
+
+
 def _cycle(share: float, recipe: Recipe) -> int:
     """The long cycle, from 1, whose end is next to a share of the epochs."""
     ends = part_starts(recipe)[1:]
     return 1 + min(range(len(ends)), key=lambda cycle: abs(ends[cycle] - share))
 
 
-def check_rungs(settings: RaceSettings, recipe: Recipe) -> None:
-    """Raises ValueError where two rungs would be at the end of the same long cycle."""
+def check_multigrid(start: Spec, settings: RaceSettings, recipe: Recipe) -> None:
+    """Whether a search that begins with a network can train by a recipe, and race.
+
+    Raises:
+        InputError: a crop would be too small; two rungs would be at the end of the same long cycle.
+    """
+    phases(start, recipe)
     if settings.on and recipe.multigrid in ("long", "both"):
         cycles = [_cycle(rung, recipe) for rung in settings.rungs]
         if len(set(cycles)) < len(cycles):
             ends = ", ".join(f"{end:g}" for end in part_starts(recipe)[1:])
-            raise ValueError(f"search.race.rungs {', '.join(f'{rung:g}' for rung in settings.rungs)}: with recipe.multigrid "
+            raise InputError(f"search.race.rungs {', '.join(f'{rung:g}' for rung in settings.rungs)}: with recipe.multigrid "
                              f"{recipe.multigrid!r} one rung at the end of each long cycle is allowed, at {ends} of the epochs")
 
 

@@ -9,7 +9,7 @@ from expansion.display.wandb_settings import WandbSettings
 from expansion.foundation import files
 from expansion.foundation.settings import Settings, parse_settings
 from expansion.recipe import ClipSettings, Recipe
-from expansion.search.racing import check_rungs
+from expansion.search.racing import check_multigrid
 from expansion.search.settings import SearchSettings
 from expansion.search.trace import has_trace, read_trace, refuse_changes
 from expansion.tasks.single_label import SINGLE_LABEL
@@ -43,8 +43,8 @@ class SearchJob(Settings):
     wandb: WandbSettings | None = None
 
     @model_validator(mode="after")
-    def _rungs_can_be_compared(self):
-        check_rungs(self.search.race, self.recipe)
+    def _multigrid_is_allowed(self):
+        check_multigrid(self.search.start, self.search.race, self.recipe)
         return self
 
     @property

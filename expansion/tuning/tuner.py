@@ -24,7 +24,7 @@ from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search.decisions import next_rung
 from expansion.search.forecast import phases_of_all, step_seconds
-from expansion.search.racing import rung_of
+from expansion.search.racing import check_multigrid, rung_of
 from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
@@ -57,7 +57,8 @@ class ExpansionTuner(base_tuner.BaseTuner):
 
     Raises:
         InputError: the folder holds a search made from other data, or with settings that differ in more than when it
-            ends; or it is to be overwritten while another process works on it.
+            ends; or it is to be overwritten while another process works on it; or the recipe's multigrid does not go with
+            the first network or with the race.
     """
 
     def __init__(self, data: VideoDataset | str, settings: SearchSettings = SearchSettings(), *,
@@ -72,6 +73,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
         self.folder = SearchFolder(os.path.join(os.fspath(directory), project_name))
         self._settings = settings.model_copy(update={"classes": len(self.data.classes), "limits": self.data.limits})
         self._means = {"latency": Latencies(self._settings.classes, self.folder.path), "forecast": self._forecast}
+        check_multigrid(settings.start, settings.race, recipe)
         if overwrite and files.exists(self.folder.path):
             with Lock(self.folder.lock):
                 files.move_aside(self.folder.path)

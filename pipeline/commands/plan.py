@@ -102,7 +102,7 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
         if not train_videos:
             return None
         training = training_at(search.steps[-1].candidates[0].spec, recipe, step, train_videos)
-        return of_step(macs, training, speed, race_at(settings, step))
+        return of_step(macs, training, speed, race_at(settings, step, recipe.at(step)))
 
     search = _standing(stored, settings, latency, forecast)
     step, parent, proposed, saturated = _next_step(search)

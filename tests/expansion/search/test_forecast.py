@@ -157,8 +157,8 @@ def test_the_rest_of_a_race_counts_by_the_share_that_continues():
 def test_a_prescribed_step_is_not_raced():
     race = RaceSettings(on=True)
     settings = SearchSettings(race=race, follow=("depth", "width"))
-    assert [race_at(settings, step).on for step in (0, 1, 2, 3)] == [True, False, False, True]
-    assert not race_at(settings, 3, "contraction").on
+    assert [race_at(settings, step, RECIPE).on for step in (0, 1, 2, 3)] == [True, False, False, True]
+    assert not race_at(settings, 3, RECIPE, "contraction").on
 
 
 @given(st.integers(1, 30), st.floats(0.05, 0.95))

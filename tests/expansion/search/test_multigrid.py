@@ -8,7 +8,7 @@ from expansion.recipe import Recipe
 from expansion.recipe.schedule import Schedule, epochs_in, traces
 from expansion.search.forecast import Speed, training_at
 from expansion.search.multigrid_saving import multigrid_saving
-from expansion.search.racing import rung_epoch, rung_of
+from expansion.search.racing import RaceSettings, race_with, rung_epoch, rung_of
 from expansion.search.training_cost import full_epochs
 from expansion.spec import NAMED, X2D, Spec
 from expansion.tuning.jobs import SearchJob
@@ -26,6 +26,17 @@ def test_a_rung_is_at_the_end_of_the_same_long_cycle_for_all_candidates(share, c
         before, after = schedule.epochs[epoch - 1].phase, schedule.epochs[epoch].phase
         assert (before.part, after.part) == (cycle - 1, cycle)
         assert before.shape.frames == spec.frames and before.shape.size == spec.size
+
+
+def test_a_forecast_has_rungs_where_they_lie():
+    race = RaceSettings(on=True, rungs=(0.3, 0.7))
+    assert race_with(race, RECIPE.model_copy(update={"multigrid": False})) == race
+    assert race_with(race, RECIPE).rungs == (0.25, 0.75)
+    recipe = RECIPE.model_copy(update={"epochs": 400})
+    schedule = Schedule(NAMED["M"], recipe, 2000)
+    for share in (0.25, 0.75):
+        epochs = schedule.epochs[:rung_of(share, NAMED["M"], recipe, 2000)]
+        assert sum(epoch.steps for epoch in epochs) / schedule.steps == pytest.approx(share, rel=0.02)
 
 
 def test_without_a_long_cycle_a_rung_is_at_its_share():

@@ -74,25 +74,31 @@ def equal_halves(strategy, data):
     return max(float(np.abs(a - b).max()) for a, b in zip(*weights, strict=True))
 
 
-def multigrid(strategy, data, folder):
+MULTIGRID = Recipe(epochs=2, batch=16, rate=0.002, rate_batch=16, warmup_epochs=0, dropout=0, multigrid="long", long_cycles=1,
+                   bn_clips=8)
+MULTIGRID_SPEC = SPEC.replace(size=32)
+
+
+def trained_by_multigrid(strategy, data, folder):
+    """What is trained, the losses, and how far the farthest weight has moved."""
+    with strategy.scope():
+        fresh = new_model(MULTIGRID_SPEC, data, MULTIGRID)
+    model, history = training(strategy, data, MULTIGRID, folder, spec=MULTIGRID_SPEC)
+    weights = [variable.numpy() for variable in model.trainable_variables]
+    return weights, history["loss"], max(float(np.abs(weight - before.numpy()).max())
+                                         for weight, before in zip(weights, fresh.trainable_variables, strict=True))
+
+
+def multigrid_on_one_and_two(strategy, data, folder):
     """Largest differences of weights and losses between one device and two, and whether a stopped training is the same.
 
     At a rate of 0.02 a difference of rounding grows a thousandfold in four steps.
     """
-    spec = SPEC.replace(size=32)
-    recipe = Recipe(epochs=2, batch=16, rate=0.002, rate_batch=16, warmup_epochs=0, dropout=0, multigrid="long", long_cycles=1,
-                    bn_clips=8)
-    found = []
-    for devices in (tf.distribute.get_strategy(), strategy):
-        model, history = training(devices, data, recipe, f"{folder}/{devices.num_replicas_in_sync}", spec=spec)
-        found.append(([variable.numpy() for variable in model.trainable_variables], history["loss"], history["steps"]))
-    again, resumed = stopped_and_resumed(strategy, data, recipe, f"{folder}/stopped", spec)
-    with strategy.scope():
-        fresh = new_model(spec, data, recipe)
-    (one, one_loss, steps), (two, two_loss, _) = found
+    one, one_loss, _ = trained_by_multigrid(tf.distribute.get_strategy(), data, f"{folder}/1")
+    two, two_loss, moved = trained_by_multigrid(strategy, data, f"{folder}/2")
+    again, resumed = stopped_and_resumed(strategy, data, MULTIGRID, f"{folder}/stopped", MULTIGRID_SPEC)
     return {
-        "weights": max(float(np.abs(a - b).max()) for a, b in zip(one, two, strict=True)), "steps": sum(steps),
-        "moved": max(float(np.abs(a - b.numpy()).max()) for a, b in zip(two, fresh.trainable_variables, strict=True)),
+        "moved": moved, "weights": max(float(np.abs(a - b).max()) for a, b in zip(one, two, strict=True)),
         "losses": float(np.abs(np.subtract(one_loss, two_loss)).max()),
         "resumed_equal": resumed["loss"] == two_loss and all(
             np.array_equal(a, b.numpy()) for a, b in zip(two, again.trainable_variables, strict=True))}
@@ -127,7 +133,9 @@ def trained(data, folder, kind, strategy, precision):
             np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
         if kind == "mirrored":
             result["halves_differ_by"] = equal_halves(strategy, data)
-        result["multigrid"] = multigrid(strategy, data, f"{folder}/multigrid") if kind == "mirrored" else None
+            result["multigrid"] = multigrid_on_one_and_two(strategy, data, f"{folder}/multigrid")
+        else:  # machines have their own shares of the videos: what one trains alone is another training
+            result["multigrid"] = trained_by_multigrid(strategy, data, f"{folder}/multigrid")[1:]
     return result
 
 
