@@ -12,6 +12,7 @@ from expansion.display.tensorboard import summaries
 from expansion.evaluation.export import export_saved_model
 from expansion.foundation.files import KERAS_MODEL
 from expansion.recipe import ClipSettings, Recipe
+from expansion.recipe.schedule import epochs_in, schedule_of
 from expansion.training.checkpoint import training_key
 from expansion.training.fit import new_model, train
 from expansion.tuning.oracle import spec_of
@@ -34,11 +35,12 @@ def run_fn(fn_args) -> None:
     spec = spec_of(chosen)
     recipe = Recipe(**config["recipe"]).final(chosen.get("step"), config["final"])
     progress = SearchProgress()
-    progress.training_began(spec, recipe.epochs)
+    progress.training_began(spec, epochs_in(spec, recipe, data.videos("train")))
     model = new_model(spec, data, recipe, seed)
     checkpoint = os.path.join(config["checkpoints"], training_key(spec, data, recipe, clips, seed))
     train(model, data, recipe, clips, seed=seed, on_epoch=progress.epoch_ended, checkpoint=checkpoint,
-          callbacks=[summaries.Curves(os.path.join(fn_args.model_run_dir, "train"))])
+          callbacks=[summaries.Curves(os.path.join(fn_args.model_run_dir, "train"),
+                                      schedule_of(spec, recipe, data.videos("train")))])
     progress.trial_ended("trained")
     export_saved_model(model, fn_args.serving_model_dir, clips)
     # serving_model_dir is <model>/Format-Serving.

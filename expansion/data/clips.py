@@ -7,12 +7,13 @@ function of the seed and the epoch alone, whatever ran before and however many t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from expansion.data.dataset import VideoDataset
-from expansion.data.videos import IndexedVideos, Video, in_order, of_files, open_videos, parse
+from expansion.data.videos import IndexedVideos, RecordVideos, Video, in_order, of_files, open_videos, parse
 from expansion.recipe import ClipSettings
 from expansion.spec import Spec
 
@@ -31,9 +32,9 @@ class Cut(NamedTuple):
     mirrored: tf.Tensor
 
 
-def frame_indices(start, total, spec: Spec):
+def frame_indices(start, total, spec: Spec, stride=None):
     """Frames of a clip that begins at `start`, (spec.frames,). Past the end the last frame is held."""
-    return tf.minimum(start + spec.stride * tf.range(spec.frames), total - 1)
+    return tf.minimum(start + (spec.stride if stride is None else stride) * tf.range(spec.frames), total - 1)
 
 
 def jpeg_ratio(short_side: int, size: int, largest_scale: float) -> int:
@@ -69,18 +70,26 @@ def decode_clip(jpeg, top, left, side, size: int, ratio: int = 1):
     return tf.ensure_shape(resized, (None, size, size, 3))
 
 
-def choose_clip(video: Video, seed, spec: Spec, settings: ClipSettings) -> Cut:
-    """A random clip, nothing read or decoded: random start, scale, place and, if set, mirroring."""
+def choose_clip(video: Video, seed, spec: Spec, settings: ClipSettings, strides: tuple[int, int] | None = None) -> Cut:
+    """A random clip, nothing read or decoded: random start, scale, place and, if set, mirroring.
+
+    Args:
+        strides: least and largest, of which one is drawn as well; None for the spec's own.
+    """
     total = tf.shape(video.frames)[0]
     draw = tf.random.stateless_uniform([5], seed)
-    last = tf.maximum(total - spec.span, 0)
+    stride, span = None, spec.span
+    if strides and strides[0] < strides[1]:
+        stride = tf.random.stateless_uniform([], tf.random.fold_in(seed, 1), strides[0], strides[1] + 1, tf.int32)
+        span = (spec.frames - 1) * stride + 1
+    last = tf.maximum(total - span, 0)
     start = tf.minimum(tf.cast(draw[0] * tf.cast(last + 1, tf.float32), tf.int32), last)
     low, high = settings.jitter
     short = tf.cast(tf.minimum(video.height, video.width), tf.float32)
     side = tf.cast(tf.round(short / (low + draw[1] * (high - low))), tf.int32)
     top = tf.cast(draw[2] * tf.cast(video.height - side + 1, tf.float32), tf.int32)
     left = tf.cast(draw[3] * tf.cast(video.width - side + 1, tf.float32), tf.int32)
-    frames = tf.gather(video.frames, frame_indices(start, total, spec))
+    frames = tf.gather(video.frames, frame_indices(start, total, spec, stride))
     return Cut(frames, video.label, top, left, side, tf.logical_and(settings.flip, draw[4] < 0.5))
 
 
@@ -142,13 +151,25 @@ def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch
             multiple of the batch that has room for all videos.
         workers, worker: how many share the videos, and which of them this is, from 0.
     """
-    ratio = jpeg_ratio(data.short_side, spec.size, settings.jitter[1])
     epoch_clips = epoch_clips or -(-data.videos("train") // batch) * batch
     videos = open_videos(data, "train")
 
     def choose(video, seed):
         return choose_clip(video, seed, spec, settings)
 
+    cuts = chosen_in_epoch(data, videos, choose, seed, workers, worker)
+    dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(lambda epoch: cuts(epoch).take(epoch_clips))
+    return in_order(decoded(dataset, data, videos, spec, settings).batch(batch, drop_remainder=True).prefetch(2))
+
+
+def chosen_in_epoch(data: VideoDataset, videos: IndexedVideos | RecordVideos, choose: Callable, seed: int, workers: int = 1,
+                    worker: int = 0) -> Callable[[tf.Tensor], tf.data.Dataset]:
+    """A function of an epoch to the Cuts of its clips: every video once, then again in another order, without end.
+
+    Args:
+        choose: of a Video and a seed (2,), the Cut.
+        seed, workers, worker: as training_clips takes them.
+    """
     if isinstance(videos, IndexedVideos):
         chosen = _chosen_by_index(videos, choose, workers, worker)
     else:
@@ -161,10 +182,17 @@ def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch
     def one_epoch(epoch):
         passes = tf.data.Dataset.range(tf.int64.max)
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
-        return passes.flat_map(lambda number: one_pass(tf.random.fold_in(key, number))).take(epoch_clips)
+        return passes.flat_map(lambda number: one_pass(tf.random.fold_in(key, number)))
+
+    return one_epoch
+
+
+def decoded(cuts: tf.data.Dataset, data: VideoDataset, videos: IndexedVideos | RecordVideos, spec: Spec,
+            settings: ClipSettings) -> tf.data.Dataset:
+    """Pixels (frames, size, size, 3) of uint8 and label of each Cut."""
+    ratio = jpeg_ratio(data.short_side, spec.size, settings.jitter[1])
 
     def clip(cut):
         return cut_clip(cut._replace(frames=videos.read(cut.frames)), spec, ratio), cut.label
 
-    dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(one_epoch)
-    return in_order(dataset.map(clip, tf.data.AUTOTUNE).batch(batch, drop_remainder=True).prefetch(2))
+    return cuts.map(clip, tf.data.AUTOTUNE)

@@ -77,14 +77,16 @@ class Bottleneck(keras.layers.Layer):
             self.shortcut.build(shape)
             self.shortcut_bn.build(outer)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, frames=None, splits=1):
         fused = training and self.a_bn.trainable and self.b_bn.trainable
-        branch = self._fused_branch(inputs) if fused else self._branch(inputs, training)
-        branch = self.c_bn(branch, training=training)
+        if splits > 1 and not fused:
+            raise ValueError("splits are for training with batch norms that are trained")
+        branch = self._fused_branch(inputs, frames or self.frames, splits) if fused else self._branch(inputs, training)
+        branch = self.c_bn(branch, training=training, splits=splits)
         if self.drop is not None:
-            branch = self.drop(branch, training=training)
+            branch = self.drop(branch, training=training, frames=frames, splits=splits)
         if self.block.project:
-            inputs = self.shortcut_bn(self.shortcut(inputs, training=training), training=training)
+            inputs = self.shortcut_bn(self.shortcut(inputs, training=training), training=training, splits=splits)
         return keras.ops.relu(inputs + branch)
 
     def _branch(self, inputs, training):
@@ -94,7 +96,7 @@ class Bottleneck(keras.layers.Layer):
             branch = self.se(branch)
         return self.c(keras.ops.silu(branch), training=training)
 
-    def _fused_branch(self, inputs):
+    def _fused_branch(self, inputs, frames, splits):
         """The same in training, with fewer passes over memory and on channels that fill vector registers."""
         def values(*variables):
             return (tf.convert_to_tensor(variable.value) for variable in variables)
@@ -102,15 +104,15 @@ class Bottleneck(keras.layers.Layer):
         (kernel,) = values(self.a.kernel)
         branch, *moments = pointwise_norm_relu_channelwise(
             inputs, pad_channels(kernel, *kernel.shape[:3], vector_channels(self.block.inner)),
-            *values(self.a_bn.gamma, self.a_bn.beta, self.b.kernel), self.frames, self.block.spatial_stride,
+            *values(self.a_bn.gamma, self.a_bn.beta, self.b.kernel), frames, self.block.spatial_stride,
             self.a_bn.epsilon)
-        self.a_bn.update(*moments)
+        self.a_bn.update(*moments, splits)
         excitation = () if self.se is None else tuple(values(
             self.se.squeeze.kernel, self.se.squeeze.bias, self.se.excite.kernel, self.se.excite.bias))
         gamma, beta, kernel = values(self.b_bn.gamma, self.b_bn.beta, self.c.kernel)
         branch, *moments = norm_gate_swish_pointwise(
-            branch, gamma, beta, excitation, kernel, self.frames, self.b_bn.epsilon)
-        self.b_bn.update(*moments)
+            branch, gamma, beta, excitation, kernel, frames, self.b_bn.epsilon, splits)
+        self.b_bn.update(*moments, splits)
         return branch
 
     def compute_output_shape(self, shape):

@@ -1,5 +1,9 @@
 """Convolutions of a folded clip, (frames * batch, height, width, channels) with frames outermost, as functions.
 
+A batch whose batch norm has several statistics ("splits") is folded further, into the channels: (frames * batch / splits,
+height, width, splits * channels), where clip i is in split i modulo splits. So all clips of a split are channels of their own,
+a batch norm of all channels normalises each split by itself, and a pointwise convolution sees rows of one clip as before.
+
 A pointwise convolution is a matrix product, a shift in time a contiguous slice, and a 3x3x3 channel-wise convolution
 three 2D ones added. What each gives is in benchmarks/README.md.
 """
@@ -42,13 +46,45 @@ def crop_channels(gradient, weights):
         gradient, constant((0,) * len(weights.shape)), constant(tuple(weights.shape)))
 
 
+def split_clips(tensor, splits: int):
+    """(frames * batch, height, width, channels) to (frames * batch / splits, height, width, splits * channels)."""
+    if splits == 1:
+        return tensor
+    height, width, channels = tensor.shape[1:]
+    grid = tf.reshape(tensor, constant((-1, splits, height, width, channels)))
+    return tf.reshape(tf.transpose(grid, constant((0, 2, 3, 1, 4))), constant((-1, height, width, splits * channels)))
+
+
+def repeat_channels(weights, splits: int):
+    """Weights (channels,) or (.., channels, 1) once for each split."""
+    if splits == 1:
+        return weights
+    multiples = [1] * len(weights.shape)
+    multiples[_channel_axis(weights)] = splits
+    return tf.tile(weights, constant(tuple(multiples)))
+
+
+def sum_splits(gradient, splits: int):
+    """The gradient of repeat_channels."""
+    if splits == 1:
+        return gradient
+    axis, shape = _channel_axis(gradient), list(gradient.shape)
+    shape[axis:axis + 1] = splits, shape[axis] // splits
+    return tf.reduce_sum(tf.reshape(gradient, constant(tuple(shape))), constant((axis,)))
+
+
+def _channel_axis(weights) -> int:
+    return max(0, len(weights.shape) - 2)
+
+
 def pointwise(inputs, kernel, stride: int = 1):
-    """1x1x1 convolution with a kernel (1, 1, inputs, outputs), as a matrix product."""
+    """1x1x1 convolution with a kernel (1, 1, inputs, outputs), as a matrix product; of each split where there are several."""
     if stride > 1:
         inputs = inputs[:, ::stride, ::stride]
     height, width, channels = inputs.shape[1:]
-    product = tf.matmul(tf.reshape(inputs, constant((-1, channels))), tf.squeeze(kernel, (0, 1)))
-    return tf.reshape(product, constant((-1, height, width, kernel.shape[3])))
+    splits = channels // kernel.shape[2]
+    product = tf.matmul(tf.reshape(inputs, constant((-1, kernel.shape[2]))), tf.squeeze(kernel, (0, 1)))
+    return tf.reshape(product, constant((-1, height, width, splits * kernel.shape[3])))
 
 
 class Channelwise3D:

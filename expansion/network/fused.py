@@ -2,7 +2,8 @@
 
 Each keeps one tensor for its gradient and computes the rest again when that is due, which saves memory and, since memory
 is what a step waits for, time: batch norm with known moments is one pass. The results are those of the layers one by
-one. Tensors are folded clips, (frames * batch, height, width, channels); weights may have fewer channels.
+one. Tensors are folded clips, (frames * batch, height, width, channels), or split ones as in convolutions.py; weights may have
+fewer channels.
 """
 
 from __future__ import annotations
@@ -11,12 +12,19 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from expansion.network.convolutions import Channelwise3D, crop_channels, pad_channels, pointwise
+from expansion.network.convolutions import (
+    Channelwise3D,
+    crop_channels,
+    pad_channels,
+    pointwise,
+    repeat_channels,
+    sum_splits,
+)
 from expansion.network.graph_constants import constant
 
 
 class Moments(NamedTuple):
-    """Of a batch norm in training: mean and unbiased variance (channels,), and what its gradient takes."""
+    """Of a batch norm in training: mean and unbiased variance (splits * channels,), and what its gradient takes."""
 
     mean: tf.Tensor
     variance: tf.Tensor
@@ -67,13 +75,13 @@ def pointwise_norm_relu_channelwise(inputs, widen, gamma, beta, kernel, frames: 
     Returns:
         (outputs, mean, variance) of the second convolution and of the batch norm.
     """
-    inner = widen.shape[3]
-    convolution = Channelwise3D((*inputs.shape[:3], inner), frames, stride)
+    inner, splits = widen.shape[3], inputs.shape[3] // widen.shape[2]
+    convolution = Channelwise3D((*inputs.shape[:3], splits * inner), frames, stride)
     shapes = (inner,), (inner,), (*kernel.shape[:3], inner, 1)
 
     @tf.custom_gradient
     def forward(inputs, widen, *weights):
-        gamma, beta, kernel = (pad_channels(w, *shape) for w, shape in zip(weights, shapes))
+        gamma, beta, kernel = (repeat_channels(pad_channels(w, *shape), splits) for w, shape in zip(weights, shapes))
         widened = pointwise(inputs, widen)
         outputs, moments = normalise(widened, gamma, beta, epsilon)
         kernels = tf.unstack(kernel)
@@ -86,7 +94,8 @@ def pointwise_norm_relu_channelwise(inputs, widen, gamma, beta, kernel, frames: 
             below = tf.raw_ops.ReluGrad(gradients=below, features=active)
             below, *of_norm = _normalise_gradients(below, wide, gamma, moments, epsilon)
             below, of_widen = _pointwise_gradients(inputs, widen, below)
-            return (below, of_widen, *map(crop_channels, (*of_norm, of_kernel), weights))
+            own = (sum_splits(of_weight, splits) for of_weight in (*of_norm, of_kernel))
+            return (below, of_widen, *map(crop_channels, own, weights))
 
         return (convolution(tf.nn.relu(outputs), kernels), moments.mean, moments.variance), gradient
 
@@ -117,7 +126,8 @@ def _gate_gradients(pooled, hidden, gate, weights: Excitation, upstream):
     return tf.matmul(inner, weights.squeeze, transpose_b=True), of_weights
 
 
-def norm_gate_swish_pointwise(inputs, gamma, beta, excitation: tuple, kernel, frames: int, epsilon: float):
+def norm_gate_swish_pointwise(inputs, gamma, beta, excitation: tuple, kernel, frames: int, epsilon: float,
+                              splits: int = 1):
     """Batch norm, squeeze-excite if it has weights, swish, 1x1x1 convolution; keeps `inputs`.
 
     Args:
@@ -127,21 +137,25 @@ def norm_gate_swish_pointwise(inputs, gamma, beta, excitation: tuple, kernel, fr
     Returns:
         (outputs, mean, variance) of the convolution and of the batch norm.
     """
-    height, width, channels = inputs.shape[1:]
+    height, width, folded = inputs.shape[1:]
+    channels = folded // splits
     squeezed = excitation[1].shape[0] if excitation else 0
     shapes = ((channels,), (channels,), (1, 1, channels, kernel.shape[3]),
               (channels, squeezed), (squeezed,), (squeezed, channels), (channels,))
 
-    def per_clip(tensor, reduce):  # (frames * batch, height, width, channels) to (batch, channels)
+    def per_clip(tensor, reduce):  # a folded tensor to (batch, channels)
         found = reduce(tensor, axis=constant((1, 2)))
-        return found if frames == 1 else reduce(tf.reshape(found, constant((frames, -1, channels))), axis=constant((0,)))
+        found = found if frames == 1 else reduce(tf.reshape(found, constant((frames, -1, folded))), axis=constant((0,)))
+        return found if splits == 1 else tf.reshape(found, constant((-1, channels)))
 
     def everywhere(rows):
-        return tf.reshape(rows if frames == 1 else tf.tile(rows, constant((frames, 1))), constant((-1, 1, 1, channels)))
+        rows = rows if splits == 1 else tf.reshape(rows, constant((-1, folded)))
+        return tf.reshape(rows if frames == 1 else tf.tile(rows, constant((frames, 1))), constant((-1, 1, 1, folded)))
 
     @tf.custom_gradient
     def forward(inputs, *weights):
         gamma, beta, kernel, *gating = (pad_channels(w, *shape) for w, shape in zip(weights, shapes))
+        gamma, beta = repeat_channels(gamma, splits), repeat_channels(beta, splits)
         normal, moments = normalise(inputs, gamma, beta, epsilon)
         if gating:
             pooled = per_clip(normal, tf.reduce_mean)
@@ -163,6 +177,7 @@ def norm_gate_swish_pointwise(inputs, gamma, beta, excitation: tuple, kernel, fr
                 of_pooled, of_gating = _gate_gradients(pooled, hidden, gate, Excitation(*gating), of_gate)
                 below = below * everywhere(gate) + everywhere(of_pooled / (frames * height * width))
             below, *of_norm = _normalise_gradients(below, inputs, gamma, moments, epsilon)
+            of_norm = (sum_splits(of_weight, splits) for of_weight in of_norm)
             return (below, *map(crop_channels, (*of_norm, of_kernel, *of_gating), weights))
 
         return (outputs, moments.mean, moments.variance), gradient

@@ -2,6 +2,9 @@
 
 A clip batch (batch, frames, height, width, channels) becomes (frames * batch, height, width, channels). On a CPU this is
 the same mathematics as Conv3D at a fraction of its time (Conv3D with groups leaves TensorFlow's own kernels).
+
+A call may say how many `frames` its tensor has folded, where they are not the layer's own, and into how many `splits` its clips
+are divided (convolutions.py); that is for training on other shapes with the same weights (network/shapes.py).
 """
 
 from __future__ import annotations
@@ -9,7 +12,13 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from expansion.network.convolutions import channelwise_3d, channelwise_time, crop_channels, pointwise
+from expansion.network.convolutions import (
+    channelwise_3d,
+    channelwise_time,
+    crop_channels,
+    pointwise,
+    repeat_channels,
+)
 from expansion.network.fused import normalise
 from expansion.network.graph_constants import constant
 
@@ -48,6 +57,9 @@ class BatchNorm(keras.layers.Layer):
 
     Keras' own layer composes it from moments, which costs about a third of a training step more. Running variance is
     the unbiased one, as in PyTorch. Weights: gamma, beta, moving_mean, moving_variance, each (channels,).
+
+    Of several splits, each has the statistics of its own clips. The running ones are those of PySlowFast's SubBatchNorm3d,
+    aggregated after every step: the mean of the splits' means, and the mean of their variances plus the variance of their means.
     """
 
     def __init__(self, momentum=0.9, epsilon=1e-5, zero=False, **kwargs):
@@ -68,17 +80,24 @@ class BatchNorm(keras.layers.Layer):
         return keras.Variable(initializer, shape, "float32", trainable=False, autocast=False, name=name,
                               aggregation="mean", synchronization="on_read")
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, splits=1):
         if training and self.trainable:
-            outputs, moments = normalise(inputs, self.gamma.value, self.beta.value, self.epsilon)
-            self.update(moments.mean, moments.variance)
+            outputs, moments = normalise(
+                inputs, repeat_channels(self.gamma.value, splits), repeat_channels(self.beta.value, splits), self.epsilon)
+            self.update(moments.mean, moments.variance, splits)
             return outputs
         return tf.raw_ops.FusedBatchNormV3(
             x=inputs, scale=self.gamma.value, offset=self.beta.value, mean=self.moving_mean.value,
             variance=self.moving_variance.value, epsilon=self.epsilon, is_training=False)[0]
 
-    def update(self, mean, variance):
-        """Moves the running statistics towards those of a batch, (channels or more,)."""
+    def update(self, mean, variance, splits=1):
+        """Moves the running statistics towards those of a batch, (splits * (channels or more),)."""
+        if splits > 1:
+            means, variance = (tf.reshape(of_splits, constant((splits, -1))) for of_splits in (mean, variance))
+            mean = tf.reduce_mean(means, constant((0,)))
+            # Running means of the splits would be (1 - momentum) times as far apart as the batch's; the line below has it once.
+            apart = constant(1 - self.momentum) * tf.math.reduce_variance(means, 0)
+            variance = tf.reduce_mean(variance, constant((0,))) + apart
         for moving, batch in ((self.moving_mean.value, mean), (self.moving_variance.value, variance)):
             moving.assign_sub(constant(1 - self.momentum) * (moving - crop_channels(batch, moving)), read_value=False)
 
@@ -144,11 +163,11 @@ class ChannelwiseConv3D(keras.layers.Layer):
             initializer=keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal"),
         )
 
-    def call(self, inputs):
-        kernel = tf.cast(self.kernel, inputs.dtype)
+    def call(self, inputs, frames=None, splits=1):
+        kernel = repeat_channels(tf.cast(self.kernel, inputs.dtype), splits)
         if self.kernel_size == 1:
-            return channelwise_time(inputs, kernel, self.frames)
-        return channelwise_3d(inputs, kernel, self.frames, self.stride)
+            return channelwise_time(inputs, kernel, frames or self.frames)
+        return channelwise_3d(inputs, kernel, frames or self.frames, self.stride)
 
     def compute_output_shape(self, shape):
         height, width = ((side - 1) // self.stride + 1 for side in shape[1:3])
@@ -169,11 +188,11 @@ class ClipPool(keras.layers.Layer):
         super().__init__(**kwargs)
         self.frames = frames
 
-    def call(self, inputs):
-        pooled = tf.reduce_mean(inputs, axis=(1, 2))
-        if self.frames == 1:
-            return pooled
-        return tf.reduce_mean(tf.reshape(pooled, (self.frames, -1, pooled.shape[-1])), axis=0)
+    def call(self, inputs, frames=None, splits=1):
+        frames, pooled = frames or self.frames, tf.reduce_mean(inputs, axis=(1, 2))
+        if frames > 1:
+            pooled = tf.reduce_mean(tf.reshape(pooled, (frames, -1, pooled.shape[-1])), axis=0)
+        return pooled if splits == 1 else tf.reshape(pooled, (-1, pooled.shape[-1] // splits))
 
     def compute_output_shape(self, shape):
         return (None, shape[-1])
@@ -210,13 +229,17 @@ class DropConnect(keras.layers.Layer):
         self.frames, self.rate = frames, rate
         self.seed_generator = keras.random.SeedGenerator()
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, frames=None, splits=1):
         if not training or not self.rate:
             return inputs
-        batch = tf.shape(inputs)[0] // self.frames
+        frames = frames or self.frames
+        batch = tf.shape(inputs)[0] // frames
+        batch = batch if splits == 1 else batch * splits
         keep = keras.random.uniform((batch, 1, 1, 1), dtype="float32", seed=self.seed_generator) >= self.rate
         scale = tf.cast(keep, inputs.dtype) / tf.cast(1 - self.rate, inputs.dtype)
-        return inputs * tf.tile(scale, (self.frames, 1, 1, 1))
+        if splits > 1:
+            scale = tf.repeat(tf.reshape(scale, (-1, 1, 1, splits)), inputs.shape[-1] // splits, axis=3)
+        return inputs * tf.tile(scale, (frames, 1, 1, 1))
 
     def compute_output_shape(self, shape):
         return shape

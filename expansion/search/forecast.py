@@ -5,36 +5,39 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
 
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import Recipe
+from expansion.recipe.schedule import traces
 from expansion.search.axes import Candidate, Saturated, propose
-from expansion.search.racing import RaceSettings
+from expansion.search.racing import RaceSettings, race_with
 from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
-from expansion.search.training_cost import epochs_of, training_macs
+from expansion.search.training_cost import epochs_of, full_epochs, training_macs
+from expansion.spec import NAMED, Spec
 
 DEFAULT_GMACS_PER_SECOND = 20.0  # forward and backward MACs a second, measured on 2 CPU cores
 START_SECONDS = 10.0  # build, trace and first step of a trial, where no run has measured it
+LATER = NAMED["M"]  # stands for networks to come: from 4 frames on, the shapes of multigrid training hardly depend on the network
 Proposals = tuple[list[Candidate], list[Saturated]]  # of axes.propose
 PHASES = ("start", "train", "input", "evaluate", "other")  # of a training
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What training costs: seconds = start + 3 * MACs * clips / rate (the backward pass counts twice)."""
+    """What training costs: seconds = start * shapes + 3 * MACs * clips / rate (the backward pass counts twice)."""
 
     gmacs_per_second: float = DEFAULT_GMACS_PER_SECOND
     start_seconds: float = START_SECONDS
     measured: bool = False
 
-    def seconds(self, macs: float, clips: float) -> float:
-        return self.start_seconds + 3 * macs * clips / (self.gmacs_per_second * 1e9)
+    def seconds(self, macs: float, clips: float, shapes: int = 1) -> float:
+        return self.start_seconds * shapes + 3 * macs * clips / (self.gmacs_per_second * 1e9)
 
 
 def measured_speed(search: SearchState | None, recipe: Recipe, videos: int) -> Speed | None:
@@ -47,7 +50,8 @@ def measured_speed(search: SearchState | None, recipe: Recipe, videos: int) -> S
     Args:
         videos: for training.
     """
-    points = [(_parts(t), training_macs(t.macs, epochs_of(t, recipe.at(step.number)), videos) / 1e9, t.metrics["seconds"])
+    points = [(_parts(t) * traces(t.spec, recipe.at(step.number), videos),
+               training_macs(t.macs, epochs_of(t, recipe.at(step.number), videos), videos) / 1e9, t.metrics["seconds"])
               for step in (search.all_steps if search else []) for t in step.trainings
               if t.metrics.get("seconds") and t.status in ("completed", "stopped", "paused")]
     if not points:
@@ -65,9 +69,14 @@ def _parts(training: CandidateState) -> int:
     return len(training.rungs) + (training.status == "completed")
 
 
-def race_at(settings: SearchSettings, step: int, kind: str = "expansion") -> RaceSettings:
-    """The race of a step; one that is off where the axis is prescribed and in a contraction. See decisions.next_rung."""
-    return settings.race if kind != "contraction" and not 0 < step <= len(settings.follow) else RaceSettings()
+def race_at(settings: SearchSettings, step: int, recipe: Recipe, kind: str = "expansion") -> RaceSettings:
+    """The race of a step; one that is off where the axis is prescribed and in a contraction. See decisions.next_rung.
+
+    Args:
+        recipe: of the step; with multigrid its rungs lie where it says.
+    """
+    taken = kind != "contraction" and not 0 < step <= len(settings.follow)
+    return race_with(settings.race, recipe) if taken else RaceSettings()
 
 
 def raced(race: RaceSettings, candidates: int) -> tuple[float, float]:
@@ -91,12 +100,26 @@ def _stretches(race: RaceSettings, candidates: float) -> Iterator[tuple[float, f
             candidates = math.ceil(race.keep * candidates - 1e-9)
 
 
-def of_step(macs: Sequence[float], clips: float, speed: Speed, race: RaceSettings, done: Sequence[float] = ()) -> float:
+@dataclass(frozen=True)
+class Training:
+    """What a full training of a step is: clips of the network's own shape, and how many shapes its step is traced for."""
+
+    clips: float
+    shapes: int = 1
+
+
+def training_at(spec: Spec, recipe: Recipe, step: int, videos: int) -> Training:
+    """A full training of a network by the recipe of a step."""
+    recipe = recipe.at(step)
+    return Training(full_epochs(spec, recipe, videos) * videos, traces(spec, recipe, videos))
+
+
+def of_step(macs: Sequence[float], training: Training, speed: Speed, race: RaceSettings, done: Sequence[float] = ()) -> float:
     """Seconds of a step's candidates.
 
     Args:
         macs: of each candidate.
-        clips: of a full training.
+        training: a full one.
         done: share of its epochs that each has trained; none where the step has not begun. Who of them will stop at a rung
             is not known: all count by the share that continues.
     """
@@ -105,7 +128,8 @@ def of_step(macs: Sequence[float], clips: float, speed: Speed, race: RaceSetting
     for begin, end, left in _stretches(race, len(macs)):
         for cost, share in zip(macs, done):
             if share < end:
-                seconds += left / len(macs) * speed.seconds(cost, clips * (end - max(begin, share)))
+                seconds += left / len(macs) * speed.seconds(
+                    cost, training.clips * (end - max(begin, share)), training.shapes)
     return seconds
 
 
@@ -130,8 +154,9 @@ def retrospective(search: SearchState) -> list[Retrospective]:
         speed = measured_speed(before, recipe, videos)
         if speed is None or not step.decision:
             continue
-        race = race_at(search.settings, step.number, step.kind)
-        forecast = of_step([c.macs for c in step.candidates], recipe.at(step.number).epochs * videos, speed, race)
+        race = race_at(search.settings, step.number, recipe.at(step.number), step.kind)
+        training = training_at(step.candidates[0].spec, recipe, step.number, videos)
+        forecast = of_step([c.macs for c in step.candidates], training, speed, race)
         found.append(Retrospective(step.number, forecast, sum(t.metrics.get("seconds", 0.0) for t in step.trainings)))
     return found
 
@@ -165,19 +190,20 @@ def steps_ahead(search: SearchState, recipe: Recipe, videos: int, speed: Speed, 
         return []
     settings, last = search.settings, search.steps[-1]
 
-    def clips(step: int) -> float:  # the forward pass alone is a third of a training step
-        return recipe.at(step).epochs * videos + evaluated / 3
+    def training(step: int, spec: Spec = LATER) -> Training:  # the forward pass alone is a third of a training step
+        found = training_at(spec, recipe, step, videos)
+        return replace(found, clips=found.clips + evaluated / 3)
 
     macs = fmean(candidate.macs for candidate in last.candidates)
-    rows = [StepForecast(last.number, macs, len(last.candidates),
-                         _rest(search, last, recipe.at(last.number).epochs, clips(last.number), speed))]
+    rest = _rest(search, last, recipe.at(last.number), videos, training(last.number, last.candidates[0].spec), speed)
+    rows = [StepForecast(last.number, macs, len(last.candidates), rest)]
     if last.kind == "contraction":
         return rows
     growth, count, later = _growth(search, proposed)
     spent = rows[0].seconds + sum(t.metrics.get("seconds", 0.0) for step in search.all_steps for t in step.trainings)
     for step in range(last.number + 1, settings.steps + 1):
         macs *= growth
-        seconds = of_step([macs] * count, clips(step), speed, race_at(settings, step))
+        seconds = of_step([macs] * count, training(step), speed, race_at(settings, step, recipe.at(step)))
         spent += seconds
         reached = settings.target_gmacs and macs / growth >= settings.target_gmacs * 1e9
         if not count or reached or settings.hours and spent > 3600 * settings.hours:
@@ -187,17 +213,22 @@ def steps_ahead(search: SearchState, recipe: Recipe, videos: int, speed: Speed, 
     return rows
 
 
-def _rest(search: SearchState, step: Step, epochs: float, clips: float, speed: Speed) -> float:
+def _rest(search: SearchState, step: Step, recipe: Recipe, videos: int, training: Training, speed: Speed) -> float:
     """Seconds of the trainings of a step that are not done, from the rungs that they came to."""
-    race = race_at(search.settings, step.number, step.kind)
+    race = race_at(search.settings, step.number, recipe, step.kind)
     first, further = ([t for t in trainings if not t.done] for trainings in (
         step.candidates, (repeat for candidate in step.candidates for repeat in candidate.repeats)))
     decided = min((len(t.rungs) for t in first), default=0)  # who pauses at a rung waits for the others
-    done = [max(min(1.0, t.rungs[-1].epoch / epochs), race.rungs[len(t.rungs) - 1] if race.on else 0.0) if t.rungs else 0.0
-            for t in first]
+
+    def trained(t: CandidateState) -> float:
+        if not t.rungs:
+            return 0.0
+        share = epochs_of(t, recipe, videos) / full_epochs(t.spec, recipe, videos)
+        return max(share, race.rungs[len(t.rungs) - 1] if race.on else 0.0)
+
     ahead = race.model_copy(update={"rungs": race.rungs[decided:]})
-    return (of_step([t.macs for t in first], clips, speed, ahead, done)
-            + of_step([t.macs for t in further], clips, speed, RaceSettings()))
+    return (of_step([t.macs for t in first], training, speed, ahead, [trained(t) for t in first])
+            + of_step([t.macs for t in further], training, speed, RaceSettings()))
 
 
 def _growth(search: SearchState, proposed: Proposals | None) -> tuple[float, int, int]:
@@ -221,8 +252,8 @@ def _growth(search: SearchState, proposed: Proposals | None) -> tuple[float, int
 def step_seconds(search: SearchState, recipe: Recipe, videos: int, step: int, macs: Sequence[int]) -> float | None:
     """Time that a step's candidates will take, by the MACs of each; None before a trial has been timed."""
     speed = measured_speed(search, recipe, videos)
-    clips = recipe.at(step).epochs * videos
-    return None if speed is None else of_step(macs, clips, speed, race_at(search.settings, step))
+    training = training_at(search.steps[-1].candidates[0].spec, recipe, step, videos)
+    return None if speed is None else of_step(macs, training, speed, race_at(search.settings, step, recipe.at(step)))
 
 
 def seconds_left(search: SearchState, recipe: Recipe, videos: int) -> float | None:

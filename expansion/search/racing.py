@@ -17,8 +17,13 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from expansion.foundation.errors import InputError
 from expansion.foundation.settings import Settings
+from expansion.recipe import Recipe
+from expansion.recipe.multigrid import part_starts, phases
+from expansion.recipe.schedule import Schedule
 from expansion.search.selection import Scored, rank
+from expansion.spec import Spec
 from expansion.tasks.single_label import Z_95
 
 
@@ -76,6 +81,46 @@ class Standing:
 def rung_epoch(share: float, epochs: float) -> int:
     """The epoch, from 1, after which a rung lies."""
     return max(1, round(share * math.ceil(epochs)))
+
+
+def rung_of(share: float, spec: Spec, recipe: Recipe, videos: int) -> int:
+    """The epoch, from 1, after which a rung lies in the training of a network.
+
+    A long cycle starts again coarse, and accuracy falls there. So with one a rung is at the end of a cycle, of the same one
+    for all candidates, whose cycles may differ in epochs.
+    """
+    if recipe.multigrid not in ("long", "both"):
+        return rung_epoch(share, len(Schedule(spec, recipe, videos).epochs) if recipe.multigrid else recipe.epochs)
+    return Schedule(spec, recipe, videos).part_end(_cycle(share, recipe) - 1)
+
+
+def race_with(settings: RaceSettings, recipe: Recipe) -> RaceSettings:
+    """A race whose rungs are where those of a recipe's trainings lie, as shares of their steps."""
+    if recipe.multigrid not in ("long", "both"):
+        return settings
+    ends = part_starts(recipe)[1:]
+    return settings.model_copy(update={"rungs": tuple(ends[_cycle(rung, recipe) - 1] for rung in settings.rungs)})
+
+
+def _cycle(share: float, recipe: Recipe) -> int:
+    """The long cycle, from 1, whose end is next to a share of the epochs."""
+    ends = part_starts(recipe)[1:]
+    return 1 + min(range(len(ends)), key=lambda cycle: abs(ends[cycle] - share))
+
+
+def check_multigrid(start: Spec, settings: RaceSettings, recipe: Recipe) -> None:
+    """Whether a search that begins with a network can train by a recipe, and race.
+
+    Raises:
+        InputError: a crop would be too small; two rungs would be at the end of the same long cycle.
+    """
+    phases(start, recipe)
+    if settings.on and recipe.multigrid in ("long", "both"):
+        cycles = [_cycle(rung, recipe) for rung in settings.rungs]
+        if len(set(cycles)) < len(cycles):
+            ends = ", ".join(f"{end:g}" for end in part_starts(recipe)[1:])
+            raise InputError(f"search.race.rungs {', '.join(f'{rung:g}' for rung in settings.rungs)}: with recipe.multigrid "
+                             f"{recipe.multigrid!r} one rung at the end of each long cycle is allowed, at {ends} of the epochs")
 
 
 def race(parent_accuracy: float, parent_cost: float, runners: Sequence[Scored],

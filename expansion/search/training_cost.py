@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from expansion.complexity import complexity
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import ClipSettings, Recipe
+from expansion.recipe.schedule import Schedule
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState
+from expansion.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class TrainingCost:
     Args:
         macs: multiply-adds of trainings and evaluations; the backward pass counts twice.
         full: the same if none had been stopped early and none had paused.
-        epochs, full_epochs: epochs trained, and those of full trainings.
+        epochs, full_epochs: epochs trained, and those of full trainings; of a multigrid training, as many on full clips as
+            cost the same.
         stopped: candidates that were stopped.
     """
 
@@ -42,9 +46,28 @@ def training_macs(macs: float, epochs: float, videos: int) -> float:
     return 3 * macs * epochs * videos
 
 
-def epochs_of(training: CandidateState, recipe: Recipe) -> float:
-    """Epochs that a training which completed or came to a rung has trained."""
-    return recipe.epochs if training.status == "completed" else min(training.rungs[-1].epoch, recipe.epochs)
+def full_epochs(spec: Spec, recipe: Recipe, videos: int, until: int | None = None) -> float:
+    """Epochs on clips of the network's own shape that cost as many multiply-adds as a training.
+
+    A step of multigrid training costs about as much in each shape, but for the last layers, which have their cost for each clip
+    whatever its pixels, and for sides that are rounded up: at small crops it is more.
+
+    Args:
+        until: epoch of the training, from 1, up to which they are counted; None for all.
+    """
+    if not recipe.multigrid:
+        return recipe.epochs if until is None else min(until, recipe.epochs)
+
+    def cost(frames: int, size: int) -> int:
+        return complexity(spec.replace(frames=frames, size=size)).macs
+
+    clips = Schedule(spec, recipe, videos).clips_by_shape(until)
+    return sum(count * cost(shape.frames, shape.size) for shape, count in clips.items()) / cost(spec.frames, spec.size) / videos
+
+
+def epochs_of(training: CandidateState, recipe: Recipe, videos: int) -> float:
+    """Epochs on full clips that cost what a training which completed or came to a rung has trained."""
+    return full_epochs(training.spec, recipe, videos, None if training.status == "completed" else training.rungs[-1].epoch)
 
 
 def training_cost(search: SearchState) -> TrainingCost | None:
@@ -54,16 +77,16 @@ def training_cost(search: SearchState) -> TrainingCost | None:
         return None
     recipe, clips = parse_settings(Recipe, known["recipe"], "recipe"), parse_settings(ClipSettings, known["clips"], "clips")
     videos = known["data"]["videos"]
-    spent = full = epochs = full_epochs = 0.0
+    spent = full = epochs = all_epochs = 0.0
     ended = [(step, training) for step in search.all_steps for training in step.trainings
              if training.status in ("completed", "stopped")]
     for step, training in ended:
-        all_epochs = recipe.at(step.number).epochs
+        whole = full_epochs(training.spec, recipe.at(step.number), videos["train"])
         evaluation = training.macs * videos.get("val", 0) * clips.views * clips.crops
-        own = epochs_of(training, recipe.at(step.number))
+        own = epochs_of(training, recipe.at(step.number), videos["train"])
         rungs = len(training.rungs) * evaluation * min(search.settings.race.views, clips.views) / clips.views
         spent += training_macs(training.macs, own, videos["train"]) + rungs
         spent += evaluation if training.status == "completed" else 0.0
-        full += training_macs(training.macs, all_epochs, videos["train"]) + evaluation
-        epochs, full_epochs = epochs + own, full_epochs + all_epochs
-    return TrainingCost(spent, full, epochs, full_epochs, sum(training.status == "stopped" for _, training in ended))
+        full += training_macs(training.macs, whole, videos["train"]) + evaluation
+        epochs, all_epochs = epochs + own, all_epochs + whole
+    return TrainingCost(spent, full, epochs, all_epochs, sum(training.status == "stopped" for _, training in ended))

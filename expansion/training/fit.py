@@ -11,9 +11,10 @@ import keras
 from expansion.data.clips import training_clips
 from expansion.data.dataset import VideoDataset
 from expansion.data.input_wait import InputWait
-from expansion.foundation.errors import InputError
 from expansion.network.model import X3D, build_model
+from expansion.network.shapes import training_logits
 from expansion.recipe import ClipSettings, Recipe
+from expansion.recipe.schedule import schedule_of, splits, statistic_clips
 from expansion.spec import Spec
 from expansion.tasks.single_label import SINGLE_LABEL
 from expansion.training.checkpoint import Checkpoint
@@ -22,6 +23,7 @@ from expansion.training.grappler import without_passes
 from expansion.training.losses import make_loss
 from expansion.training.optimizer import optimizer
 from expansion.training.precise_bn import recompute_statistics
+from expansion.training.scheduled import fit_scheduled
 
 
 class Diverged(RuntimeError):
@@ -50,8 +52,16 @@ def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
     return model
 
 
+class _Finite(keras.callbacks.Callback):
+    """Stops at a loss that is no number."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite((logs or {}).get("loss", 0.0)):
+            raise Diverged(f"the loss is {logs['loss']} after epoch {epoch + 1}")
+
+
 class _Watch(keras.callbacks.Callback):
-    """Adds learning rate, throughput and times to the logs of an epoch and stops at a loss that is no number."""
+    """Adds learning rate, throughput and times to the logs of an epoch."""
 
     def __init__(self, batch: int, wait: InputWait | None):
         super().__init__()
@@ -69,8 +79,6 @@ class _Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if logs is None:
             return
-        if not math.isfinite(logs.get("loss", 0.0)):
-            raise Diverged(f"the loss is {logs['loss']} after epoch {epoch + 1}")
         seconds = time.perf_counter() - self._began
         logs["start_seconds"], self._start = self._start or 0.0, 0.0
         logs["epoch_seconds"] = seconds
@@ -119,10 +127,13 @@ def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSetting
 def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
     """Computes batch norm's statistics again, from the first clips of the epoch that would come next, on one device."""
     devices = model.distribute_strategy.num_replicas_in_sync
-    batches = min(recipe.precise_bn, recipe.steps(data.videos("train"))[0] * devices)
-    clips = training_clips(data, model.spec, settings, recipe.batch // devices, seed, first_epoch=epochs)
+    batch = recipe.batch // devices
+    batches = min(recipe.precise_batches, recipe.steps(data.videos("train"))[0] * devices)
+    clips = training_clips(data, model.spec, settings, batch, seed, first_epoch=epochs)
     single = on_one_device(model)
-    recompute_statistics(single, clips.take(batches))
+    count = splits(batch, statistic_clips(recipe, devices))
+    split = (lambda pixels: training_logits(single, pixels, count)) if count > 1 else None
+    recompute_statistics(single, clips.take(batches), split)
     if single is not model:
         model.set_weights(single.get_weights())
 
@@ -147,18 +158,19 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
     Returns:
         One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second, epoch_seconds,
         start_seconds (of the first epoch of a process: its trace and first step), and on a single device
-        input_wait_seconds: how much of an epoch it waited for clips.
+        input_wait_seconds: how much of an epoch it waited for clips. A recipe with a Schedule (multigrid) has its epochs, with
+        frames, size and batch of the long cycle and the number of steps as well.
 
     Raises:
         Diverged: the loss became NaN or infinite.
-        InputError: the folder holds the state of another training; the batch cannot be divided among the devices.
+        InputError: the folder holds the state of another training; the batch cannot be divided among the devices, or has too
+            few clips for a statistic of batch norm; a crop of multigrid training is too small.
     """
     videos = data.videos("train")
     per_epoch, total = recipe.steps(videos)
-    epochs = math.ceil(total / per_epoch)
-    devices = model.distribute_strategy.num_replicas_in_sync
-    if recipe.batch % devices:
-        raise InputError(f"recipe.batch is {recipe.batch}: {devices} devices cannot share it equally")
+    schedule = schedule_of(model.spec, recipe, videos)
+    epochs = len(schedule.epochs) if schedule else math.ceil(total / per_epoch)
+    statistic_clips(recipe, model.distribute_strategy.num_replicas_in_sync)
     compile_model(model, recipe, videos)
     state = Checkpoint(checkpoint, model, data, recipe, settings, seed) if checkpoint else None
     history = state.restore() if state else {}
@@ -168,17 +180,21 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
     last = epochs if until is None else min(until, epochs)
     if done < last:
         spread_random_states(model)
-        clips, wait = _clips(model, data, recipe, settings, seed, done)
-        watch: list[keras.callbacks.Callback] = [_Watch(recipe.batch, wait)]
+        watch: list[keras.callbacks.Callback] = []
         if on_epoch:
             watch.append(keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, epochs, dict(logs or {}))))
         # The state is saved last: what the callbacks write of an epoch is there before the epoch counts as done.
+        watch += [*callbacks, _History(history, state.save if state else None)]
         with without_passes(model):
-            model.fit(clips, epochs=last, initial_epoch=done,
-                      steps_per_epoch=per_epoch, verbose=0, shuffle=False,
-                      callbacks=[*watch, *callbacks, _History(history, state.save if state else None)])
-    if recipe.precise_bn:
+            if schedule:
+                fit_scheduled(model, data, schedule, settings, seed, done, last, [_Finite(), *watch])
+            else:
+                clips, wait = _clips(model, data, recipe, settings, seed, done)
+                model.fit(clips, epochs=last, initial_epoch=done,
+                          steps_per_epoch=per_epoch, verbose=0, shuffle=False,
+                          callbacks=[_Finite(), _Watch(recipe.batch, wait), *watch])
+    if recipe.precise_batches:
         _precise_bn(model, data, recipe, settings, seed, last)
     if state and until is None:
         state.save(history, finished=True)

@@ -94,8 +94,10 @@ class LossScale(keras.optimizers.LossScaleOptimizer):
 
 
 def optimizer(recipe: Recipe, videos: int) -> keras.optimizers.Optimizer:
-    """The recipe's optimiser for a number of training videos."""
+    """The recipe's optimiser for a number of training videos. Where a Schedule says the rate, it is to be set for each step."""
     per_epoch, total = recipe.steps(videos)
-    schedule = HalfCosine(recipe.scaled_rate, total, round(min(recipe.warmup_epochs * per_epoch, total / 2)))
-    sgd = L2SGD(schedule, momentum=recipe.momentum, nesterov=True, l2=recipe.weight_decay)
+    rate = recipe.scaled_rate
+    if not recipe.scheduled:
+        rate = HalfCosine(rate, total, round(min(recipe.warmup_epochs * per_epoch, total / 2)))
+    sgd = L2SGD(rate, momentum=recipe.momentum, nesterov=True, l2=recipe.weight_decay)
     return LossScale(sgd) if recipe.dtype_policy == "mixed_float16" else sgd

@@ -6,6 +6,8 @@ The running statistics of training follow weights that still change, with a memo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -13,7 +15,7 @@ from expansion.network.layers import BatchNorm
 from expansion.network.model import X3D
 
 
-def recompute_statistics(model: X3D, clips: tf.data.Dataset) -> None:
+def recompute_statistics(model: X3D, clips: tf.data.Dataset, forward: Callable | None = None) -> None:
     """Replaces moving mean and variance of all batch norms; nothing else of the model changes but its random states.
 
     The mean is the plain average of the batches' means, the variance that of their variances plus that of the means
@@ -21,13 +23,14 @@ def recompute_statistics(model: X3D, clips: tf.data.Dataset) -> None:
 
     Args:
         clips: batches of (clips, labels), a finite number of them.
+        forward: of clips, what the model does in training, where that is not its call.
     """
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, BatchNorm)]
     momenta = [layer.momentum for layer in layers]
 
     @tf.function(autograph=False, reduce_retracing=True)
     def of_batch(pixels):
-        model(pixels, training=True)
+        forward(pixels) if forward else model(pixels, training=True)
         return [(tf.identity(layer.moving_mean.value), tf.identity(layer.moving_variance.value)) for layer in layers]
 
     means, squares = ([np.zeros(layer.moving_mean.shape) for layer in layers] for _ in range(2))

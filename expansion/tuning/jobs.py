@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from expansion.data.subset import ProxySettings
 from expansion.display.wandb_settings import WandbSettings
 from expansion.foundation import files
 from expansion.foundation.settings import Settings, parse_settings
 from expansion.recipe import ClipSettings, Recipe
+from expansion.search.racing import check_multigrid
 from expansion.search.settings import SearchSettings
 from expansion.search.trace import has_trace, read_trace, refuse_changes
 from expansion.tasks.single_label import SINGLE_LABEL
@@ -40,6 +41,11 @@ class SearchJob(Settings):
     engine: EngineSettings = EngineSettings()
     proxy: ProxySettings | None = None
     wandb: WandbSettings | None = None
+
+    @model_validator(mode="after")
+    def _multigrid_is_allowed(self):
+        check_multigrid(self.search.start, self.search.race, self.recipe)
+        return self
 
     @property
     def candidate_recipe(self) -> Recipe:

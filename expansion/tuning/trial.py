@@ -25,6 +25,7 @@ from expansion.foundation.errors import InputError
 from expansion.network.model import X3D
 from expansion.network.saving import load_model, save_model
 from expansion.network.transfer import start_from
+from expansion.recipe.schedule import schedule_of
 from expansion.search.steps import CandidateState, Step
 from expansion.spec import Spec
 from expansion.training.fit import Diverged, new_model, train
@@ -134,7 +135,8 @@ def _trained(model: X3D, data: VideoDataset, folder: TrialFolder, job: TrialJob,
     """Trains from the last epoch that an earlier attempt came to; from the first where that cannot be read."""
     checkpoint = folder.checkpoint
     resumed = files.exists(checkpoint)
-    settings = {"seed": job.seed, "on_epoch": on_epoch, "callbacks": [summaries.Curves(job.logs)], "checkpoint": checkpoint,
+    settings = {"seed": job.seed, "on_epoch": on_epoch, "checkpoint": checkpoint,
+                "callbacks": [summaries.Curves(job.logs, schedule_of(model.spec, job.recipe, data.videos("train")))],
                 "until": job.until}
     try:
         return train(model, data, job.recipe, job.clips, **settings)

@@ -25,7 +25,7 @@ from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search.decisions import next_rung
 from expansion.search.forecast import phases_of_all, step_seconds
-from expansion.search.racing import rung_epoch
+from expansion.search.racing import check_multigrid, rung_of
 from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
@@ -58,7 +58,8 @@ class ExpansionTuner(base_tuner.BaseTuner):
 
     Raises:
         InputError: the folder holds a search made from other data, or with settings that differ in more than when it
-            ends; or it is to be overwritten while another process works on it.
+            ends; or it is to be overwritten while another process works on it; or the recipe's multigrid does not go with
+            the first network or with the race.
     """
 
     def __init__(self, data: VideoDataset | str, settings: SearchSettings = SearchSettings(), *,
@@ -73,6 +74,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
         self.folder = SearchFolder(os.path.join(os.fspath(directory), project_name))
         self._settings = settings.model_copy(update={"classes": len(self.data.classes), "limits": self.data.limits})
         self._means = {"latency": Latencies(self._settings.classes, self.folder.path), "forecast": self._forecast}
+        check_multigrid(settings.start, settings.race, recipe)
         if overwrite and files.exists(self.folder.path):
             with Lock(self.folder.lock):
                 files.move_aside(self.folder.path)
@@ -214,7 +216,8 @@ class ExpansionTuner(base_tuner.BaseTuner):
         recipe, race = self.recipe.at(step.number), self.state.settings.race
         rung = next_rung(self.state.settings, step, candidate)
         spent = {name: value for name, value in candidate.metrics.items() if name.endswith("seconds")}
-        pause = {} if rung is None else {"rung": rung, "until": rung_epoch(race.rungs[rung], recipe.epochs)}
+        pause = {} if rung is None else {
+            "rung": rung, "until": rung_of(race.rungs[rung], candidate.spec, recipe, self.data.videos("train"))}
         views = self.clips.views if rung is None else min(race.views, self.clips.views)
         return TrialJob(
             data=absolute(self.data.path), step=step.number, kind=step.kind, axis=candidate.axis,

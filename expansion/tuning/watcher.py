@@ -10,6 +10,7 @@ from expansion.display.tables import percent
 from expansion.display.tensorboard import summaries
 from expansion.display.wandb_logger import WandbLogger
 from expansion.recipe import Recipe
+from expansion.recipe.schedule import epochs_in
 from expansion.search.forecast import seconds_left
 from expansion.search.state import SearchState
 from expansion.search.steps import Step
@@ -49,7 +50,8 @@ class SearchWatcher:
         spent, left = sum(c.metrics.get("seconds", 0.0) for c in done), seconds_left(self._state, self._recipe, self._videos)
         parallel = max(1, self._parallel())
         self._progress.trial_began(
-            step.number, place, candidate, self._recipe.at(step.number).epochs, len(done), spent / parallel,
+            step.number, place, candidate, epochs_in(candidate.spec, self._recipe.at(step.number), self._videos), len(done),
+            spent / parallel,
             None if left is None else left / parallel, trial)
 
     def epoch(self, trial: str, epoch: int, epochs: int, logs: dict) -> None:

@@ -22,7 +22,7 @@ from expansion.foundation.settings import parse_settings
 from expansion.recipe import Recipe
 from expansion.search.axes import propose
 from expansion.search.costs import in_macs, show_cost
-from expansion.search.forecast import Speed, StepForecast, measured_speed, of_step, race_at, steps_ahead
+from expansion.search.forecast import Speed, StepForecast, measured_speed, of_step, race_at, steps_ahead, training_at
 from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.trace import BUDGET
@@ -99,19 +99,23 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
     latency = Latencies(settings.classes, folder.traces()[-1] if stored else None)
 
     def forecast(_, step: int, macs) -> float | None:
-        return of_step(macs, recipe.at(step).epochs * train_videos, speed, race_at(settings, step)) if train_videos else None
+        if not train_videos:
+            return None
+        training = training_at(search.steps[-1].candidates[0].spec, recipe, step, train_videos)
+        return of_step(macs, training, speed, race_at(settings, step, recipe.at(step)))
 
     search = _standing(stored, settings, latency, forecast)
     step, parent, proposed, saturated = _next_step(search)
     of_step_recipe = recipe.at(step)
     candidates = []
     for candidate in proposed:
+        training = training_at(candidate.spec, recipe, step, train_videos) if train_videos else None
         found = complexity(candidate.spec, settings.classes)
         candidates.append({
             "axis": candidate.axis, "merged": list(candidate.merged), "spec": candidate.spec,
             "cost": candidate.cost, "macs": found.macs,
             "params": found.params, "params_without_bn": found.params_without_bn, "bytes": found.memory(of_step_recipe.batch),
-            "seconds": speed.seconds(found.macs, of_step_recipe.epochs * train_videos) if train_videos else None})
+            "seconds": speed.seconds(found.macs, training.clips, training.shapes) if training else None})
     later, budget = [], None
     if train_videos:
         of_seed = (proposed, saturated) if step == 1 else None

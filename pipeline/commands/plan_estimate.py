@@ -21,7 +21,7 @@ from expansion.foundation import files
 from expansion.foundation.machine import cores
 from expansion.foundation.settings import Settings
 from expansion.search.costs import in_macs
-from expansion.search.forecast import Speed, StepForecast, raced
+from expansion.search.forecast import LATER, Speed, StepForecast, raced, training_at
 from expansion.search.racing import RaceSettings
 from pipeline.config import Config
 
@@ -106,9 +106,10 @@ def make_budget(config: Config, steps: Sequence[StepForecast], videos: dict[str,
     per_pixel = measured and measured.bytes_per_pixel or BYTES_PER_PIXEL
     rate = measured and measured.pixels_per_second or PIXELS_PER_SECOND
     last = config.recipe.final(steps[-1].step, config.final)
+    training = training_at(LATER, last, 0, videos["train"])
     budget = CostEstimate(count, stored if stored is not None else count * pixels * per_pixel,
                     0.0 if stored is not None else count * pixels / rate, list(steps),
-                    speed.seconds(steps[-1].macs, last.epochs * videos["train"]))
+                    speed.seconds(steps[-1].macs, training.clips, training.shapes))
     return dataclasses.replace(budget, savings=_savings(config, budget, last.epochs))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from itertools import combinations
+from statistics import fmean
 from typing import Annotated
 
 import typer
@@ -17,8 +18,10 @@ from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import Recipe
+from expansion.recipe.schedule import epochs_in
 from expansion.search.axes import macs, propose
 from expansion.search.costs import show_cost
+from expansion.search.training_cost import full_epochs
 from expansion.spec import Spec, parse_spec
 from pipeline.config import Config
 from pipeline.options import Given, Json, Runs, Setting, Verbose, configured_by
@@ -113,14 +116,16 @@ def _train_all(config: Config, data: VideoDataset, networks: list[Spec], folder:
     for spec in networks:
         row: dict = {"spec": spec.as_dict(), "macs": macs(spec)}
         for way, (videos, recipe) in ways.items():
-            progress.training_began(spec, recipe.epochs)
+            progress.training_began(spec, epochs_in(spec, recipe, videos.videos("train")))
             result = _train(spec, videos, recipe, config, os.path.join(folder, way), progress)
             progress.trial_ended(f"{way}: {percent(result['accuracy'])}")
             row |= {way: result["accuracy"], f"{way}_seconds": result["seconds"]}
         rows.append(row)
+    clips = {way: fmean(full_epochs(spec, recipe, videos.videos("train")) for spec in networks) * videos.videos("train")
+             for way, (videos, recipe) in ways.items()}
     return {"proxy": proxy.model_dump(mode="json"), "data": data.path, "networks": rows,
             "val_videos": {way: videos.videos("val") for way, (videos, _) in ways.items()},
-            "clips": {way: recipe.epochs * videos.videos("train") for way, (videos, recipe) in ways.items()}}
+            "clips": clips}
 
 
 def _train(spec: Spec, data: VideoDataset, recipe: Recipe, config: Config, folder: str, progress) -> dict:
@@ -135,9 +140,8 @@ def _train(spec: Spec, data: VideoDataset, recipe: Recipe, config: Config, folde
         return files.read_json(done)
     model = new_model(spec, data, recipe, config.seed)
     history = train(model, data, recipe, config.clips, seed=config.seed, on_epoch=progress.epoch_ended, checkpoint=place)
-    clips = recipe.steps(data.videos("train"))[0] * recipe.batch
     result = {"accuracy": evaluate(model, data, "val", config.clips).accuracy,
-              "seconds": sum(clips / speed for speed in history["clips_per_second"])}
+              "seconds": sum(history["epoch_seconds"])}
     files.write_json(done, result)
     return result
 

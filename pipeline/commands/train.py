@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import os
 from typing import Annotated
 
@@ -19,8 +18,14 @@ from expansion.foundation import files, kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.identity import differences, flat
 from expansion.foundation.imports import import_keras
+from expansion.recipe import Recipe
+from expansion.recipe.schedule import schedule_of
 from expansion.search.costs import show_cost
+from expansion.search.forecast import Speed
+from expansion.search.multigrid_saving import multigrid_saving
+from expansion.spec import Spec
 from expansion.training.distribute import worker_number
+from pipeline.commands.plan_estimate import kept_throughput
 from pipeline.config import Config, load_config, save_config
 from pipeline.options import Given, Json, Runs, Setting, Verbose, configured_by, run_names
 from pipeline.runs.folder import RunFolder, find_run
@@ -36,6 +41,8 @@ UNUSED = {"search", "final", "thresholds", "retries"}  # sections of the configu
     records=Setting("train.records", str, "Data set of `x3d ingest`; or give --videos."),
     epochs=Setting("final.epochs", float, "Epochs of the training."),
     batch=Setting("final.batch", int, "Clips in a step, of all devices together; the rate scales with it."),
+    multigrid=Setting("final.multigrid", bool, "Multigrid training: coarse grids first, about a third of the steps.",
+                      ("--multigrid/--no-multigrid",)),
     weights=Setting("train.weights", str, "A .keras file to start from."),
     mixed_precision=Setting("final.mixed_precision", str, "`float16` or `bfloat16`."),
     distribute=Setting("train.devices.strategy", str, "`none`; `mirrored`: this machine's GPUs; `multi_worker`: the machines of "
@@ -147,7 +154,10 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
         kept = start_from_file(model, config.train.weights)
         progress.console.print(f"starting from {config.train.weights}" + ("" if kept else ", but for the last layer"))
     logs = os.path.join(folder.training_logs, "train")
-    progress.training_began(spec, recipe.epochs)
+    schedule = schedule_of(spec, recipe, data.videos("train"))
+    progress.training_began(spec, len(schedule.epochs) if schedule else recipe.epochs)
+    if recipe.multigrid:
+        progress.console.print(_multigrid_text(spec, recipe, data, _speed(folder)), soft_wrap=True)
     chief = is_chief(strategy)
     logger = None
     if config.wandb and chief:
@@ -159,7 +169,7 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
             logger.epoch("", epoch, logs)
 
     history = train(model, data, recipe, config.clips, seed=config.seed, on_epoch=epoch_ended,
-                    callbacks=[summaries.Curves(logs)] if chief else [], checkpoint=folder.checkpoint)
+                    callbacks=[summaries.Curves(logs, schedule)] if chief else [], checkpoint=folder.checkpoint)
     model = on_one_device(model)
     if not chief:
         return {}
@@ -170,7 +180,7 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
         "devices": strategy.num_replicas_in_sync, "model": folder.keras_model}
     with Run(logs) as run:
         for name in ("val_accuracy", "val_top5", "val_loss"):
-            run.scalar(f"validation/{name}", results[name], math.ceil(recipe.epochs))
+            run.scalar(f"validation/{name}", results[name], len(history["loss"]))
     if logger:
         logger.results({name: results[name] for name in ("val_accuracy", "val_top5", "val_loss", "macs", "params")})
         logger.close()
@@ -178,19 +188,35 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
     return results
 
 
+def _multigrid_text(spec: Spec, recipe: Recipe, data: VideoDataset, speed: Speed) -> str:
+    """What multigrid saves, or that a training is too short for it."""
+    found = multigrid_saving(spec, recipe, data.videos("train"), len(data.classes), speed)
+    known = "measured" if speed.measured else "assumed; x3d plan --measure measures it"
+    costs = (f"{found.steps:,} steps in place of {found.plain_steps:,} save about {duration(max(0.0, found.saved_seconds))}, and "
+             f"{found.shapes} shapes to trace in place of one cost about {duration(found.trace_seconds)}, at "
+             f"{speed.gmacs_per_second:.3g} GMACs/s ({known})")
+    return f"multigrid: {costs}" if found.pays else f"this training is too short for multigrid, it will take longer: {costs}"
+
+
+def _speed(folder: RunFolder) -> Speed:
+    """What `x3d plan --measure` has measured for the run on this machine, else what is assumed."""
+    kept = kept_throughput(folder.path)
+    return Speed(kept.gmacs_per_second, measured=True) if kept else Speed()
+
+
 def _results(config: Config, data: VideoDataset, history: dict, evaluation) -> dict:
     """Accuracies are shares of 1, losses in nats, times in seconds, costs in MACs per clip."""
     spec, recipe = config.train.spec, config.recipe
     found = complexity(spec, len(data.classes))
-    clips = recipe.steps(data.videos("train"))[0] * recipe.batch
     return {
         "name": config.name, "spec": spec.as_dict(), "classes": len(data.classes), "macs": found.macs,
         "params": found.params, "params_without_bn": found.params_without_bn,
         "val_accuracy": evaluation.accuracy, "val_top5": evaluation.top(5), "val_loss": evaluation.loss,
         "val_videos": len(evaluation.labels), "views": config.clips.views,
         "loss": history["loss"][-1], "accuracy": history["accuracy"][-1], "epochs": recipe.epochs, "batch": recipe.batch,
+        "multigrid": recipe.multigrid, "steps": sum(history.get("steps", [recipe.steps(data.videos("train"))[1]])),
         "train_videos": data.videos("train"),
-        "train_seconds": sum(clips / speed for speed in history["clips_per_second"]),
+        "train_seconds": sum(history["epoch_seconds"]),
         "data": data.manifest.fingerprint, "weights": config.train.weights, "history": history,
     }
 

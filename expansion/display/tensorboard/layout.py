@@ -15,6 +15,7 @@ from expansion.search.axes import AXES
 from expansion.search.steps import CandidateState, Step
 
 CURVES = ("loss", "accuracy", "learning_rate", "clips_per_second")
+STEP_CURVES = ("frames", "size", "batch", "learning_rate")  # of trainings whose batches change their shape
 RESULTS = ("val_accuracy", "val_top5", "val_loss", "seconds", "latency_ms")
 
 
@@ -78,4 +79,6 @@ def layout() -> layout_pb2.Layout:
         ]),
         layout_pb2.Category(title="Training, over epochs", chart=[
             lines(name.replace("_", " "), f"training/{name}") for name in CURVES]),
+        layout_pb2.Category(title="Multigrid training, over steps", chart=[
+            lines(name.replace("_", " "), f"schedule/{name}") for name in STEP_CURVES]),
     ])

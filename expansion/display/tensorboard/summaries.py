@@ -22,11 +22,21 @@ from expansion.display.path_figure import confusion_figure, pixels, search_figur
 from expansion.display.samples import samples_figure
 from expansion.display.tables import Table, in_markdown, path_rows, step_rows, to_markdown
 from expansion.display.tensorboard.events import Run, event_files
-from expansion.display.tensorboard.layout import CURVES, RESULTS, experiment, hyperparameters, layout, session_end, trial_id
+from expansion.display.tensorboard.layout import (
+    CURVES,
+    RESULTS,
+    STEP_CURVES,
+    experiment,
+    hyperparameters,
+    layout,
+    session_end,
+    trial_id,
+)
 from expansion.evaluation.evaluate import Evaluation
 from expansion.evaluation.samples import Sample
 from expansion.foundation import files
 from expansion.recipe import Recipe
+from expansion.recipe.schedule import Schedule
 from expansion.search.costs import in_macs
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
@@ -44,12 +54,13 @@ def run_name(step: Step, axis: str, seed: int = 0) -> str:
 class Curves(keras.callbacks.Callback):
     """Writes loss, accuracy, learning rate and clips per second of every epoch, as they come.
 
+    Of a training that has a schedule it writes for every step its frames, size, batch and learning rate as well, over steps.
     No point is there twice: what another attempt left is removed when a training begins, and kept when it is resumed.
     """
 
-    def __init__(self, run_dir: str):
+    def __init__(self, run_dir: str, schedule: Schedule | None = None):
         super().__init__()
-        self.run_dir = run_dir
+        self.run_dir, self.schedule = run_dir, schedule
         self._run: Run | None = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -63,7 +74,17 @@ class Curves(keras.callbacks.Callback):
         for name in CURVES:
             if name in (logs or {}):
                 self._run.scalar(f"training/{name}", logs[name], epoch + 1)
+        if self.schedule:
+            self._write_steps(self.schedule, epoch)
         self._run.flush()
+
+    def _write_steps(self, schedule: Schedule, number: int) -> None:
+        epoch = schedule.epochs[number]
+        for step in range(epoch.steps):
+            shape, place = epoch.shape(step), epoch.first + step
+            values = (shape.frames, shape.size, shape.factor * schedule.recipe.batch, schedule.rate(place))
+            for name, value in zip(STEP_CURVES, values, strict=True):
+                self._run.scalar(f"schedule/{name}", value, place)
 
     def on_train_end(self, logs=None):
         self._run.close()

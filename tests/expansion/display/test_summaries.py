@@ -12,8 +12,10 @@ from tensorboard.plugins.hparams import metadata
 from expansion.display.tensorboard import layout, summaries
 from expansion.evaluation.evaluate import Evaluation
 from expansion.recipe import Recipe
+from expansion.recipe.schedule import Schedule
 from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
+from expansion.spec import Spec
 from tests.expansion.search.test_racing import run, settings
 from tests.expansion.searches import SMALL, VIDEOS, finished
 
@@ -192,3 +194,21 @@ def test_a_step_that_a_crash_left_out_is_written_later(tmp_path):
     search = finished()
     summaries.write_search(str(tmp_path), search)
     assert [step for step, _ in read(tmp_path)["summary"]["search/val_accuracy"]] == [0, 1, 2]
+
+
+@pytest.mark.slow
+def test_a_scheduled_training_shows_shape_batch_and_rate_of_every_step(tmp_path):
+    schedule = Schedule(Spec(frames=4, size=48), Recipe(epochs=4, batch=4, multigrid="both", long_cycles=1), 40)
+    curves = summaries.Curves(str(tmp_path / "run"), schedule)
+    for epoch in range(len(schedule.epochs)):
+        curves.on_epoch_begin(epoch)
+        curves.on_epoch_end(epoch, {"loss": 1.0})
+    curves.on_train_end()
+    found = {tag: dict(events) for tag, events in read(tmp_path)["run"].items()}
+    assert len(found["schedule/batch"]) == schedule.steps > len(schedule.epochs)
+    shapes = [epoch.shape(step) for epoch in schedule.epochs for step in range(epoch.steps)]
+    for name, values in (("frames", [s.frames for s in shapes]), ("size", [s.size for s in shapes]),
+                         ("batch", [4 * s.factor for s in shapes])):
+        assert [found[f"schedule/{name}"][step] for step in range(schedule.steps)] == values
+    assert [found["schedule/learning_rate"][step] for step in range(schedule.steps)] == pytest.approx(
+        [schedule.rate(step) for step in range(schedule.steps)])

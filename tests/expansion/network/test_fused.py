@@ -57,7 +57,7 @@ def test_a_block_and_its_gradients_equal_its_layers(case):
         used = {name: gradient for name, gradient in gradients.items() if gradient is not None}  # the others come after
         return outputs, used, [np.array(statistic) for statistic in layer.non_trainable_variables]
 
-    outputs, gradients, moments = run(layer._fused_branch)
+    outputs, gradients, moments = run(lambda inputs: layer._fused_branch(inputs, layer.frames, 1))
     expected, of_layers, moments_of_layers = run(lambda values: layer._branch(values, True))
     assert gradients.keys() == of_layers.keys() and len(gradients) == (12 if block.squeeze else 8)
     assert_equal_but_for_rounding(outputs, expected)
@@ -76,6 +76,6 @@ def test_a_network_in_training_gives_what_its_layers_give(spec, monkeypatch):
         return [model(tf.constant(clips(spec, 3)), training=True), *model.non_trainable_variables]
 
     fused = run()
-    monkeypatch.setattr(Bottleneck, "_fused_branch", lambda self, inputs: self._branch(inputs, True))
+    monkeypatch.setattr(Bottleneck, "_fused_branch", lambda self, inputs, *_: self._branch(inputs, True))
     for ours, plain in zip(fused, run(), strict=True):
         assert_equal_but_for_rounding(ours, plain, 1e-4)

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from benchmarks.racing import recorded_search
 from expansion.display.tables import forecast_error
 from expansion.recipe import Recipe
-from expansion.search.forecast import Speed, measured_speed, of_step, race_at, raced, retrospective, seconds_left, steps_ahead
+from expansion.search.forecast import (
+    Speed,
+    Training,
+    measured_speed,
+    of_step,
+    race_at,
+    raced,
+    retrospective,
+    seconds_left,
+    steps_ahead,
+)
 from expansion.search.racing import RaceSettings, race
 from expansion.search.selection import Scored
 from expansion.search.settings import SearchSettings
@@ -70,7 +80,7 @@ def test_what_a_race_takes():
     assert raced(RaceSettings(), 6) == (6, 6)
     assert raced(halving.model_copy(update={"rule": "bound"}), 6) == (18, 6)
     speed = Speed(10.0, 5.0)
-    assert of_step([1e6] * 6, 1000, speed, halving) == pytest.approx(11 * 5 + 3.25 * 3 * 1e9 / 10e9)
+    assert of_step([1e6] * 6, Training(1000), speed, halving) == pytest.approx(11 * 5 + 3.25 * 3 * 1e9 / 10e9)
 
 
 def test_what_is_left_are_the_candidates_not_done_and_the_steps_not_begun():
@@ -129,26 +139,26 @@ def test_where_the_cost_is_not_macs_they_grow_as_they_do_in_the_known_step(cost)
 
 def test_the_rest_of_a_race_counts_by_the_share_that_continues():
     halving = RaceSettings(on=True, rungs=(0.25, 0.5), keep=0.5)
-    assert of_step([1e6] * 6, 1000, Speed(10.0, 5.0), halving, [0.25] * 6) == pytest.approx(
+    assert of_step([1e6] * 6, Training(1000), Speed(10.0, 5.0), halving, [0.25] * 6) == pytest.approx(
         3 * 5 + 2 * 5 + (3 * 0.25 + 2 * 0.5) * 3e9 / 10e9)
     settings = SMALL.model_copy(update={"race": halving, "steps": 1})
     search, speed = finished(settings, steps=1), Speed(10.0, 5.0)
     macs = [c.macs for c in search.steps[1].candidates]
-    assert steps_ahead(search, RECIPE, 100, speed)[0].seconds == pytest.approx(of_step(macs, 1000, speed, halving))
+    assert steps_ahead(search, RECIPE, 100, speed)[0].seconds == pytest.approx(of_step(macs, Training(1000), speed, halving))
     for number, candidate in enumerate(search.steps[1].candidates):
         search.started(candidate, f"t{number}")
         search.paused(candidate.trial_id, Rung(3, 0.1 * number))  # 2.5 epochs are round(2.5) or one more: it is not counted
     left = [c for c in search.steps[1].candidates if not c.done]
     assert 0 < len(left) < len(macs)
     assert steps_ahead(search, RECIPE, 100, speed)[0].seconds == pytest.approx(
-        of_step([c.macs for c in left], 1000, speed, halving.model_copy(update={"rungs": (0.5,)}), [0.3] * len(left)))
+        of_step([c.macs for c in left], Training(1000), speed, halving.model_copy(update={"rungs": (0.5,)}), [0.3] * len(left)))
 
 
 def test_a_prescribed_step_is_not_raced():
     race = RaceSettings(on=True)
     settings = SearchSettings(race=race, follow=("depth", "width"))
-    assert [race_at(settings, step).on for step in (0, 1, 2, 3)] == [True, False, False, True]
-    assert not race_at(settings, 3, "contraction").on
+    assert [race_at(settings, step, RECIPE).on for step in (0, 1, 2, 3)] == [True, False, False, True]
+    assert not race_at(settings, 3, RECIPE, "contraction").on
 
 
 @given(st.integers(1, 30), st.floats(0.05, 0.95))

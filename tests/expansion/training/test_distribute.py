@@ -65,6 +65,14 @@ def test_one_training_on_two_devices(on_two_devices):
 
 
 @pytest.mark.slow
+def test_multigrid_on_two_devices_is_that_on_one(on_two_devices):
+    """Without dropout, which devices draw for themselves: the same clips, and batch norm's statistics over the same of them."""
+    result = on_two_devices["float32"]["multigrid"]
+    assert result["moved"] > 1e-3 and result["weights"] < 1e-5 and result["losses"] < 1e-5
+    assert result["resumed_equal"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_on_two_devices(on_two_devices, precision):
     check(on_two_devices[precision])
@@ -90,6 +98,7 @@ def test_one_training_on_two_machines(colours, tmp_path):
     assert first["accuracy"] > 0.5
     assert first["loss"] == second["loss"] and first["weights"] == second["weights"]
     assert first["resumed_equal"] and second["resumed_equal"]
+    assert first["multigrid"] == second["multigrid"] and first["multigrid"][1] > 1e-3  # losses, and how far weights moved
     assert [b[0] - a[0] for a, b in zip(first["random_states"], second["random_states"])] == [1] * len(first["random_states"])
 
 

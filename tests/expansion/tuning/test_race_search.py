@@ -6,7 +6,9 @@ import pytest
 
 import expansion
 from expansion.display.progress import SearchProgress
+from expansion.foundation.errors import InputError
 from expansion.recipe import ClipSettings, Recipe
+from expansion.recipe.schedule import Schedule
 from expansion.spec import Spec
 from expansion.tuning.folders import TrialFolder
 from expansion.tuning.jobs import read_job, write_job
@@ -19,10 +21,12 @@ class Stopped(KeyboardInterrupt):
     """What stops a search in the middle of an epoch's end."""
 
 
-def tuner(data, folder, progress=None, engine="in-process", **settings):
+RECIPE = Recipe(epochs=4, batch=16, rate=0.1, rate_batch=16, warmup_epochs=0)
+
+
+def tuner(data, folder, progress=None, engine="in-process", recipe=RECIPE, steps=1, **settings):
     return expansion.ExpansionTuner(
-        data, expansion.SearchSettings(start=SEED, steps=1, axes=("width", "bottleneck"), **settings),
-        recipe=Recipe(epochs=4, batch=16, rate=0.1, rate_batch=16, warmup_epochs=0),
+        data, expansion.SearchSettings(start=SEED, steps=steps, axes=("width", "bottleneck"), **settings), recipe=recipe,
         clips=ClipSettings(flip=False, views=2), directory=folder, project_name="s", engine=engine,
         progress=progress or SearchProgress(quiet=True))
 
@@ -63,3 +67,20 @@ def test_a_killed_race_resumes_and_pauses_change_no_result(demo_records, tmp_pat
     found, expected = (folder.read_result() for folder in (raced, TrialFolder(attempt)))
     assert found["history"]["loss"] == expected["history"]["loss"] and found["predictions"] == expected["predictions"]
     assert winner.metrics["seconds"] > raced.read_result(0)["metrics"]["seconds"]
+
+
+@pytest.mark.slow
+def test_a_multigrid_training_pauses_at_the_end_of_a_long_cycle(demo_records, tmp_path):
+    recipe = RECIPE.model_copy(update={"batch": 4, "multigrid": "long", "long_cycles": 1})
+    search = tuner(demo_records, tmp_path, recipe=recipe, steps=0, race={"on": True, "rungs": (0.3,)})
+    search.search()
+    (seed,), schedule = search.state.steps[0].candidates, Schedule(SEED, recipe, 48)
+    (rung,) = seed.rungs
+    assert (schedule.epochs[rung.epoch - 1].phase.part, schedule.epochs[rung.epoch].phase.part) == (0, 1)
+    history = search.folder.trial(seed.trial_id).read_result()["history"]
+    assert len(history["loss"]) == len(schedule.epochs) and min(history["size"]) == 17
+
+
+def test_multigrid_that_does_not_go_with_the_search_is_refused(demo_records, tmp_path):
+    with pytest.raises(InputError, match="at a crop of 24 pixels it has batches of 12"):
+        tuner(demo_records, tmp_path, recipe=RECIPE.model_copy(update={"multigrid": "both"}))

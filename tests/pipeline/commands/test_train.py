@@ -14,9 +14,11 @@ import pytest
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.network.saving import load_model
+from expansion.recipe import Recipe
+from expansion.search.forecast import Speed
 from expansion.search.settings import SearchSettings
 from expansion.spec import NAMED, Spec
-from pipeline.commands.train import settings, train
+from pipeline.commands.train import _multigrid_text, settings, train
 from pipeline.config import load_config, save_config, shipped
 from pipeline.options import Given
 from pipeline.runs.folder import RunFolder
@@ -169,3 +171,33 @@ def test_a_killed_training_ends_as_an_undisturbed_one(trained, colours, config_f
         assert again["history"][name] == result["history"][name]
     models = [load_model(str(place / "tiny" / "model.keras")) for place in (folder, tmp_path)]
     assert all(np.array_equal(a, b) for a, b in zip(*(model.get_weights() for model in models), strict=True))
+
+
+@pytest.mark.parametrize("options, multigrid", [
+    ({}, False), ({"final.multigrid": True}, "both"), ({"final.multigrid": "long"}, "long"),
+    ({"recipe.multigrid": "off"}, False)])
+def test_multigrid_is_a_setting_of_the_recipe(options, multigrid):
+    config = settings(Given(shipped("demo.yaml"), {"train.spec": "XS"} | options), None, "runs")
+    assert config.recipe.multigrid == multigrid
+
+
+@pytest.mark.parametrize("epochs, said", [(2, "this training is too short for multigrid, it will take longer: "),
+                                          (4000, "multigrid: ")])
+def test_it_says_beforehand_whether_multigrid_pays(colours, epochs, said):
+    spec = Spec(frames=4, stride=2, size=32, width=0.34, depth=0.2)
+    text = _multigrid_text(spec, Recipe(epochs=epochs, batch=4, multigrid="both"), colours, Speed())
+    assert text.startswith(said) and f"in place of {16 * epochs:,} save" in text and " shapes to trace" in text
+
+
+@pytest.mark.slow
+def test_a_multigrid_training_is_evaluated_at_the_full_shape(colours, config_file, tmp_path):
+    process = command(colours, config_file, tmp_path, "--set", "final.multigrid=long")
+    out, error = process.communicate(timeout=600)
+    assert process.returncode == 0, error
+    result = json.loads(out)
+    assert result["multigrid"] == "long" and result["steps"] == sum(result["history"]["steps"])
+    assert result["spec"]["frames"] == 2 and load_model(str(tmp_path / "tiny" / "model.keras")).spec.size == 24
+    assert "too short for multigrid" in error
+    process = command(colours, config_file, tmp_path, "--multigrid", "--name", "other")
+    _, error = process.communicate(timeout=600)
+    assert process.returncode == 2 and "at a crop of 24 pixels it has batches of 12; at least 16 pixels are allowed" in error

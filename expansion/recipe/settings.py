@@ -1,4 +1,4 @@
-"""How a network is trained and how clips are cut: the settings, without TensorFlow.
+"""How a network is trained and how clips are cut: the settings.
 
 X3D (arXiv 2004.04730), section 4: the paper trains at batch 1024 with a rate of 1.6, momentum 0.9, weight decay 5e-5,
 dropout 0.5, a half-cosine schedule per step after a linear warm-up. The rate scales linearly with the batch.
@@ -7,11 +7,13 @@ dropout 0.5, a half-cosine schedule per step after a linear warm-up. The rate sc
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from expansion.foundation.settings import Settings
+
+PRECISE_BATCHES = 200  # PySlowFast's
 
 
 class Recipe(Settings):
@@ -31,7 +33,16 @@ class Recipe(Settings):
         mixed_precision: activations of 16 bits with float32 weights, on devices that gain from it: "float16" (also
             true), whose loss is scaled, or "bfloat16".
         precise_bn: after the last epoch, batch norm's statistics are estimated again from this many training batches of a
-            device; 0 keeps the running ones.
+            device; 0 keeps the running ones, but for multigrid training, where it stands for 200.
+        bn_clips: clips of one statistic of batch norm in training: those of a device are split so that each statistic is of
+            so many, or a few more where their number does not divide (the paper's 8, on any device). 0: all of a device; with
+            multigrid as many as a device has at the full shape.
+        decays: where the rate falls, as shares of the epochs; none for the half-cosine.
+        decay: what the rate is multiplied with there.
+        multigrid: shapes of batches that change in training: "long", from few frames and small crops to the network's own,
+            several times; "short", a smaller crop from step to step; "both" (also true); false for none.
+        multigrid_epochs: epochs of a multigrid training, as a multiple of `epochs`.
+        long_cycles: long cycles of a half-cosine; one that decays has one before each decay.
         by_step: from a search step on, other values: {8: {"batch": 512}} halves a batch of 1024 at step 8.
     """
 
@@ -47,7 +58,25 @@ class Recipe(Settings):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     mixed_precision: Literal[False, True, "float16", "bfloat16"] = False
     precise_bn: int = Field(0, ge=0)
+    bn_clips: int = Field(0, ge=0)
+    decays: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    decay: float = Field(0.1, gt=0, lt=1)
+    multigrid: Literal[False, "long", "short", "both"] = False
+    multigrid_epochs: float = Field(1.5, gt=0)
+    long_cycles: int = Field(3, ge=1)
     by_step: dict[int, dict[str, float | int | bool | str]] = Field(default_factory=dict)
+
+    @field_validator("multigrid", mode="before")
+    @classmethod
+    def _switch(cls, value):
+        return {True: "both", "off": False}.get(value, value) if isinstance(value, (bool, str)) else value
+
+    @field_validator("decays")
+    @classmethod
+    def _ascending(cls, decays):
+        if list(decays) != sorted(set(decays)):
+            raise ValueError(f"{', '.join(f'{decay:g}' for decay in decays)} do not rise")
+        return decays
 
     def at(self, step: int) -> Recipe:
         """The recipe of a search step: every entry of by_step up to it applied in order."""
@@ -69,6 +98,16 @@ class Recipe(Settings):
     def scaled_rate(self) -> float:
         """The rate at this batch, by the linear rule (Goyal et al., arXiv 1706.02677)."""
         return self.rate * self.batch / self.rate_batch
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether batches, their statistics or the rate are other than those of a half-cosine at one shape."""
+        return bool(self.multigrid or self.decays or self.bn_clips)
+
+    @property
+    def precise_batches(self) -> int:
+        """Batches of a device for precise statistics: a multigrid training has them always, for it ends on several crops."""
+        return self.precise_bn or (PRECISE_BATCHES if self.multigrid else 0)
 
     @property
     def dtype_policy(self) -> str:
