@@ -1,6 +1,7 @@
 """The tuner on real records: a search without TFX, failures, restarts, and the same numbers by every engine."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from rich.console import Console
 import expansion
 from expansion.display.progress import SearchProgress
 from expansion.evaluation.evaluate import evaluate
+from expansion.foundation import kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.lock import Lock
 from expansion.network.saving import load_model
@@ -191,6 +193,26 @@ def test_threads_stay_what_the_search_began_with(demo_records, tmp_path, monkeyp
     monkeypatch.setattr("expansion.tuning.tuner.cores", lambda: 2)
     with pytest.raises(InputError, match="began with 1 threads a training, and the engine in-process takes all cores, 2"):
         tuner(demo_records, tmp_path, steps=1).search()
+
+
+@pytest.mark.slow
+def test_a_search_keeps_its_kernels_and_says_where_cpus_differ(demo_records, tmp_path, monkeypatch):
+    monkeypatch.setattr("expansion.tuning.trial.train", nothing_learnt)
+    monkeypatch.setattr(kernels, "_chosen", [])
+    monkeypatch.setattr(kernels, "onednn_for", lambda pixels: not kernels.onednn_in_use())
+    screen = io.StringIO()
+    first = tuner(demo_records, tmp_path, steps=0, progress=SearchProgress(Console(file=screen)))
+    first.search()
+    used = kernels.onednn_in_use()
+    assert first.state.onednn == used and f"faster with oneDNN {'off' if used else 'on'}" in " ".join(screen.getvalue().split())
+    trace = json.loads((tmp_path / "s" / "trace.json").read_text())
+    (tmp_path / "s" / "trace.json").write_text(json.dumps(trace | {"cpu": "Another CPU"}))
+    other = tuner(demo_records, tmp_path, steps=1, progress=SearchProgress(Console(file=screen)))
+    other.search()
+    assert "began on another kind of CPU, Another CPU" in " ".join(screen.getvalue().split())
+    monkeypatch.setenv(kernels.ONEDNN, str(int(not used)))
+    with pytest.raises(InputError, match=f"began with oneDNN .*set TF_ENABLE_ONEDNN_OPTS={int(used)} before"):
+        tuner(demo_records, tmp_path, steps=2).search()
 
 
 def test_a_search_that_another_process_runs_is_not_overwritten(demo_records, tmp_path):
