@@ -69,7 +69,6 @@ def test_multigrid_on_two_devices_is_that_on_one(on_two_devices):
     """Without dropout, which devices draw for themselves: the same clips, and batch norm's statistics over the same of them."""
     result = on_two_devices["float32"]["multigrid"]
     assert result["moved"] > 1e-3 and result["weights"] < 1e-5 and result["losses"] < 1e-5
-    assert result["resumed_equal"]
 
 
 @pytest.mark.slow
