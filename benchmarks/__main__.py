@@ -17,7 +17,8 @@ from expansion.display.console import make_console
 from expansion.foundation.cpu import this_cpu
 from expansion.foundation.machine import cores
 
-BENCHES = ("network", "kernels", "input", "ingest")  # modules of this package with a list CASES
+DEFAULT = ("network", "input", "ingest")  # modules of this package with a list CASES
+BENCHES = (*DEFAULT, "kernels", "gpu")
 
 
 class Limit(enum.StrEnum):
@@ -30,7 +31,7 @@ LIMITS = {Limit.avx2: {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx
 
 
 def main(
-    benches: Annotated[list[str] | None, typer.Argument(help=f"of {', '.join(BENCHES)}; all if none is named")] = None,
+    benches: Annotated[list[str] | None, typer.Argument(help=f"of {', '.join(BENCHES)}; by default the first three")] = None,
     only: Annotated[list[str] | None, typer.Option(help="cases, by name; may be given several times")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="how often the contenders take turns")] = 5,
     output: Annotated[Path | None, typer.Option(help="folder for the JSON; default runs/benchmarks/<time>")] = None,
@@ -43,7 +44,7 @@ def main(
     unknown = set(benches or ()) - set(BENCHES)
     if unknown:
         raise typer.BadParameter(f"no bench {sorted(unknown)[0]!r}; there are {', '.join(BENCHES)}")
-    cases = [case for name in benches or BENCHES for case in importlib.import_module(f"benchmarks.{name}").CASES]
+    cases = [case for name in benches or DEFAULT for case in importlib.import_module(f"benchmarks.{name}").CASES]
     unknown = set(only or ()) - {case.name for case in cases}
     if unknown:
         raise typer.BadParameter(f"no case {sorted(unknown)[0]!r}; there are {', '.join(c.name for c in cases)}")

@@ -1,4 +1,4 @@
-"""Worker: a forward pass of X3D as Keras' own layers make it: Conv3D with groups=channels on unfolded clips."""
+"""Worker: X3D as Keras' own layers make it, Conv3D with groups=channels on unfolded clips: a forward pass or a training step."""
 
 from __future__ import annotations
 
@@ -59,9 +59,15 @@ def start():
 
     spec, batch = parse_spec(settings["network"]), settings["batch"]
     model = plain_model(spec, CLASSES)
+    about = {"tensorflow": tf.__version__, "keras": keras.__version__}
+    if settings.get("mode") == "train":
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(0.01, 0.9, nesterov=True), loss, jit_compile=False)
+        random = np.random.default_rng(0)
+        data = tf.constant(random.normal(size=(batch, *model.input_shape[1:])), tf.float32), random.integers(0, CLASSES, batch)
+        return lambda: float(model.train_on_batch(*data)), batch, about
     forward = tf.function(lambda clips: model(clips, training=False), autograph=False)
     clips = tf.constant(np.random.default_rng(0).normal(size=(batch, *model.input_shape[1:])), tf.float32)
-    about = {"tensorflow": tf.__version__, "keras": keras.__version__}
     return lambda: forward(clips).numpy(), batch, about
 
 

@@ -1,4 +1,7 @@
-"""Worker: a training step or a forward pass of this project's network."""
+"""Worker: a training step or a forward pass of this project's network.
+
+Settings: network, mode (train, infer), batch; precision (float32, float16, bfloat16) and xla, if not the defaults.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,22 @@ def data(spec, batch: int):
     return tf.constant(clips), tf.constant(random.integers(0, CLASSES, batch))
 
 
+def device_name() -> str:
+    """Of the first GPU, else "CPU"."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
+
+
+def peak() -> int:
+    """Bytes: the most that was allocated on the first GPU, else that this process held."""
+    import tensorflow as tf
+
+    gpu = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] if gpu else worker.peak_bytes()
+
+
 def training_step(model, clips, labels):
     """One step as Keras' fit runs it: forward, backward, update, metrics."""
     import tensorflow as tf
@@ -37,8 +56,17 @@ def training_step(model, clips, labels):
     return step
 
 
+def forward(model, clips):
+    """The network as Keras has it, compiled by XLA."""
+    import tensorflow as tf
+
+    compiled = tf.function(lambda batch: model(batch, training=False), autograph=False, jit_compile=True)
+    return lambda: compiled(clips).numpy()
+
+
 def start():
     settings = worker.settings()
+    precision, xla = settings.get("precision", "float32"), settings.get("xla", False)
     from expansion.foundation.imports import import_keras
 
     import_keras()  # as `x3d train` and the workers of a search do
@@ -53,10 +81,16 @@ def start():
 
     spec, batch = parse_spec(settings["network"]), settings["batch"]
     clips, labels = data(spec, batch)
+    keras.mixed_precision.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
     model = build_model(spec, CLASSES)
     about = {"tensorflow": tf.__version__, "keras": keras.__version__, "oneDNN": "on" if onednn_in_use() else "off"}
+    about |= {"device": device_name()}
     if settings["mode"] == "train":
-        return training_step(compile_model(model, Recipe(batch=batch), 10_000), clips, labels), batch, about
+        compile_model(model, Recipe(batch=batch), 10_000)
+        model.jit_compile = xla
+        return training_step(model, clips, labels), batch, about
+    if xla:
+        return forward(model, clips), batch, about
     from expansion.evaluation.networks import keras_network
 
     pixels, network = clips.numpy(), keras_network(model)
@@ -64,4 +98,4 @@ def start():
 
 
 if __name__ == "__main__":
-    worker.serve(start)
+    worker.serve(start, peak)
