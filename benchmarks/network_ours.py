@@ -23,14 +23,6 @@ def data(spec, batch: int):
     return tf.constant(clips), tf.constant(random.integers(0, CLASSES, batch))
 
 
-def device_name() -> str:
-    """Of the first GPU, else "CPU"."""
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
-
-
 def peak() -> int:
     """Bytes: the most that was allocated on the first GPU, else that this process held."""
     import tensorflow as tf
@@ -78,13 +70,14 @@ def start():
     from expansion.recipe import Recipe
     from expansion.spec import parse_spec
     from expansion.training.fit import compile_model
+    from pipeline.commands.eval_tables import device
 
     spec, batch = parse_spec(settings["network"]), settings["batch"]
     clips, labels = data(spec, batch)
     keras.mixed_precision.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
     model = build_model(spec, CLASSES)
     about = {"tensorflow": tf.__version__, "keras": keras.__version__, "oneDNN": "on" if onednn_in_use() else "off"}
-    about |= {"device": device_name()}
+    about |= {"device": device()}
     if settings["mode"] == "train":
         compile_model(model, Recipe(batch=batch), 10_000)
         model.jit_compile = xla

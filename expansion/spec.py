@@ -107,6 +107,11 @@ class Spec:
         return (self.frames - 1) * self.stride + 1
 
     @property
+    def pixels(self) -> int:
+        """Of a clip."""
+        return self.frames * self.size**2
+
+    @property
     def paper_width(self) -> float:
         """Width as the paper prints it, on a base of 12 channels (XL: 2.9)."""
         return round(self.width * PAPER_WIDTH_BASE, 6)

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from expansion.display.console import noise_to
+from expansion.foundation import kernels
 from expansion.foundation.errors import InputError
+from expansion.search.trace import has_trace, read_trace
+from expansion.spec import Spec
 from pipeline.runs.state import first_line
 
 
@@ -36,3 +39,13 @@ def session(log: str, verbose: bool = False) -> Iterator[Console]:
             traceback.print_exc()
             console.print(f"x3d: failed: {first_line(error)}\nThe log is {log}", markup=False, soft_wrap=True)
             raise SystemExit(1) from error
+
+
+def choose_kernels(search_folder: str, start: Spec) -> None:
+    """Has this process compute with the kernels that a search began with, or that suit the network that it begins with.
+
+    Raises:
+        InputError: the trace of the search cannot be read.
+    """
+    begun = read_trace(search_folder).onednn if has_trace(search_folder) else None
+    kernels.choose(kernels.onednn_for(start.pixels) if begun is None else begun)

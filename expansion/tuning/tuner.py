@@ -158,8 +158,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
 
     def _choose_kernels(self) -> None:
         """Which kernels trainings use: those that the search began with, else the user's choice, else what was measured."""
-        start, begun = self._settings.start, self.state.onednn
-        best = kernels.onednn_for(start.frames * start.size**2)
+        best, begun = kernels.onednn_for(self._settings.start.pixels), self.state.onednn
         inside = self.engine.name == "in-process"
         asked = kernels.onednn_in_use() if inside else kernels.given()
         if begun is not None and asked not in (None, begun):

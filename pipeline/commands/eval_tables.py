@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import platform
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from expansion.display.console import make_console, make_table
 from expansion.display.tables import Table, clip_text, percent, to_markdown
 from expansion.foundation import files
+from expansion.foundation.cpu import this_cpu
 from expansion.foundation.machine import cores
 from expansion.search.costs import show_cost
 from expansion.spec import Spec
@@ -55,11 +55,7 @@ def device() -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
-    name = platform.processor() or platform.machine()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            name = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), name)
-    return f"{name}, {cores()} cores"
+    return f"{this_cpu().name}, {cores()} cores"
 
 
 def write_model(output: str, label: str, row: dict, evaluation) -> None:

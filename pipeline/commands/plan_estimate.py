@@ -17,7 +17,7 @@ from pydantic import Field
 
 from expansion.display.console import make_table
 from expansion.display.tables import duration
-from expansion.foundation import files
+from expansion.foundation import files, kernels
 from expansion.foundation.machine import cores
 from expansion.foundation.settings import Settings
 from expansion.search.costs import in_macs
@@ -124,7 +124,7 @@ def _savings(config: Config, budget: CostEstimate, final_epochs: float) -> list[
             ("warm start", f"{100 * WARM_EPOCHS:g} % of the epochs, from the parent's weights", warm,
              config.search.warm_start),
             ("proxy", f"{100 * PROXY_VIDEOS:g} % of the training videos", proxy, config.proxy is not None)]
-    ways = [(name, how, shares) for name, how, shares, taken in ways if not taken]
+    ways = [(name, how, shares) for name, how, shares, in_use in ways if not in_use]
 
     def total(*shares: Sequence[float]) -> float:
         return sum(row.seconds * math.prod(of) for row, *of in zip(budget.steps, *shares))
@@ -213,6 +213,7 @@ def _storing_speed(config: Config, sources: Sequence[str]) -> dict[str, float]:
 
 def _training_speed(config: Config, steps: int = 3) -> float:
     """GMACs per second of training steps on clips of noise, of the seed made twice as large on three axes."""
+    kernels.choose(kernels.onednn_for(config.search.start.pixels))
     import numpy as np
 
     from expansion.complexity import complexity

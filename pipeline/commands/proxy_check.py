@@ -14,7 +14,7 @@ from expansion.data.subset import ProxySettings, make_proxy
 from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import SearchProgress
 from expansion.display.tables import duration, percent
-from expansion.foundation import files
+from expansion.foundation import files, kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.settings import parse_settings
 from expansion.recipe import Recipe
@@ -109,6 +109,7 @@ def _candidates(config: Config, data: VideoDataset) -> list[Spec]:
 
 
 def _train_all(config: Config, data: VideoDataset, networks: list[Spec], folder: str) -> dict:
+    kernels.choose(kernels.onednn_for(config.search.start.pixels))
     proxy: ProxySettings = config.proxy
     small = make_proxy(data, proxy, os.path.join(folder, "proxy-records"))
     ways = {"full": (data, config.recipe.at(0)), "proxy": (small, proxy.recipe(config.recipe).at(0))}

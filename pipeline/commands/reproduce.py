@@ -104,10 +104,12 @@ def train(records: str, config, until: str, runs: str, output: str | None, as_js
     from expansion.data.dataset import VideoDataset
     from pipeline.config import save_config
     from pipeline.runs.folder import RunFolder
+    from pipeline.session import choose_kernels
 
     last, data = last_step(until), VideoDataset.open(records)
     folder = RunFolder(os.path.join(runs, config.name))
     save_config(config, folder.config)
+    choose_kernels(folder.search_folder, config.search.start)
     with noise_to(folder.log):
         from expansion.tuning.tuner import ExpansionTuner
 

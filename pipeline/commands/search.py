@@ -7,14 +7,13 @@ import os
 from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import waiting
 from expansion.display.tables import path_table, percent
-from expansion.foundation import kernels
 from expansion.foundation.paths import refuse_patterns
 from pipeline.config import Config, save_config
 from pipeline.options import Fresh, Given, Json, Runs, Setting, Verbose, configured_by
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.held_out import HeldOutResult, evaluate_run
 from pipeline.runs.state import working
-from pipeline.session import session
+from pipeline.session import choose_kernels, session
 
 
 @configured_by(
@@ -46,8 +45,7 @@ def run_search(config: Config, runs: str, *, fresh: bool = False, as_json: bool 
         folder.begin_afresh()
     config.search_job().check_folder(folder.search_folder)
     save_config(config, folder.config)
-    start = config.search.start
-    kernels.choose(kernels.onednn_for(start.frames * start.size**2))
+    choose_kernels(folder.search_folder, config.search.start)
     with session(folder.log, verbose) as console, working(folder):
         result, outcome = _run(config, folder, console)
     if as_json:

@@ -103,8 +103,7 @@ def settings(given: Given, from_run: str | None, runs: str) -> Config:
 
 def _run(config: Config, folder: RunFolder, console, worker: int) -> tuple[dict, bool]:
     """(results, whether they were there before); of a worker that is not the chief, no results."""
-    spec = config.train.spec
-    kernels.choose(kernels.onednn_for(spec.frames * spec.size**2))
+    kernels.choose(kernels.onednn_for(config.train.spec.pixels))
     with waiting(console, "starting TensorFlow"):
         import_keras()
         from expansion.training.distribute import make_strategy

@@ -23,17 +23,17 @@ class Stopped(Exception):
 
 
 class Stop(keras.callbacks.Callback):
-    """Ends a training in the middle of an epoch (from 0)."""
+    """Ends a training after a batch of an epoch, both from 0."""
 
-    def __init__(self, epoch):
+    def __init__(self, epoch, batch=1):
         super().__init__()
-        self.epoch, self.now = epoch, None
+        self.epoch, self.batch, self.now = epoch, batch, None
 
     def on_epoch_begin(self, epoch, logs=None):
         self.now = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.now == self.epoch and batch == 1:
+        if self.now == self.epoch and batch == self.batch:
             raise Stopped
 
 

@@ -1,6 +1,5 @@
 """Multigrid training: one trace for each shape; killed in every phase, it ends as undisturbed; what is refused."""
 
-import keras
 import pytest
 
 from expansion.foundation.errors import InputError
@@ -10,28 +9,13 @@ from expansion.spec import Spec
 from expansion.training import scheduled
 from expansion.training.checkpoint import Checkpoint
 from expansion.training.fit import compile_model, new_model, train
-from tests.expansion.training.test_checkpoint import Stopped, same
+from tests.expansion.training.test_checkpoint import Stop, Stopped, same
 
 SPEC = Spec(frames=4, stride=2, size=32, width=0.34, depth=0.2)
 RECIPE = Recipe(epochs=8, batch=4, rate=0.05, rate_batch=4, warmup_epochs=0.5, dropout=0.3, drop_connect=0.3, multigrid="both",
                 long_cycles=1, bn_clips=2)
 CLIPS = ClipSettings(views=2)
 SCHEDULE = Schedule(SPEC, RECIPE, 48)
-
-
-class Stop(keras.callbacks.Callback):
-    """Ends a training in the middle of an epoch (from 0)."""
-
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch, self.now = epoch, None
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.now = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.now == self.epoch and batch == SCHEDULE.epochs[self.epoch].steps // 2:
-            raise Stopped
 
 
 def training(data, recipe=RECIPE, spec=SPEC, seed=0, **options):
@@ -68,7 +52,7 @@ def test_killed_in_every_phase_it_ends_as_undisturbed(demo_records, undisturbed,
     assert len(phases) == 5
     for epoch in sorted(phases.values()):
         with pytest.raises(Stopped):
-            training(demo_records, checkpoint=str(tmp_path), callbacks=[Stop(epoch)])
+            training(demo_records, checkpoint=str(tmp_path), callbacks=[Stop(epoch, SCHEDULE.epochs[epoch].steps // 2)])
     model, history = training(demo_records, checkpoint=str(tmp_path))
     assert same(model, undisturbed[0])
     for name in ("loss", "accuracy", "learning_rate", "batch"):
