@@ -43,11 +43,20 @@ def wilson(right: float, videos: int) -> tuple[float, float]:
 
 
 class SingleLabel:
-    """The task of naming the one class of a video; see tasks.task.Task."""
+    """The task of naming the one class of a video; see tasks.task.Task.
+
+    The evidence of a network is which videos it has right.
+    """
 
     name = "single-label"
+    labels = "class"
     loss = "cross-entropy"
+    activation = "softmax"
+    answers = "clip"
+    protocol = "mean of views"
     score = "accuracy"
+    titles = {"accuracy": "top-1", "top5": "top-5", "loss": "loss"}
+    test = "McNemar's exact test"
 
     def encode(self, labels: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
         """The classes, sorted, and the number of each video's class, (videos,)."""
@@ -56,20 +65,43 @@ class SingleLabel:
         return classes, np.array([numbers[label] for label in labels], int)
 
     def combine(self, sums: np.ndarray, views: np.ndarray) -> np.ndarray:
-        """The mean over the views, (videos, classes), as in the paper (section 4.1)."""
+        """The mean over the views, (videos, classes), as in the paper (section 4.1), from their sums and numbers (videos,)."""
         return sums / views[:, None]
 
     def per_video(self, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Which videos have their label on top, (videos,) of bool."""
         return probabilities.argmax(axis=1) == labels
 
+    def metrics(self, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        """accuracy (top-1), top5, and loss: the mean negative log-likelihood of the labels in nats."""
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
+        chosen = probabilities[np.arange(len(labels)), labels]
+        return {
+            "accuracy": float(self.per_video(probabilities, labels).mean()),
+            "top5": float((best == labels[:, None]).any(axis=1).mean()),
+            "loss": float(-np.log(np.maximum(chosen, 1e-12)).mean()),
+        }
+
+    def evidence(self, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Which videos are right, (videos,) of bool."""
+        return self.per_video(probabilities, labels)
+
+    def score_of(self, evidence: np.ndarray) -> float:
+        """Top-1 from the evidence of one training, or the mean over those of several, (trainings, videos)."""
+        return float(np.mean(evidence))
+
     def p_value(self, first: Sequence[bool], second: Sequence[bool]) -> float:
         """McNemar's exact test."""
         return mcnemar(first, second)
 
-    def interval(self, score: float, videos: int) -> tuple[float, float]:
+    def variance(self, evidence: np.ndarray) -> float:
+        """Sampling variance of a score, or of a difference of scores, from what each video adds to it."""
+        evidence = np.asarray(evidence)
+        return float(evidence.var(dtype=np.float64)) / max(1, len(evidence) - 1)
+
+    def interval(self, score: float, evidence: Sequence[bool]) -> tuple[float, float]:
         """Wilson's interval."""
-        return wilson(score * videos, videos)
+        return wilson(score * len(evidence), len(evidence))
 
 
 SINGLE_LABEL = SingleLabel()
