@@ -13,6 +13,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from expansion.data.dataset import VideoDataset
+from expansion.data.labels import CLIP_LABELS
 from expansion.data.videos import IndexedVideos, RecordVideos, Video, in_order, of_files, open_videos, parse
 from expansion.recipe import ClipSettings
 from expansion.spec import Spec
@@ -22,7 +23,7 @@ CACHE_BYTES = 1 << 30  # records of a training split without an index stay in me
 
 
 class Cut(NamedTuple):
-    """A clip that is chosen but not decoded: frames (frames,) as in Video, label, square window in source pixels."""
+    """A clip that is chosen but not decoded: frames (frames,) as in Video, its label, square window in source pixels."""
 
     frames: tf.Tensor
     label: tf.Tensor
@@ -70,11 +71,13 @@ def decode_clip(jpeg, top, left, side, size: int, ratio: int = 1):
     return tf.ensure_shape(resized, (None, size, size, 3))
 
 
-def choose_clip(video: Video, seed, spec: Spec, settings: ClipSettings, strides: tuple[int, int] | None = None) -> Cut:
+def choose_clip(video: Video, seed, spec: Spec, settings: ClipSettings, strides: tuple[int, int] | None = None, *,
+                labels: str = "class", classes: int = 0) -> Cut:
     """A random clip, nothing read or decoded: random start, scale, place and, if set, mirroring.
 
     Args:
         strides: least and largest, of which one is drawn as well; None for the spec's own.
+        labels, classes: what the label of a clip is, by Task.labels, and how many classes there are.
     """
     total = tf.shape(video.frames)[0]
     draw = tf.random.stateless_uniform([5], seed)
@@ -89,8 +92,9 @@ def choose_clip(video: Video, seed, spec: Spec, settings: ClipSettings, strides:
     side = tf.cast(tf.round(short / (low + draw[1] * (high - low))), tf.int32)
     top = tf.cast(draw[2] * tf.cast(video.height - side + 1, tf.float32), tf.int32)
     left = tf.cast(draw[3] * tf.cast(video.width - side + 1, tf.float32), tf.int32)
-    frames = tf.gather(video.frames, frame_indices(start, total, spec, stride))
-    return Cut(frames, video.label, top, left, side, tf.logical_and(settings.flip, draw[4] < 0.5))
+    indices = frame_indices(start, total, spec, stride)
+    label = CLIP_LABELS[labels](video.label, indices, classes)
+    return Cut(tf.gather(video.frames, indices), label, top, left, side, tf.logical_and(settings.flip, draw[4] < 0.5))
 
 
 def cut_clip(cut: Cut, spec: Spec, ratio: int):
@@ -121,15 +125,18 @@ def _chosen_from_records(data: VideoDataset, choose, workers: int, worker: int):
     if len(files) >= workers:
         files, workers, worker = files[worker::workers], 1, 0
 
+    def parsed(record):
+        return parse(record, data.task.labels)
+
     def records_of(files):  # with fewer files than workers, each reads all of them for its share of the records
         return of_files(files, compressed).shard(workers, worker)
 
     small = data.manifest.splits["train"].bytes < CACHE_BYTES
-    cached = records_of(files).map(parse, tf.data.AUTOTUNE).cache()
+    cached = records_of(files).map(parsed, tf.data.AUTOTUNE).cache()
 
     def chosen(key, order):
         def choose_one(number, found):  # parsed with its choice, a record of large data is no larger than its clip
-            return choose(found if small else parse(found), tf.random.fold_in(key, number))
+            return choose(found if small else parsed(found), tf.random.fold_in(key, number))
 
         videos = cached if small else records_of(tf.random.experimental.stateless_shuffle(files, key))
         clips = videos.enumerate().map(choose_one, tf.data.AUTOTUNE)
@@ -141,8 +148,11 @@ def _chosen_from_records(data: VideoDataset, choose, workers: int, worker: int):
 
 def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch: int, seed: int, *,
                    first_epoch: int = 0, epoch_clips: int | None = None,
-                   workers: int = 1, worker: int = 0) -> tf.data.Dataset:
-    """Endless batches of random clips: (batch, frames, size, size, 3) of uint8 and labels (batch,).
+                   workers: int = 1, worker: int = 0, labels: str = "class") -> tf.data.Dataset:
+    """Endless batches of random clips: (batch, frames, size, size, 3) of uint8 and labels.
+
+    Labels are (batch,) of one class; of several, 0 or 1 of each class of the clip, (batch, classes), or of its frames,
+    (batch, frames, classes).
 
     Args:
         seed: determines, with the number of the epoch, the order of the videos and every random choice.
@@ -150,12 +160,13 @@ def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch
         epoch_clips: clips of an epoch: every video once, then the first ones of a new order. Default: the least
             multiple of the batch that has room for all videos.
         workers, worker: how many share the videos, and which of them this is, from 0.
+        labels: what the label of a clip is, by Task.labels.
     """
     epoch_clips = epoch_clips or -(-data.videos("train") // batch) * batch
     videos = open_videos(data, "train")
 
     def choose(video, seed):
-        return choose_clip(video, seed, spec, settings)
+        return choose_clip(video, seed, spec, settings, labels=labels, classes=len(data.classes))
 
     cuts = chosen_in_epoch(data, videos, choose, seed, workers, worker)
     dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(lambda epoch: cuts(epoch).take(epoch_clips))

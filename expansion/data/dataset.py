@@ -10,6 +10,8 @@ from expansion.data.records import SPLITS
 from expansion.foundation import files, paths
 from expansion.foundation.errors import InputError
 from expansion.spec import Limits
+from expansion.tasks.registry import task_named
+from expansion.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class VideoDataset:
     def classes(self) -> tuple[str, ...]:
         """Class names; a label is an index into them."""
         return tuple(self.manifest.classes)
+
+    @property
+    def task(self) -> Task:
+        """What its labels are for."""
+        return task_named(self.manifest.task)
 
     @property
     def splits(self) -> tuple[str, ...]:

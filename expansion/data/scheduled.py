@@ -19,8 +19,9 @@ from expansion.spec import Spec
 
 
 def scheduled_clips(data: VideoDataset, schedule: Schedule, shape: Shape, settings: ClipSettings, seed: int, *,
-                    first_epoch: int = 0, devices: int = 1, machines: int = 1, machine: int = 0) -> tf.data.Dataset:
-    """The batches of one shape's steps, in order: (clips, frames, size, size, 3) of uint8 and labels (clips,).
+                    first_epoch: int = 0, devices: int = 1, machines: int = 1, machine: int = 0,
+                    labels: str = "class") -> tf.data.Dataset:
+    """The batches of one shape's steps, in order: (clips, frames, size, size, 3) of uint8 and labels as training_clips has.
 
     It has no end, so that several devices know its batches to be whole; what follows the last step is of no use. A device
     takes each `devices`-th clip of a step, so that batch norm's splits are of the same clips on any number of devices of a
@@ -34,13 +35,14 @@ def scheduled_clips(data: VideoDataset, schedule: Schedule, shape: Shape, settin
         first_epoch: of the schedule, from 0, to begin with; those before it cost nothing.
         devices: of all machines; those of one machine take successive batches.
         machines, machine: how many share the videos, and which of them this is, from 0.
+        labels: what the label of a clip is, by Task.labels.
     """
     spec = schedule.spec.replace(frames=shape.frames, size=shape.size)
     settings = of_shape(settings, schedule.spec, shape)
     videos, drawn = open_videos(data, "train"), strides(schedule.spec, shape.frames)
 
     def choose(video, key):
-        return choose_clip(video, key, spec, settings, drawn)
+        return choose_clip(video, key, spec, settings, drawn, labels=labels, classes=len(data.classes))
 
     in_epoch = chosen_in_epoch(data, videos, choose, seed, machines, machine)
 

@@ -20,6 +20,7 @@ class Recipe(Settings):
     """How one network is trained.
 
     Args:
+        task: what is learnt: "single-label", "multi-label" or "localization"; "auto" takes what the labels are for.
         epochs: passes over the training videos, one random clip of each a pass.
         batch: clips in a step, of all devices together.
         rate: learning rate at a batch of `rate_batch`; it scales linearly with the batch.
@@ -46,6 +47,7 @@ class Recipe(Settings):
         by_step: from a search step on, other values: {8: {"batch": 512}} halves a batch of 1024 at step 8.
     """
 
+    task: Literal["auto", "single-label", "multi-label", "localization"] = "auto"
     epochs: float = Field(128, gt=0)
     batch: int = Field(64, ge=1)
     rate: float = Field(1.6, gt=0)
@@ -92,6 +94,8 @@ class Recipe(Settings):
 
     def model_post_init(self, _):
         for changes in self.by_step.values():
+            if "task" in changes:
+                raise ValueError("by_step: the task of a search is the same in all steps")
             Recipe(**(self.model_dump(exclude={"by_step"}) | changes))
 
     @property

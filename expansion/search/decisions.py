@@ -13,6 +13,7 @@ from expansion.search.repeats import RepeatsOutcome, Runs, judge
 from expansion.search.selection import Decision, Scored, decide
 from expansion.search.settings import SearchSettings
 from expansion.search.steps import CandidateState, Rung, Step
+from expansion.tasks.registry import task_named
 
 
 class NoCandidate(RuntimeError):
@@ -48,9 +49,9 @@ def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | N
         for index in judged.more:
             candidates[index].add_repeat()
         return False
-    scored = [Scored(c.axis, c.accuracy, c.cost, c.params, c.correct) for c in candidates]
+    scored = [Scored(c.axis, c.accuracy, c.cost, c.params, c.evidence) for c in candidates]
     repeated = {"winner": judged.winner, "p_values": judged.p_values} if judged else {}
-    decision = decide(parent.accuracy, parent.cost, scored, prescribed, **repeated)
+    decision = decide(parent.accuracy, parent.cost, scored, prescribed, **repeated, task=task_named(settings.task))
     for candidate, gain in zip(candidates, decision.gains):
         candidate.gain = gain
     if decision.verdict == "unopposed" and best_stopped(step):
@@ -61,13 +62,13 @@ def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | N
 
 def _judged(settings: SearchSettings, parent: CandidateState, candidates: list[CandidateState]) -> RepeatsOutcome | None:
     """What the rule of adaptive repeats says; None where it is off, or the videos cannot be paired."""
-    repeats, videos = settings.repeats, {len(c.correct) for c in candidates}
+    repeats, videos = settings.repeats, {len(c.evidence) for c in candidates}
     if not repeats.extra or len(videos) > 1 or not min(videos):
         return None
     failed = sum(repeat.status == "failed" for candidate in candidates for repeat in candidate.repeats)
     return judge(parent.accuracy, parent.cost,
-                 [Runs(c.axis, c.cost, c.params, c.all_correct) for c in candidates],
-                 repeats.model_copy(update={"extra": max(0, repeats.extra - failed)}))
+                 [Runs(c.axis, c.cost, c.params, c.all_evidence) for c in candidates],
+                 repeats.model_copy(update={"extra": max(0, repeats.extra - failed)}), task_named(settings.task))
 
 
 def _prescribed(settings: SearchSettings, step: Step, places: list[int]) -> int | None:
@@ -111,7 +112,8 @@ def decide_rung(settings: SearchSettings, step: Step, parent: CandidateState | N
             candidate.status = "waiting"
         return True
     standings = race(_accuracy_there(settings, parent, number), parent.cost, [
-        Scored(c.axis, c.rungs[number].accuracy, c.cost, c.params, c.rungs[number].correct) for c in paused], settings.race)
+        Scored(c.axis, c.rungs[number].accuracy, c.cost, c.params, c.rungs[number].evidence) for c in paused],
+        settings.race, task_named(settings.task))
     for candidate, standing in zip(paused, standings):
         rung: Rung = dataclasses.replace(candidate.rungs[number], standing=standing)
         candidate.rungs = (*candidate.rungs[:number], rung)

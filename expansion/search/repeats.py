@@ -17,6 +17,8 @@ from pydantic import Field
 
 from expansion.foundation.settings import Settings
 from expansion.search.selection import NOISE_LEVEL, Scored, rank
+from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.task import Task
 
 
 class RepeatSettings(Settings):
@@ -37,20 +39,20 @@ class RepeatSettings(Settings):
 
 @dataclass(frozen=True)
 class Runs:
-    """What is known of a candidate: cost in any unit, and for each training which validation videos were right.
+    """What is known of a candidate: cost in any unit, and the evidence of each training by the task.
 
     Args:
-        correct: (trainings, videos), true or false.
+        evidence: (trainings, videos) of which were right, or what else the task pairs networks by.
     """
 
     axis: str
     cost: float
     params: int
-    correct: Sequence[Sequence[bool]] | np.ndarray
+    evidence: Sequence[Sequence[bool]] | Sequence[Sequence[float]] | np.ndarray
 
     @property
     def trainings(self) -> int:
-        return len(self.correct)
+        return len(self.evidence)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ class RepeatsOutcome:
     reason: Literal["clear", "more repeats", "tie-break"]
 
 
-def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs], settings: RepeatSettings) -> RepeatsOutcome:
+def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs], settings: RepeatSettings,
+          task: Task = SINGLE_LABEL) -> RepeatsOutcome:
     """Decides a step, or says what to train again.
 
     Two candidates are tied where the difference of their mean gains lies within its 95 % interval. Its variance is that
@@ -83,16 +86,17 @@ def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs]
         parent_accuracy: share of 1.
         candidates: all completed ones, with the same videos in the same order.
         settings: the budget counts trainings beyond the first of each candidate.
+        task: whose evidence the candidates have.
     """
     doublings = [math.log2(candidate.cost / parent_cost) for candidate in candidates]
-    per_video = [np.asarray(c.correct, dtype=np.float32).mean(axis=0) / d for c, d in zip(candidates, doublings)]
-    order, gains = rank([Scored(c.axis, float(np.mean(c.correct)), c.cost, c.params) for c in candidates],
+    evidence = [np.asarray(c.evidence, dtype=np.float32).mean(axis=0) / d for c, d in zip(candidates, doublings)]
+    order, gains = rank([Scored(c.axis, task.score_of(np.asarray(c.evidence)), c.cost, c.params) for c in candidates],
                         parent_accuracy, parent_cost)
 
     def p_values(one: int) -> tuple[float, ...]:
         def against(other: int) -> float:
             training = sum(settings.std**2 / candidates[i].trainings / doublings[i]**2 for i in (one, other))
-            return _p_value(per_video[one] - per_video[other], gains[one] - gains[other], training)
+            return _p_value(task.variance(evidence[one] - evidence[other]), gains[one] - gains[other], training)
 
         return tuple(1.0 if index == one else against(index) for index in range(len(candidates)))
 
@@ -112,11 +116,9 @@ def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs]
     return RepeatsOutcome(winner, (), tied, p_values(winner), "tie-break")
 
 
-def _p_value(differences: np.ndarray, difference: float, training_variance: float) -> float:
-    """Two-sided p of a mean difference over videos, by the normal distribution."""
-    videos = len(differences)
-    sampling = float(differences.var(dtype=np.float64)) / max(1, videos - 1)
-    spread = math.sqrt(sampling + training_variance)
+def _p_value(sampling_variance: float, difference: float, training_variance: float) -> float:
+    """Two-sided p of a difference of gains, by the normal distribution."""
+    spread = math.sqrt(sampling_variance + training_variance)
     if spread == 0:
         return 1.0 if difference == 0 else 0.0
     return math.erfc(abs(difference) / spread / math.sqrt(2))

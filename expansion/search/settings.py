@@ -14,6 +14,7 @@ from expansion.search.costs import CostName
 from expansion.search.racing import RaceSettings
 from expansion.search.repeats import RepeatSettings
 from expansion.spec import X2D, Limits, Spec, parse_spec
+from expansion.tasks.task import TaskName
 
 Axis = Literal["fast", "temporal", "spatial", "depth", "width", "bottleneck"]
 
@@ -38,6 +39,7 @@ class SearchSettings(Settings):
     Args:
         start: where it starts: a spec, its settings, or a name.
         classes: outputs of the networks (they count in the MACs).
+        task: what is learnt, and whose score is maximised; it follows from recipe and data.
         axes: axes to try, of axes.AXES.
         factor: cost of a candidate over its parent's.
         cost: C(X), what candidates are matched in and gains are counted by; see costs.cost_of.
@@ -47,7 +49,7 @@ class SearchSettings(Settings):
         repeats: further trainings of candidates that cannot be told from the best; by default none.
         steps: expansions at most; with 0 the seed alone is trained.
         target_gmacs: end when a winner reaches this cost; one above it is contracted to it.
-        target_accuracy: end when a winner reaches this accuracy (share of 1).
+        target_accuracy: end when a winner reaches this accuracy, or the other score of the task (share of 1).
         hours: begin no step that would take the search past this, as far as its own trials tell; the time is that of
             trials added up.
         follow: axes to take in steps 1, 2, ... whatever the accuracies say; the search ends where one cannot move.
@@ -59,6 +61,7 @@ class SearchSettings(Settings):
 
     start: SpecSetting = X2D
     classes: int = Field(400, ge=2)
+    task: TaskName = "single-label"
     axes: tuple[Axis, ...] = Field(AXES, min_length=1)
     factor: float = Field(2.0, gt=1)
     cost: CostName = "macs"

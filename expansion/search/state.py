@@ -18,8 +18,9 @@ from expansion.search.constraints import broken_constraint
 from expansion.search.costs import Cost, CostName, cost_of
 from expansion.search.decisions import decide_rung, decide_step, next_rung, reason_of
 from expansion.search.settings import SearchSettings
-from expansion.search.steps import CandidateState, Rung, Step
+from expansion.search.steps import CandidateState, Evidence, Rung, Step
 from expansion.spec import Spec, preserved
+from expansion.tasks.registry import task_named
 
 FORMAT_VERSION = 2
 STEPS = TypeAdapter(list[Step])
@@ -121,11 +122,12 @@ class SearchState:
         candidate.status, candidate.trial_id = "running", trial_id
 
     def completed(self, trial_id: str, accuracy: float, metrics: dict[str, float] | None = None,
-                  correct: tuple[bool, ...] = ()) -> Step | None:
+                  evidence: Evidence = ()) -> Step | None:
         """Records a result. Returns the step if this one decided it."""
         step, training = self.find(trial_id)
-        training.record(accuracy, metrics or {}, correct)
-        step.owner(training).average()
+        task = task_named(self.settings.task)
+        training.record(accuracy, metrics or {}, evidence, task)
+        step.owner(training).average(task)
         return self._advance()
 
     def paused(self, trial_id: str, rung: Rung, metrics: dict[str, float] | None = None) -> Step | None:

@@ -98,7 +98,7 @@ def refuse_changes(search: SearchState, settings: SearchSettings, made_with: dic
         InputError: as continue_search.
     """
     last_step = search.steps[-1].number
-    left_out = BUDGET | {"limits", "classes"} if "data" in search.made_with else BUDGET  # they follow from the data
+    left_out = BUDGET | {"limits", "classes", "task"} if "data" in search.made_with else BUDGET  # they follow from the data
     old = _flat(_settings_that_count(search.settings, search.made_with, last_step, left_out))
     new = _flat(_settings_that_count(settings, made_with, last_step, left_out))
     compared = {"search", *made_with}

@@ -10,6 +10,18 @@ from expansion.tasks.task import Task
 
 TASKS: dict[str, Task] = {task.name: task for task in (SINGLE_LABEL, MULTI_LABEL, LOCALIZATION)}
 
+# What may be learnt from labels, by the task that they are for; first what is learnt without being asked for.
+_LEARNABLE = {
+    SINGLE_LABEL.name: (SINGLE_LABEL.name,),
+    MULTI_LABEL.name: (MULTI_LABEL.name,),
+    LOCALIZATION.name: (LOCALIZATION.name, MULTI_LABEL.name),
+}
+
+
+def learnable(labels: str) -> tuple[Task, ...]:
+    """The tasks that can be learnt from labels and tried on them, by the name of the task that they are for."""
+    return tuple(TASKS[name] for name in _LEARNABLE[labels])
+
 
 def task_named(name: str) -> Task:
     """The task of a name.

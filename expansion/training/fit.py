@@ -11,16 +11,18 @@ import keras
 from expansion.data.clips import training_clips
 from expansion.data.dataset import VideoDataset
 from expansion.data.input_wait import InputWait
+from expansion.foundation.errors import InputError
 from expansion.network.model import X3D, build_model
 from expansion.network.shapes import training_logits
 from expansion.recipe import ClipSettings, Recipe
 from expansion.recipe.schedule import schedule_of, splits, statistic_clips
 from expansion.spec import Spec
-from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.registry import learnable, task_named
+from expansion.tasks.task import Task
 from expansion.training.checkpoint import Checkpoint
 from expansion.training.distribute import on_one_device, prepare_fit, spread_random_states
 from expansion.training.grappler import without_passes
-from expansion.training.losses import make_loss
+from expansion.training.losses import make_loss, training_accuracy
 from expansion.training.optimizer import optimizer
 from expansion.training.precise_bn import recompute_statistics
 from expansion.training.scheduled import fit_scheduled
@@ -30,12 +32,27 @@ class Diverged(RuntimeError):
     """The loss is no longer a number."""
 
 
+def task_of(recipe: Recipe, data: VideoDataset) -> Task:
+    """What a training learns: what the recipe names, else what the labels are for.
+
+    Raises:
+        InputError: the labels are not for that.
+    """
+    allowed = learnable(data.manifest.task)
+    if recipe.task == "auto":
+        return allowed[0]
+    if recipe.task not in (task.name for task in allowed):
+        raise InputError(f"recipe.task is {recipe.task!r}, but the labels of {data.path} are for {data.manifest.task}; they allow "
+                         f"{' and '.join(task.name for task in allowed)}")
+    return task_named(recipe.task)
+
+
 def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> X3D:
     """A network for a data set, initialised from the seed. For several devices, call it in their strategy's scope."""
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_dtype_policy(recipe.dtype_policy)
     return build_model(spec, len(data.classes), dropout=recipe.dropout, drop_connect=recipe.drop_connect,
-                       class_names=data.classes)
+                       class_names=data.classes, task=task_of(recipe, data).name)
 
 
 def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
@@ -43,8 +60,8 @@ def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
     with model.distribute_strategy.scope():
         model.compile(
             optimizer(recipe, videos),
-            make_loss(SINGLE_LABEL.loss, recipe, model.classes),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            make_loss(model.task.loss, recipe, model.classes),
+            metrics=[training_accuracy(model.task.labels)],
             jit_compile=False,
         )
         # With its slots made before the first step, TensorFlow traces the step once; else it traces it again.
@@ -111,7 +128,8 @@ def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSetting
     devices = strategy.num_replicas_in_sync
     if devices == 1:
         wait = InputWait()
-        return wait.measured(training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=first_epoch)), wait
+        return wait.measured(training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=first_epoch,
+                                            labels=model.task.labels)), wait
     epoch_clips = recipe.steps(data.videos("train"))[0] * recipe.batch
     prepare_fit(model, recipe.batch // devices)
 
@@ -119,7 +137,7 @@ def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSetting
         return training_clips(
             data, model.spec, settings, recipe.batch // devices, seed, first_epoch=first_epoch,
             epoch_clips=epoch_clips // context.num_input_pipelines, workers=context.num_input_pipelines,
-            worker=context.input_pipeline_id)
+            worker=context.input_pipeline_id, labels=model.task.labels)
 
     return strategy.distribute_datasets_from_function(of_machine), None
 
@@ -129,7 +147,7 @@ def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSe
     devices = model.distribute_strategy.num_replicas_in_sync
     batch = recipe.batch // devices
     batches = min(recipe.precise_batches, recipe.steps(data.videos("train"))[0] * devices)
-    clips = training_clips(data, model.spec, settings, batch, seed, first_epoch=epochs)
+    clips = training_clips(data, model.spec, settings, batch, seed, first_epoch=epochs, labels=model.task.labels)
     single = on_one_device(model)
     count = splits(batch, statistic_clips(recipe, devices))
     split = (lambda pixels: training_logits(single, pixels, count)) if count > 1 else None

@@ -12,11 +12,15 @@ from expansion.recipe import ClipSettings, Recipe
 from expansion.search.racing import check_multigrid
 from expansion.search.settings import SearchSettings
 from expansion.search.trace import has_trace, read_trace, refuse_changes
-from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.registry import task_named
+from expansion.tasks.task import TaskName
 from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.folders import TrialFolder
 
-OBJECTIVE = f"val_{SINGLE_LABEL.score}"  # the metric of a trial that the search maximises
+
+def objective(task: TaskName = "single-label") -> str:
+    """The metric of a trial that a search for a task maximises."""
+    return f"val_{task_named(task).score}"
 
 
 class SearchJob(Settings):

@@ -21,9 +21,9 @@ class Killed(BaseException):
     """Stands for whatever ends a process."""
 
 
-def outcome(accuracy: float, correct=(), **more) -> dict:
+def outcome(accuracy: float, evidence=(), **more) -> dict:
     """What a trial leaves."""
-    return {"metrics": {OBJECTIVE: accuracy, "seconds": 1.0}, "correct": list(correct), **more}
+    return {"metrics": {OBJECTIVE: accuracy, "seconds": 1.0}, "evidence": list(evidence), **more}
 
 
 def events(engine, *trials, folder="a"):
