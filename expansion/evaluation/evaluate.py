@@ -57,6 +57,10 @@ class Evaluation:
         """What two networks are paired by."""
         return self.task.evidence(self.probabilities, self.labels)
 
+    def kept(self) -> dict[str, list]:
+        """The answers to each video, as a trial keeps them."""
+        return self.task.kept(self.probabilities, self.labels)
+
     # Of one class per video
 
     @property

@@ -96,7 +96,7 @@ def window_answers(network: Network, data: VideoDataset, split: str, settings: C
     found: list[np.ndarray] = []
     current = 0
     for number, clips in _planned_clips(data, split, cutter, plans):
-        if number != current:
+        if int(number) != current:
             yield _by_crop(found, len(plans[current]))
             found, current = [], int(number)
         found += padded_answers(network, clips.numpy(), size)

@@ -21,6 +21,7 @@ class Ranked:
 
     activation = "sigmoid"
     score = "map"
+    noun = "mAP"
     titles = {"map": "mAP", "map_sklearn": "mAP (sklearn)", "wap": "wAP", "loss": "loss"}
     test = "paired bootstrap over videos"
 
@@ -43,6 +44,11 @@ class Ranked:
         means = np.where(known, found, 0.0).sum(1) / np.maximum(1, known.sum(1))
         score = average_precision.mean_of_classes(average_precision.of_classes(probabilities, labels))
         return np.concatenate([[score], np.round(means, 7)])
+
+    def kept(self, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, list]:
+        """Average precision of each class; the answers themselves would be as large as the data."""
+        found = average_precision.of_classes(probabilities, labels)
+        return {"average_precision": [None if np.isnan(value) else float(value) for value in found]}
 
     def score_of(self, evidence: np.ndarray) -> float:
         """The score from the evidence of one training, or the mean over those of several, (trainings, 1 + replicates)."""

@@ -55,6 +55,7 @@ class SingleLabel:
     answers = "clip"
     protocol = "mean of views"
     score = "accuracy"
+    noun = "accuracy"
     titles = {"accuracy": "top-1", "top5": "top-5", "loss": "loss"}
     test = "McNemar's exact test"
 
@@ -85,6 +86,10 @@ class SingleLabel:
     def evidence(self, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Which videos are right, (videos,) of bool."""
         return self.per_video(probabilities, labels)
+
+    def kept(self, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, list]:
+        """Labels and predictions, by their numbers."""
+        return {"labels": labels.tolist(), "predictions": probabilities.argmax(axis=1).tolist()}
 
     def score_of(self, evidence: np.ndarray) -> float:
         """Top-1 from the evidence of one training, or the mean over those of several, (trainings, videos)."""

@@ -21,6 +21,7 @@ class Task(Protocol):
         answers: what a network has logits for (network.head): its "clip", or each of its "frames".
         protocol: how a split is evaluated (evaluation.evaluate): "mean of views", "views" or "points".
         score: name of what a search maximises, a share of 1; the first of the metrics.
+        noun: the score in a sentence.
         titles: metric -> how people call it.
         test: name of the paired test.
     """
@@ -32,6 +33,7 @@ class Task(Protocol):
     answers: str
     protocol: str
     score: str
+    noun: str
     titles: Mapping[str, str]
     test: str
 
@@ -40,6 +42,9 @@ class Task(Protocol):
 
     def evidence(self, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """What two networks are paired by, and a score is known by, from the answers to the videos of a split."""
+
+    def kept(self, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, list]:
+        """The answers to each video in the shortest form that figures are made from again, as JSON."""
 
     def score_of(self, evidence: np.ndarray) -> float:
         """The score from the evidence of one training, or the mean over several, whose evidence is stacked."""

@@ -42,8 +42,8 @@ def task_of(recipe: Recipe, data: VideoDataset) -> Task:
     if recipe.task == "auto":
         return allowed[0]
     if recipe.task not in (task.name for task in allowed):
-        raise InputError(f"recipe.task is {recipe.task!r}, but the labels of {data.path} are for {data.manifest.task}; they allow "
-                         f"{' and '.join(task.name for task in allowed)}")
+        raise InputError(f"recipe.task is {recipe.task!r}, but the labels of {data.path} are for {data.manifest.task}; they "
+                         f"allow {' and '.join(task.name for task in allowed)}")
     return task_named(recipe.task)
 
 

@@ -30,6 +30,7 @@ from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 from expansion.search.trace import continue_search, has_trace, read_trace, write_trace
+from expansion.training.fit import task_of
 from expansion.tuning.engines.engine import Engine
 from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.folders import SearchFolder
@@ -72,7 +73,8 @@ class ExpansionTuner(base_tuner.BaseTuner):
         self.engine = engine if isinstance(engine, EngineSettings) else parse_settings(EngineSettings, engine, "engine")
         self.progress, self._wandb = progress or SearchProgress(), wandb
         self.folder = SearchFolder(os.path.join(os.fspath(directory), project_name))
-        self._settings = settings.model_copy(update={"classes": len(self.data.classes), "limits": self.data.limits})
+        self._settings = settings.model_copy(update={
+            "classes": len(self.data.classes), "limits": self.data.limits, "task": task_of(recipe, self.data).name})
         self._means = {"latency": Latencies(self._settings.classes, self.folder.path), "forecast": self._forecast}
         check_multigrid(settings.start, settings.race, recipe)
         if overwrite and files.exists(self.folder.path):

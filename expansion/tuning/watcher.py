@@ -15,7 +15,7 @@ from expansion.search.forecast import seconds_left
 from expansion.search.state import SearchState
 from expansion.search.steps import Step
 from expansion.tuning.folders import SearchFolder
-from expansion.tuning.jobs import OBJECTIVE
+from expansion.tuning.jobs import objective
 
 
 class SearchWatcher:
@@ -61,7 +61,10 @@ class SearchWatcher:
             self._logger.epoch(summaries.run_name(step, candidate.axis, candidate.repeat), epoch, logs)
 
     def ended(self, trial: str, metrics: dict | None, reason: str | None) -> None:
-        result = f"failed: {reason}" if metrics is None else f"{percent(metrics[OBJECTIVE])} in {metrics['seconds']:.0f} s"
+        if metrics is None:
+            result = f"failed: {reason}"
+        else:
+            result = f"{percent(metrics[objective(self._state.settings.task)])} in {metrics['seconds']:.0f} s"
         self._progress.trial_ended(result, trial)
 
     def lost(self, trial: str, reason: str) -> None:

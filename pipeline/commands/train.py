@@ -24,6 +24,7 @@ from expansion.search.costs import show_cost
 from expansion.search.forecast import Speed
 from expansion.search.multigrid_saving import multigrid_saving
 from expansion.spec import Spec
+from expansion.tasks.registry import task_named
 from expansion.training.distribute import worker_number
 from pipeline.commands.plan_estimate import kept_throughput
 from pipeline.config import Config, load_config, save_config
@@ -137,6 +138,7 @@ def _data(config: Config, folder: RunFolder) -> VideoDataset:
 def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, progress: SearchProgress) -> dict:
     from expansion.display.tensorboard import summaries
     from expansion.display.tensorboard.events import Run
+    from expansion.display.tensorboard.task_pictures import PICTURES
     from expansion.display.wandb_logger import WandbLogger
     from expansion.evaluation.evaluate import evaluate
     from expansion.network.saving import save_model
@@ -173,15 +175,17 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
     if not chief:
         return {}
     evaluation = evaluate(model, data, "val", config.clips)
-    progress.trial_ended(f"{100 * evaluation.accuracy:.1f} %")
+    progress.trial_ended(f"{evaluation.task.titles[evaluation.task.score]} {100 * evaluation.score:.1f} %")
     save_model(model, folder.keras_model)
     results = _results(config, data, history, evaluation) | {
         "devices": strategy.num_replicas_in_sync, "model": folder.keras_model}
+    reached = [f"val_{name}" for name in evaluation.metrics]
     with Run(logs) as run:
-        for name in ("val_accuracy", "val_top5", "val_loss"):
+        for name in reached:
             run.scalar(f"validation/{name}", results[name], len(history["loss"]))
+        PICTURES[evaluation.task.labels](run, evaluation, data.classes, None, len(history["loss"]))
     if logger:
-        logger.results({name: results[name] for name in ("val_accuracy", "val_top5", "val_loss", "macs", "params")})
+        logger.results({name: results[name] for name in (*reached, "macs", "params")})
         logger.close()
     files.write_json(folder.training_results, results)
     return results
@@ -210,7 +214,7 @@ def _results(config: Config, data: VideoDataset, history: dict, evaluation) -> d
     return {
         "name": config.name, "spec": spec.as_dict(), "classes": len(data.classes), "macs": found.macs,
         "params": found.params, "params_without_bn": found.params_without_bn,
-        "val_accuracy": evaluation.accuracy, "val_top5": evaluation.top(5), "val_loss": evaluation.loss,
+        "task": evaluation.task.name, **{f"val_{name}": value for name, value in evaluation.metrics.items()},
         "val_videos": len(evaluation.labels), "views": config.clips.views,
         "loss": history["loss"][-1], "accuracy": history["accuracy"][-1], "epochs": recipe.epochs, "batch": recipe.batch,
         "multigrid": recipe.multigrid, "steps": sum(history.get("steps", [recipe.steps(data.videos("train"))[1]])),
@@ -243,10 +247,11 @@ def _show(results: dict, folder: RunFolder, before: bool) -> None:
     console = make_console()
     if before:
         console.print(f"{folder.name} is finished; another --name trains again.\n")
+    reached = task_named(results.get("task", "single-label")).titles
     table = make_table(f"{results['val_videos']} validation videos, {results['views']} views", "network", "MACs", "params",
-                       "top-1", "top-5", "loss", "epochs", "training")
+                       *reached.values(), "epochs", "training")
     table.add_row(results["name"], show_cost("macs", results["macs"]), f"{results['params'] / 1e6:.2f} M",
-                  percent(results["val_accuracy"]), percent(results["val_top5"]), f"{results['val_loss']:.3f}",
+                  *(f"{results['val_loss']:.3f}" if name == "loss" else percent(results[f"val_{name}"]) for name in reached),
                   f"{results['epochs']:g}", duration(results["train_seconds"]))
     console.print(table)
     console.print()
