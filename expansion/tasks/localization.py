@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from expansion.tasks.multi_label import MultiLabel
+import numpy as np
+
+from expansion.tasks.ranked import Ranked
 from expansion.tasks.segments import POINTS
 
 
-class Localization(MultiLabel):
+class Localization(Ranked):
     """The task of telling what holds when; see tasks.task.Task. Scores and labels are (videos, points, classes).
 
-    mAP is Charades' per-frame mAP: each class is one ranking of all points of all videos.
+    mAP is Charades' per-frame mAP: each class is one ranking of all points of all videos, also of those without a label.
     """
 
     name = "localization"
@@ -18,6 +20,10 @@ class Localization(MultiLabel):
     answers = "frames"
     protocol = "points"
     points = POINTS
+
+    def combine(self, views: np.ndarray) -> np.ndarray:
+        """The largest of each class over windows or crops, (classes,), from (windows, classes)."""
+        return np.asarray(views).max(axis=0)
 
 
 LOCALIZATION = Localization()

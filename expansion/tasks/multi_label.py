@@ -27,6 +27,11 @@ class MultiLabel(Ranked):
         found = np.array([[name in names for name in classes] for names in labels], bool)
         return classes, found.reshape(len(labels), len(classes))
 
+    def ranked(self, probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Those of videos with a label: Charades' script (as PySlowFast) leaves the others out, or ranks them last, the same."""
+        labelled = labels.any(axis=-1)
+        return (probabilities[labelled], labels[labelled]) if labelled.any() else (probabilities, labels)
+
     def combine(self, views: np.ndarray) -> np.ndarray:
         """The largest of each class over the views, (classes,), from (views, classes), as in the X3D paper (appendix A.2).
 

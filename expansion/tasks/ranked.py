@@ -25,11 +25,16 @@ class Ranked:
     titles = {"map": "mAP", "map_sklearn": "mAP (sklearn)", "wap": "wAP", "loss": "loss"}
     test = "paired bootstrap over videos"
 
+    def ranked(self, probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The answers and labels that average precision is taken of."""
+        return probabilities, labels
+
     def metrics(self, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """map (official), map_sklearn, wap, and loss: the mean binary cross-entropy in nats."""
+        right = np.where(labels.astype(bool), probabilities, 1 - probabilities)
+        probabilities, labels = self.ranked(probabilities, labels)
         per_class = average_precision.of_classes(probabilities, labels)
         merged = average_precision.of_classes(probabilities, labels, average_precision.merged)
-        right = np.where(labels.astype(bool), probabilities, 1 - probabilities)
         return {
             "map": average_precision.mean_of_classes(per_class),
             "map_sklearn": average_precision.mean_of_classes(merged),
@@ -39,6 +44,7 @@ class Ranked:
 
     def evidence(self, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """mAP on all videos, then on resampled ones, (1 + replicates,)."""
+        probabilities, labels = self.ranked(probabilities, labels)
         found = average_precision.resampled(probabilities, labels)
         known = ~np.isnan(found)
         means = np.where(known, found, 0.0).sum(1) / np.maximum(1, known.sum(1))
@@ -47,7 +53,7 @@ class Ranked:
 
     def kept(self, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, list]:
         """Average precision of each class; the answers themselves would be as large as the data."""
-        found = average_precision.of_classes(probabilities, labels)
+        found = average_precision.of_classes(*self.ranked(probabilities, labels))
         return {"average_precision": [None if np.isnan(value) else float(value) for value in found]}
 
     def score_of(self, evidence: np.ndarray) -> float:
@@ -76,6 +82,7 @@ class Ranked:
 
     def per_class(self, probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> list[dict]:
         """Of each class: positives, average precision by both definitions, and the official one's 95 % interval."""
+        probabilities, labels = self.ranked(probabilities, labels)
         found = average_precision.of_classes(probabilities, labels)
         merged = average_precision.of_classes(probabilities, labels, average_precision.merged)
         spread = average_precision.resampled(probabilities, labels)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from expansion.foundation.errors import InputError
+from expansion.tasks.average_precision import mean_of_classes, of_classes
 from expansion.tasks.localization import LOCALIZATION
 from expansion.tasks.multi_label import MULTI_LABEL
 from expansion.tasks.registry import TASKS, task_named
@@ -49,7 +50,7 @@ def test_the_score_comes_first_and_has_a_title():
 def test_metrics_are_named_by_their_definition():
     probabilities = np.array([0.9, 0.8, 0.8, 0.1])[:, None]
     labels = np.array([0, 1, 0, 1])[:, None]
-    found = MULTI_LABEL.metrics(probabilities, labels)
+    found = LOCALIZATION.metrics(probabilities[:, None], labels[:, None])
     assert found["map"] == 0.5 and found["map_sklearn"] == pytest.approx(5 / 12) and found["wap"] == 0.5
     assert found["loss"] == pytest.approx(-np.log([0.1, 0.8, 0.2, 0.1]).mean())
 
@@ -79,7 +80,7 @@ def test_classes_have_intervals_and_those_without_positives_none(answers):
     labels, good, _ = answers
     labels = labels.copy()
     labels[:, 3] = False
-    rows = MULTI_LABEL.per_class(good, labels, ["a", "b", "c", "d"])
+    rows = LOCALIZATION.per_class(good[:, None], labels[:, None], ["a", "b", "c", "d"])
     assert [row["positives"] for row in rows] == labels.sum(0).tolist()
     assert all(row["low"] <= row["ap"] <= row["high"] for row in rows[:3])
     assert rows[3]["ap"] is rows[3]["low"] is None
@@ -87,9 +88,16 @@ def test_classes_have_intervals_and_those_without_positives_none(answers):
 
 def test_points_of_localization_are_one_ranking(answers):
     labels, good, _ = answers
-    flat = MULTI_LABEL.metrics(good, labels)
     points = LOCALIZATION.metrics(good.reshape(20, 10, 4), labels.reshape(20, 10, 4))
-    assert points == pytest.approx(flat)
+    assert points["map"] == mean_of_classes(of_classes(good, labels))
+
+
+def test_videos_without_a_label_are_ranked_last_in_classification_and_count_in_localization():
+    probabilities, labels = np.array([[0.9], [0.8], [0.7]]), np.array([[0], [1], [0]])
+    assert MULTI_LABEL.metrics(probabilities, labels)["map"] == 1.0
+    missing = np.where(labels.any(axis=1)[:, None], probabilities, -np.inf)
+    assert of_classes(missing, labels)[0] == 1.0  # as the script has it
+    assert LOCALIZATION.metrics(probabilities[:, None], labels[:, None])["map"] == 0.5
 
 
 def test_an_unknown_task_is_named():
@@ -99,6 +107,6 @@ def test_an_unknown_task_is_named():
 
 def test_the_golden_numbers(shared):
     golden = json.loads((shared / "paper" / "multigrid_golden.json").read_text())["charades"]["average_precision_example"]
-    found = MULTI_LABEL.metrics(np.array(golden["scores"])[:, None], np.array(golden["labels"])[:, None])
+    found = LOCALIZATION.metrics(np.array(golden["scores"])[:, None, None], np.array(golden["labels"])[:, None, None])
     assert found["map"] == golden["official (stable order, no merging of ties)"]
     assert found["map_sklearn"] == pytest.approx(golden["sklearn average_precision_score (ties merged)"], abs=1e-9)
