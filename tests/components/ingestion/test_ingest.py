@@ -160,11 +160,12 @@ def test_names_with_dashes_and_other_letters(tmp_path):
 
 def test_shards_have_about_the_wanted_size():
     from components.ingestion.beam import Part
-    from components.ingestion.sources import Entry
+    from components.ingestion.entries import Entry
+    from components.ingestion.plan import Plan
 
     entry = Entry("", "", "a", "train", None, None, None, "")
     parts = tuple(Part(f"p{i}", (entry,), (0,)) for i in range(20))
-    plan = ingestion.Plan(parts, ("a",), (), "")
+    plan = Plan(parts, ("a",), (), "")
     shards = ingestion._shards(plan, {part.name: {"bytes": 10} for part in parts}, "w", "o", 50)
     assert [shard.path for shard in shards] == [f"o/Split-train/data_tfrecord-{i:05d}-of-00004" for i in range(4)]
     assert [len(shard.parts) for shard in shards] == [5, 5, 5, 5]
