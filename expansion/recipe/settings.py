@@ -9,11 +9,19 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from expansion.foundation.settings import Settings
 
 PRECISE_BATCHES = 200  # PySlowFast's
+STAGES = ("stem", "stage2", "stage3", "stage4", "stage5", "head")  # from the input on; after them comes the last layer, "logits"
+BACKBONE, LAST = "backbone", "logits"
+
+
+def stage_of(layer: str) -> str:
+    """The stage that a layer of the network is in, by its name: of STAGES, or "logits"."""
+    stage = layer.partition("_")[0]
+    return stage if stage in (*STAGES, LAST) else STAGES[0]  # what comes before the stem's first convolution has no weights
 
 
 class Recipe(Settings):
@@ -43,6 +51,10 @@ class Recipe(Settings):
             several times; "short", a smaller crop from step to step; "both" (also true); false for none.
         multigrid_epochs: epochs of a multigrid training, as a multiple of `epochs`.
         long_cycles: long cycles of a half-cosine; one that decays has one before each decay.
+        freeze: the stage up to which, itself included, weights and batch norm's statistics stay what they were: "stem", "stage2"
+            to "stage5", or "head", which leaves the last layer; false for none.
+        stage_rates: multiples of the rate, by stage: "backbone" is all but the last layer ("logits"), and a stage's own goes
+            before it.
         by_step: from a search step on, other values: {8: {"batch": 512}} halves a batch of 1024 at step 8.
     """
 
@@ -64,6 +76,8 @@ class Recipe(Settings):
     multigrid: Literal[False, "long", "short", "both"] = False
     multigrid_epochs: float = Field(1.5, gt=0)
     long_cycles: int = Field(3, ge=1)
+    freeze: Literal[False, "stem", "stage2", "stage3", "stage4", "stage5", "head"] = False
+    stage_rates: dict[Literal["backbone", "stem", "stage2", "stage3", "stage4", "stage5", "head", "logits"], Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     by_step: dict[int, dict[str, float | int | bool | str]] = Field(default_factory=dict)
 
     @field_validator("multigrid", mode="before")
@@ -77,6 +91,24 @@ class Recipe(Settings):
         if list(decays) != sorted(set(decays)):
             raise ValueError(f"{', '.join(f'{decay:g}' for decay in decays)} do not rise")
         return decays
+
+    @model_validator(mode="after")
+    def _frozen_norms_have_no_statistics(self):
+        if self.freeze and (self.multigrid or self.bn_clips):
+            other = "multigrid" if self.multigrid else "bn_clips"
+            raise ValueError(f"freeze is {self.freeze!r}: it does not go with {other}, which is about batch norm's statistics in "
+                             "training; frozen stages have none")
+        return self
+
+    def freezes(self, layer: str) -> bool:
+        """Whether a layer of the network, by its name, is in a frozen stage."""
+        return bool(self.freeze) and stage_of(layer) in STAGES[:STAGES.index(self.freeze) + 1]
+
+    def rate_factor(self, layer: str) -> float:
+        """What the rate is multiplied with for a layer, by its name."""
+        stage = stage_of(layer)
+        general = 1.0 if stage == LAST else self.stage_rates.get(BACKBONE, 1.0)
+        return self.stage_rates.get(stage, general)
 
     def at(self, step: int) -> Recipe:
         """The recipe of a search step: every entry of by_step up to it applied in order."""

@@ -40,6 +40,9 @@ def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> 
 
 def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
     """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes."""
+    for layer in model.layers:
+        if recipe.freezes(layer.name):
+            layer.trainable = False
     with model.distribute_strategy.scope():
         model.compile(
             optimizer(recipe, videos),
@@ -141,7 +144,7 @@ def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSe
 def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, *, seed: int = 0,
           callbacks: Sequence[keras.callbacks.Callback] = (),
           on_epoch: Callable[[int, int, dict], None] | None = None,
-          checkpoint: str | None = None, until: int | None = None) -> dict[str, list[float]]:
+          checkpoint: str | None = None, until: int | None = None, start: str | None = None) -> dict[str, list[float]]:
     """Trains a network for all of the recipe's epochs, or up to one of them.
 
     Args:
@@ -154,6 +157,8 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
             training is only restored.
         until: epoch, from 1, after which to pause: the schedule is that of the whole training, which a later call with
             the same checkpoint continues with. Precise batch norm is for the network at hand and not in the checkpoint.
+        start: names the weights that the network began with, such as a digest of their file: a checkpoint of a training that
+            began with others is refused.
 
     Returns:
         One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second, epoch_seconds,
@@ -172,7 +177,7 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
     epochs = len(schedule.epochs) if schedule else math.ceil(total / per_epoch)
     statistic_clips(recipe, model.distribute_strategy.num_replicas_in_sync)
     compile_model(model, recipe, videos)
-    state = Checkpoint(checkpoint, model, data, recipe, settings, seed) if checkpoint else None
+    state = Checkpoint(checkpoint, model, data, recipe, settings, seed, start) if checkpoint else None
     history = state.restore() if state else {}
     done = len(history.get("loss", ()))
     if state and state.finished:

@@ -15,6 +15,7 @@ from expansion.search.trace import has_trace, read_trace, refuse_changes
 from expansion.tasks.single_label import SINGLE_LABEL
 from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.folders import TrialFolder
+from expansion.weights.search import source_of, weights_made_with
 
 OBJECTIVE = f"val_{SINGLE_LABEL.score}"  # the metric of a trial that the search maximises
 
@@ -61,7 +62,7 @@ class SearchJob(Settings):
         if has_trace(folder):
             refuse_changes(read_trace(folder), self.search, {
                 "recipe": self.candidate_recipe.model_dump(mode="json"), "clips": self.clips.model_dump(mode="json"),
-                "seed": self.seed}, folder)
+                "seed": self.seed, **weights_made_with(source_of(self.search))}, folder)
 
 
 class TrialJob(Settings):

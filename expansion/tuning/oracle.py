@@ -20,6 +20,7 @@ from expansion.search.trace import has_trace, read_trace, write_trace
 from expansion.spec import Spec
 from expansion.tuning.folders import SearchFolder
 from expansion.tuning.jobs import OBJECTIVE
+from expansion.weights.search import new_search
 
 SPEC_FIELDS = ("frames", "stride", "size", "width", "depth", "bottleneck")
 Status = trial_module.TrialStatus
@@ -46,6 +47,9 @@ def _space(start: Spec) -> keras_tuner.HyperParameters:
 class ExpansionOracle(keras_tuner.Oracle):
     """Grows a seed step by step: one candidate per axis, all trained, the one with the largest marginal gain kept.
 
+    With weights in the settings the seed is their network. Who trains then begins each trial as its parent (start_from), and the
+    seed with the file (weights.start), as ExpansionTuner does.
+
     A trial has the hyperparameters step, axis and those of its spec, and reports "val_accuracy". The state is written to
     trace.json in the project's folder after every change.
 
@@ -58,7 +62,7 @@ class ExpansionOracle(keras_tuner.Oracle):
     """
 
     def __init__(self, search: SearchState | SearchSettings = SearchSettings(), retries: int = 1):
-        self.search = search if isinstance(search, SearchState) else SearchState(search)
+        self.search = search if isinstance(search, SearchState) else new_search(search)
         super().__init__(
             objective=keras_tuner.Objective(OBJECTIVE, "max"),
             hyperparameters=_space(self.search.settings.start),
