@@ -34,8 +34,8 @@ def source_of(settings: SearchSettings) -> WeightsSource | None:
 
 
 def weights_made_with(source: WeightsSource | None) -> dict:
-    """The part of what a search was made with that its weights are, as JSON."""
-    return {"weights": source.as_dict() if source else None}
+    """The part of what a search was made with that its weights are, as JSON: the digest of the file, wherever it lies."""
+    return {"weights": source.sha256 if source else None}
 
 
 def new_search(settings: SearchSettings, made_with: dict | None = None, **means) -> SearchState:

@@ -42,10 +42,6 @@ class WeightsSource:
     class_names: tuple[str, ...]
     sha256: str
 
-    def as_dict(self) -> dict:
-        """What a search or a training that began with it depends on, as JSON."""
-        return {"sha256": self.sha256, "spec": self.spec.as_dict(), "classes": self.classes}
-
     def check_head(self, classes: int, class_names: Sequence[str] = (), new_head: bool = False) -> bool:
         """Whether the last layer is replaced by a new one.
 
