@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from expansion.foundation.settings import Settings
+from expansion.recipe.augmentation import Augmentation
 
 PRECISE_BATCHES = 200  # PySlowFast's
 STAGES = ("stem", "stage2", "stage3", "stage4", "stage5", "head")  # from the input on; after them comes the last layer, "logits"
@@ -51,6 +52,11 @@ class Recipe(Settings):
             several times; "short", a smaller crop from step to step; "both" (also true); false for none.
         multigrid_epochs: epochs of a multigrid training, as a multiple of `epochs`.
         long_cycles: long cycles of a half-cosine; one that decays has one before each decay.
+        augment: how clips are changed beside cropping and mirroring.
+        clips_per_video: random clips of each video in a pass, which come into the same batch; an epoch has as many more.
+        ema: decay of a moving average of the weights over the steps, which the trained network has; 0 for none. Batch norm's
+            statistics are then estimated for it as `precise_bn` says, where 0 stands for 200.
+        class_weights: weight a video in the loss by the inverse of how many training videos its class has.
         freeze: the stage up to which, itself included, weights and batch norm's statistics stay what they were: "stem", "stage2"
             to "stage5", or "head", which leaves the last layer; false for none.
         stage_rates: multiples of the rate, by stage: "backbone" is all but the last layer ("logits"), and a stage's own goes
@@ -76,6 +82,10 @@ class Recipe(Settings):
     multigrid: Literal[False, "long", "short", "both"] = False
     multigrid_epochs: float = Field(1.5, gt=0)
     long_cycles: int = Field(3, ge=1)
+    augment: Augmentation = Augmentation()
+    clips_per_video: int = Field(1, ge=1)
+    ema: float = Field(0.0, ge=0, lt=1)
+    class_weights: bool = False
     freeze: Literal[False, "stem", "stage2", "stage3", "stage4", "stage5", "head"] = False
     stage_rates: dict[Literal["backbone", "stem", "stage2", "stage3", "stage4", "stage5", "head", "logits"], Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     by_step: dict[int, dict[str, float | int | bool | str]] = Field(default_factory=dict)
@@ -91,6 +101,13 @@ class Recipe(Settings):
         if list(decays) != sorted(set(decays)):
             raise ValueError(f"{', '.join(f'{decay:g}' for decay in decays)} do not rise")
         return decays
+
+    @model_validator(mode="after")
+    def _clips_of_a_video_come_together(self):
+        if self.clips_per_video > 1 and (self.multigrid or self.batch % self.clips_per_video):
+            raise ValueError(f"clips_per_video is {self.clips_per_video}: " + (
+                "it does not go with multigrid" if self.multigrid else f"a batch of {self.batch} is no multiple of it"))
+        return self
 
     @model_validator(mode="after")
     def _frozen_norms_have_no_statistics(self):
@@ -138,8 +155,11 @@ class Recipe(Settings):
 
     @property
     def precise_batches(self) -> int:
-        """Batches of a device for precise statistics: a multigrid training has them always, for it ends on several crops."""
-        return self.precise_bn or (PRECISE_BATCHES if self.multigrid else 0)
+        """Batches of a device for precise statistics.
+
+        A multigrid training has them always, for it ends on several crops, and so have averaged weights, which none are of.
+        """
+        return self.precise_bn or (PRECISE_BATCHES if self.multigrid or self.ema else 0)
 
     @property
     def dtype_policy(self) -> str:
@@ -150,7 +170,7 @@ class Recipe(Settings):
 
     def steps(self, videos: int) -> tuple[int, int]:
         """(steps an epoch, steps in all) for a number of training videos."""
-        per_epoch = max(1, math.ceil(videos / self.batch))
+        per_epoch = max(1, math.ceil(videos * self.clips_per_video / self.batch))
         return per_epoch, max(1, math.ceil(per_epoch * self.epochs))
 
 

@@ -24,6 +24,7 @@ from expansion.training.losses import make_loss
 from expansion.training.optimizer import optimizer
 from expansion.training.precise_bn import recompute_statistics
 from expansion.training.scheduled import fit_scheduled
+from expansion.training.soft_targets import balanced, soft_accuracy, soft_loss
 
 
 class Diverged(RuntimeError):
@@ -38,16 +39,22 @@ def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> 
                        class_names=data.classes)
 
 
-def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
-    """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes."""
+def compile_model(model: X3D, recipe: Recipe, videos: int, class_weights: Sequence[float] = ()) -> X3D:
+    """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes.
+
+    Args:
+        videos: for training.
+        class_weights: of the loss, by class; none for equal ones.
+    """
     for layer in model.layers:
         if recipe.freezes(layer.name):
             layer.trainable = False
     with model.distribute_strategy.scope():
         model.compile(
             optimizer(recipe, videos),
-            make_loss(SINGLE_LABEL.loss, recipe, model.classes),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            soft_loss(recipe, model.classes, class_weights) if recipe.augment.mixes or class_weights
+            else make_loss(SINGLE_LABEL.loss, recipe, model.classes),
+            metrics=[soft_accuracy() if recipe.augment.mixes else keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
             jit_compile=False,
         )
         # With its slots made before the first step, TensorFlow traces the step once; else it traces it again.
@@ -114,17 +121,23 @@ def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSetting
     devices = strategy.num_replicas_in_sync
     if devices == 1:
         wait = InputWait()
-        return wait.measured(training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=first_epoch)), wait
+        return wait.measured(training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=first_epoch,
+                                            **_options(recipe))), wait
     epoch_clips = recipe.steps(data.videos("train"))[0] * recipe.batch
-    prepare_fit(model, recipe.batch // devices)
+    prepare_fit(model, recipe.batch // devices, soft=recipe.augment.mixes)
 
     def of_machine(context):
         return training_clips(
             data, model.spec, settings, recipe.batch // devices, seed, first_epoch=first_epoch,
             epoch_clips=epoch_clips // context.num_input_pipelines, workers=context.num_input_pipelines,
-            worker=context.input_pipeline_id)
+            worker=context.input_pipeline_id, **_options(recipe))
 
     return strategy.distribute_datasets_from_function(of_machine), None
+
+
+def _options(recipe: Recipe) -> dict:
+    """What a recipe says of its clips, for training_clips."""
+    return {"augment": recipe.augment, "clips_per_video": recipe.clips_per_video}
 
 
 def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
@@ -132,7 +145,7 @@ def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSe
     devices = model.distribute_strategy.num_replicas_in_sync
     batch = recipe.batch // devices
     batches = min(recipe.precise_batches, recipe.steps(data.videos("train"))[0] * devices)
-    clips = training_clips(data, model.spec, settings, batch, seed, first_epoch=epochs)
+    clips = training_clips(data, model.spec, settings, batch, seed, first_epoch=epochs, **_options(recipe))
     single = on_one_device(model)
     count = splits(batch, statistic_clips(recipe, devices))
     split = (lambda pixels: training_logits(single, pixels, count)) if count > 1 else None
@@ -176,7 +189,7 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
     schedule = schedule_of(model.spec, recipe, videos)
     epochs = len(schedule.epochs) if schedule else math.ceil(total / per_epoch)
     statistic_clips(recipe, model.distribute_strategy.num_replicas_in_sync)
-    compile_model(model, recipe, videos)
+    compile_model(model, recipe, videos, balanced(data) if recipe.class_weights else ())
     state = Checkpoint(checkpoint, model, data, recipe, settings, seed, start) if checkpoint else None
     history = state.restore() if state else {}
     done = len(history.get("loss", ()))
@@ -199,6 +212,8 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
                 model.fit(clips, epochs=last, initial_epoch=done,
                           steps_per_epoch=per_epoch, verbose=0, shuffle=False,
                           callbacks=[_Finite(), _Watch(recipe.batch, wait), *watch])
+    if recipe.ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     if recipe.precise_batches:
         _precise_bn(model, data, recipe, settings, seed, last)
     if state and until is None:

@@ -109,5 +109,6 @@ def optimizer(recipe: Recipe, videos: int) -> keras.optimizers.Optimizer:
     if not recipe.scheduled:
         rate = HalfCosine(rate, total, round(min(recipe.warmup_epochs * per_epoch, total / 2)))
     sgd = L2SGD(rate, momentum=recipe.momentum, nesterov=True, l2=recipe.weight_decay,
-                factors=recipe.rate_factor if recipe.stage_rates else None)
+                factors=recipe.rate_factor if recipe.stage_rates else None,
+                use_ema=bool(recipe.ema), ema_momentum=recipe.ema or 0.99)
     return LossScale(sgd) if recipe.dtype_policy == "mixed_float16" else sgd

@@ -104,7 +104,8 @@ class _Training:
                 scaled = model.optimizer.scale_loss(loss)
             weights = model.trainable_weights
             model.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights))
-            right = tf.equal(tf.argmax(logits, axis=1, output_type=labels.dtype), labels)
+            numbers = labels if labels.shape.rank == 1 else tf.argmax(labels, axis=1, output_type=tf.int32)
+            right = tf.equal(tf.argmax(logits, axis=1, output_type=numbers.dtype), numbers)
             return tf.stack([loss * clips * self._devices, tf.reduce_sum(tf.cast(right, tf.float32)), float(clips)])
 
         @tf.function(autograph=False)
