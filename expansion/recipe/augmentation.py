@@ -11,11 +11,11 @@ class Augmentation(Settings):
     """What is done to training clips; nothing by default.
 
     Args:
-        randaugment: operations of RandAugment for each clip, drawn from 14; 0 for none, the authors' 2.
-        strength: of these operations, 0 to 1.
+        randaugment: number of RandAugment's operations for each clip, drawn from 14; 0 for none, 2 is its authors' number.
+        strength: strength of RandAugment's operations.
         colour: largest change of brightness, contrast and saturation, as a share; the hue turns by up to a tenth of it.
         erasing: probability that a window of 2 to 33 % of the picture is erased in all frames of a clip.
-        mixup: alpha of the Beta distribution of which the share of a clip in a mixture is drawn; 0 for no mixup.
+        mixup: alpha of the Beta distribution from which mixup draws the share of a clip in a mixture of two; 0 for no mixup.
         cutmix: the same for CutMix, which puts a window of one clip into another; with both, each batch has one of them.
     """
 

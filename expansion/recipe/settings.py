@@ -53,14 +53,15 @@ class Recipe(Settings):
         multigrid_epochs: epochs of a multigrid training, as a multiple of `epochs`.
         long_cycles: long cycles of a half-cosine; one that decays has one before each decay.
         augment: how clips are changed beside cropping and mirroring.
-        clips_per_video: random clips of each video in a pass, which come into the same batch; an epoch has as many more.
-        ema: decay of a moving average of the weights over the steps, which the trained network has; 0 for none. Batch norm's
-            statistics are then estimated for it as `precise_bn` says, where 0 stands for 200.
-        class_weights: weight a video in the loss by the inverse of how many training videos its class has.
-        freeze: the stage up to which, itself included, weights and batch norm's statistics stay what they were: "stem", "stage2"
-            to "stage5", or "head", which leaves the last layer; false for none.
-        stage_rates: multiples of the rate, by stage: "backbone" is all but the last layer ("logits"), and a stage's own goes
-            before it.
+        clips_per_video: random clips of each video in a pass, which come into the same batch; an epoch takes that many times as
+            long.
+        ema: decay per step of a moving average of the weights, which the trained network then has; 0 for none. Batch norm's
+            statistics are estimated again for it, from `precise_bn` batches or 200.
+        class_weights: count each class alike in the loss, however many training videos it has.
+        freeze: last stage whose weights and batch norm statistics stay what they were, with all stages before it; "head" leaves
+            the last layer alone to be trained; false for none.
+        stage_rates: multiples of the rate by stage. "backbone" stands for all but the last layer, which is "logits"; a stage's
+            own number takes precedence.
         by_step: from a search step on, other values: {8: {"batch": 512}} halves a batch of 1024 at step 8.
     """
 
