@@ -18,6 +18,8 @@ from expansion.data.records import LABEL, LABEL_TEXT, SCALARS
 from expansion.evaluation.export import PROBABILITIES
 from expansion.foundation.files import absolute
 from expansion.foundation.paths import refuse_patterns
+from expansion.search.settings import SearchSettings
+from expansion.weights.search import source_of
 from pipeline.config import Config, Thresholds
 
 
@@ -45,6 +47,13 @@ def evaluation_config(thresholds: Thresholds) -> tfma.EvalConfig:
             tfma.MetricConfig(class_name="SparseTopKCategoricalAccuracy", config='{"k": 5, "name": "top5"}'),
         ])],
     )
+
+
+def _weights(search: SearchSettings) -> dict | None:
+    """What the last training begins with, for the Trainer: what the search grew from. None from scratch."""
+    source = source_of(search)
+    return source and {"path": absolute(source.path), "sha256": source.sha256, "spec": source.spec.as_dict(),
+                       "new_head": search.new_head}
 
 
 def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, search_folder: str, serving_root: str,
@@ -87,7 +96,8 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
         eval_args=tfx.proto.EvalArgs(splits=["val"]),
         custom_config={"recipe": config.recipe.model_dump(**dump), "final": config.final,
                        "clips": config.clips.model_dump(**dump),
-                       "seed": config.seed, "checkpoints": os.path.join(search_folder, "final")},
+                       "seed": config.seed, "checkpoints": os.path.join(search_folder, "final"),
+                       **({"weights": weights} if (weights := _weights(config.search)) else {})},
     )
     models = {
         MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),

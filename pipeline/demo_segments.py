@@ -26,8 +26,8 @@ from pipeline.demo_data import (
     Settings,
     Source,
     background,
-    masks,
     encode,
+    masks,
 )
 
 SEGMENTS = "segments.csv"

@@ -37,7 +37,10 @@ class SearchSettings(Settings):
     """What a search looks for and when it ends.
 
     Args:
-        start: where it starts: a spec, its settings, or a name.
+        start: where it starts: a spec, its settings, or a name; X2D if it is not set, or null, and with weights their network.
+        weights: file whose network the search grows from: .keras, or a checkpoint of PySlowFast or PyTorchVideo. Candidates then
+            begin with their parent's weights, the seed with the file's.
+        new_head: begin a new last layer in place of the file's, which is needed where the classes differ.
         classes: outputs of the networks (they count in the MACs).
         task: what is learnt, and whose score is maximised; it follows from recipe and data.
         axes: axes to try, of axes.AXES.
@@ -60,6 +63,8 @@ class SearchSettings(Settings):
     """
 
     start: SpecSetting = X2D
+    weights: str | None = None
+    new_head: bool = False
     classes: int = Field(400, ge=2)
     task: TaskName = "single-label"
     axes: tuple[Axis, ...] = Field(AXES, min_length=1)
@@ -75,6 +80,19 @@ class SearchSettings(Settings):
     hours: float | None = Field(None, gt=0)
     follow: tuple[Axis, ...] = ()
     limits: Limits = Limits()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_weights(cls, values):
+        if not isinstance(values, dict):
+            return values
+        values = {key: value for key, value in values.items() if key != "start" or value is not None}
+        if values.get("weights") is None:
+            if values.get("new_head"):
+                raise ValueError("new_head is true: it is for a search from weights, and none are named")
+        elif values.setdefault("warm_start", True) is False:
+            raise ValueError("warm_start is false: from weights, candidates begin with their parent's; leave it out")
+        return values
 
     @model_validator(mode="after")
     def _follow_is_tried(self):

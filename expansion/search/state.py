@@ -6,6 +6,7 @@ dictionary form is the trace of the search, on disk as trace.json.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 from pydantic import TypeAdapter
@@ -17,9 +18,10 @@ from expansion.search.axes import Candidate
 from expansion.search.constraints import broken_constraint
 from expansion.search.costs import Cost, CostName, cost_of
 from expansion.search.decisions import decide_rung, decide_step, next_rung, reason_of
+from expansion.search.probe import Probe
 from expansion.search.settings import SearchSettings
 from expansion.search.steps import CandidateState, Evidence, Rung, Step
-from expansion.spec import Spec, preserved
+from expansion.spec import Preserved, Spec, preserved
 from expansion.tasks.registry import task_named
 
 FORMAT_VERSION = 2
@@ -37,8 +39,10 @@ class SearchState:
         latency: measures a spec, in seconds, where it is a cost or a constraint; see evaluation.latency.Latencies.
         forecast: tells how long a step will take, where there is a limit in hours.
         steps: those of a trace; by default the search begins with its seed.
+        seed_keeps: what the seed keeps of the network that the search grows from, see spec.preserved; None from scratch.
 
     Attributes:
+        probe: what a linear classifier on that network's features reached; None where there was none.
         threads: of one training on a CPU, which the order of its sums depends on; None where the process has all cores.
         onednn: whether trainings use oneDNN's kernels (foundation.kernels); None until one has begun.
         cpu: what it began on, in words.
@@ -48,15 +52,18 @@ class SearchState:
     """
 
     def __init__(self, settings: SearchSettings, made_with: dict | None = None, *, latency: Cost | None = None,
-                 forecast: Forecast | None = None, steps: list[Step] | None = None):
+                 forecast: Forecast | None = None, steps: list[Step] | None = None,
+                 seed_keeps: Preserved | None = None):
         self.settings = settings
         self.made_with = made_with or {}
         self.latency, self.forecast = latency, forecast
         self.steps = steps or []
         self.set_aside: list[Step] = []
+        self.seed_keeps = seed_keeps
         self.threads: int | None = None
         self.onednn: bool | None = None
         self.cpu: str | None = None
+        self.probe: Probe | None = None
         self.stopped_by: str | None = None
         if not self.steps:
             broken = settings.limits.broken_by(settings.start)
@@ -191,7 +198,9 @@ class SearchState:
         parent = self.parent(step)
         for candidate in candidates:
             found = complexity(candidate.spec, self.settings.classes)
-            kept = preserved(parent.spec, candidate.spec) if parent and self.settings.warm_start else None
+            kept = self.seed_keeps if kind == "seed" else None
+            if parent and self.settings.warm_start:
+                kept = preserved(parent.spec, candidate.spec)
             step.candidates.append(CandidateState(
                 candidate.axis, candidate.spec, found.macs, found.params, found.params_without_bn, candidate.merged,
                 cost=candidate.cost, warm_start=kept))
@@ -294,6 +303,7 @@ class SearchState:
             "settings": self.settings.model_dump(mode="json"),
             "made_with": self.made_with,
             "threads": self.threads, "onednn": self.onednn, "cpu": self.cpu,
+            "probe": self.probe and dataclasses.asdict(self.probe),
             "status": "finished" if self.finished else "running",
             "stopped_by": self.stopped_by,
             "path": [{"axis": c.axis, "spec": c.spec.as_dict(), "macs": c.macs, "accuracy": c.accuracy}
@@ -318,5 +328,6 @@ class SearchState:
                      steps=STEPS.validate_python(trace["steps"]), **means)
         search.stopped_by, search.threads = trace["stopped_by"], trace["threads"]
         search.onednn, search.cpu = trace.get("onednn"), trace.get("cpu")
+        search.probe = Probe(**trace["probe"]) if trace.get("probe") else None
         search.set_aside = STEPS.validate_python(trace["set_aside"])
         return search

@@ -26,10 +26,18 @@ from expansion.training.losses import make_loss, training_accuracy
 from expansion.training.optimizer import optimizer
 from expansion.training.precise_bn import recompute_statistics
 from expansion.training.scheduled import fit_scheduled
+from expansion.training.soft_targets import balanced, soft_accuracy, soft_loss
 
 
 class Diverged(RuntimeError):
     """The loss is no longer a number."""
+
+
+# Parts of a recipe that are made for labels of one class.
+_NEEDS_ONE_CLASS = {
+    "augment.mixup": lambda recipe: recipe.augment.mixup, "augment.cutmix": lambda recipe: recipe.augment.cutmix,
+    "class_weights": lambda recipe: recipe.class_weights,
+}
 
 
 def task_of(recipe: Recipe, data: VideoDataset) -> Task:
@@ -39,12 +47,14 @@ def task_of(recipe: Recipe, data: VideoDataset) -> Task:
         InputError: the labels are not for that.
     """
     allowed = learnable(data.manifest.task)
-    if recipe.task == "auto":
-        return allowed[0]
-    if recipe.task not in (task.name for task in allowed):
+    if recipe.task not in ("auto", *(task.name for task in allowed)):
         raise InputError(f"recipe.task is {recipe.task!r}, but the labels of {data.path} are for {data.manifest.task}; they "
                          f"allow {' and '.join(task.name for task in allowed)}")
-    return task_named(recipe.task)
+    task = allowed[0] if recipe.task == "auto" else task_named(recipe.task)
+    odd = [name for name, on in _NEEDS_ONE_CLASS.items() if on(recipe)]
+    if odd and task.labels != "class":
+        raise InputError(f"recipe.{odd[0]} goes with one class per video; the task is {task.name}")
+    return task
 
 
 def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> X3D:
@@ -55,13 +65,22 @@ def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> 
                        class_names=data.classes, task=task_of(recipe, data).name)
 
 
-def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
-    """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes."""
+def compile_model(model: X3D, recipe: Recipe, videos: int, class_weights: Sequence[float] = ()) -> X3D:
+    """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes.
+
+    Args:
+        videos: for training.
+        class_weights: of the loss, by class; none for equal ones.
+    """
+    for layer in model.layers:
+        if recipe.freezes(layer.name):
+            layer.trainable = False
     with model.distribute_strategy.scope():
         model.compile(
             optimizer(recipe, videos),
-            make_loss(model.task.loss, recipe, model.classes),
-            metrics=[training_accuracy(model.task.labels)],
+            soft_loss(recipe, model.classes, class_weights) if recipe.augment.mixes or class_weights
+            else make_loss(model.task.loss, recipe, model.classes),
+            metrics=[soft_accuracy() if recipe.augment.mixes else training_accuracy(model.task.labels)],
             jit_compile=False,
         )
         # With its slots made before the first step, TensorFlow traces the step once; else it traces it again.
@@ -129,17 +148,23 @@ def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSetting
     if devices == 1:
         wait = InputWait()
         return wait.measured(training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=first_epoch,
-                                            labels=model.task.labels)), wait
+                                            labels=model.task.labels, **_options(recipe))), wait
     epoch_clips = recipe.steps(data.videos("train"))[0] * recipe.batch
-    prepare_fit(model, recipe.batch // devices)
+    shape = {"class": (), "clip": (model.classes,), "frames": (model.spec.frames, model.classes)}[model.task.labels]
+    prepare_fit(model, recipe.batch // devices, (model.classes,) if recipe.augment.mixes else shape)
 
     def of_machine(context):
         return training_clips(
             data, model.spec, settings, recipe.batch // devices, seed, first_epoch=first_epoch,
             epoch_clips=epoch_clips // context.num_input_pipelines, workers=context.num_input_pipelines,
-            worker=context.input_pipeline_id, labels=model.task.labels)
+            worker=context.input_pipeline_id, labels=model.task.labels, **_options(recipe))
 
     return strategy.distribute_datasets_from_function(of_machine), None
+
+
+def _options(recipe: Recipe) -> dict:
+    """What a recipe says of its clips, for training_clips."""
+    return {"augment": recipe.augment, "clips_per_video": recipe.clips_per_video}
 
 
 def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
@@ -147,7 +172,8 @@ def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSe
     devices = model.distribute_strategy.num_replicas_in_sync
     batch = recipe.batch // devices
     batches = min(recipe.precise_batches, recipe.steps(data.videos("train"))[0] * devices)
-    clips = training_clips(data, model.spec, settings, batch, seed, first_epoch=epochs, labels=model.task.labels)
+    clips = training_clips(data, model.spec, settings, batch, seed, first_epoch=epochs, labels=model.task.labels,
+                           **_options(recipe))
     single = on_one_device(model)
     count = splits(batch, statistic_clips(recipe, devices))
     split = (lambda pixels: training_logits(single, pixels, count)) if count > 1 else None
@@ -159,7 +185,7 @@ def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSe
 def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, *, seed: int = 0,
           callbacks: Sequence[keras.callbacks.Callback] = (),
           on_epoch: Callable[[int, int, dict], None] | None = None,
-          checkpoint: str | None = None, until: int | None = None) -> dict[str, list[float]]:
+          checkpoint: str | None = None, until: int | None = None, start: str | None = None) -> dict[str, list[float]]:
     """Trains a network for all of the recipe's epochs, or up to one of them.
 
     Args:
@@ -172,6 +198,8 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
             training is only restored.
         until: epoch, from 1, after which to pause: the schedule is that of the whole training, which a later call with
             the same checkpoint continues with. Precise batch norm is for the network at hand and not in the checkpoint.
+        start: names the weights that the network began with, such as a digest of their file: a checkpoint of a training that
+            began with others is refused.
 
     Returns:
         One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second, epoch_seconds,
@@ -189,8 +217,8 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
     schedule = schedule_of(model.spec, recipe, videos)
     epochs = len(schedule.epochs) if schedule else math.ceil(total / per_epoch)
     statistic_clips(recipe, model.distribute_strategy.num_replicas_in_sync)
-    compile_model(model, recipe, videos)
-    state = Checkpoint(checkpoint, model, data, recipe, settings, seed) if checkpoint else None
+    compile_model(model, recipe, videos, balanced(data) if recipe.class_weights else ())
+    state = Checkpoint(checkpoint, model, data, recipe, settings, seed, start) if checkpoint else None
     history = state.restore() if state else {}
     done = len(history.get("loss", ()))
     if state and state.finished:
@@ -212,6 +240,8 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
                 model.fit(clips, epochs=last, initial_epoch=done,
                           steps_per_epoch=per_epoch, verbose=0, shuffle=False,
                           callbacks=[_Finite(), _Watch(recipe.batch, wait), *watch])
+    if recipe.ema:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     if recipe.precise_batches:
         _precise_bn(model, data, recipe, settings, seed, last)
     if state and until is None:

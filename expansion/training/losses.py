@@ -95,7 +95,8 @@ def label_on_top(labels, logits):
 
 
 def _same_class(labels, logits):
-    return tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=labels.dtype), labels), tf.float32)
+    numbers = labels if labels.shape.rank == 1 else tf.argmax(labels, axis=1, output_type=tf.int32)  # shares, of mixed clips
+    return tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=numbers.dtype), numbers), tf.float32)
 
 
 def _mean_over_frames(labels, logits):

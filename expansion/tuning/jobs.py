@@ -16,6 +16,7 @@ from expansion.tasks.registry import task_named
 from expansion.tasks.task import TaskName
 from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.folders import TrialFolder
+from expansion.weights.search import source_of, weights_made_with
 
 
 def objective(task: TaskName = "single-label") -> str:
@@ -65,7 +66,7 @@ class SearchJob(Settings):
         if has_trace(folder):
             refuse_changes(read_trace(folder), self.search, {
                 "recipe": self.candidate_recipe.model_dump(mode="json"), "clips": self.clips.model_dump(mode="json"),
-                "seed": self.seed}, folder)
+                "seed": self.seed, **weights_made_with(source_of(self.search))}, folder)
 
 
 class TrialJob(Settings):

@@ -20,6 +20,7 @@ from expansion.search.trace import has_trace, read_trace, write_trace
 from expansion.spec import Spec
 from expansion.tuning.folders import SearchFolder
 from expansion.tuning.jobs import objective
+from expansion.weights.search import new_search
 
 SPEC_FIELDS = ("frames", "stride", "size", "width", "depth", "bottleneck")
 Status = trial_module.TrialStatus
@@ -46,8 +47,11 @@ def _space(start: Spec) -> keras_tuner.HyperParameters:
 class ExpansionOracle(keras_tuner.Oracle):
     """Grows a seed step by step: one candidate per axis, all trained, the one with the largest marginal gain kept.
 
-    A trial has the hyperparameters step, axis and those of its spec, and reports "val_accuracy",
-    or the other score of the task. The state is written to
+    With weights in the settings the seed is their network. Who trains then begins each trial as its parent (start_from), and the
+    seed with the file (weights.start), as ExpansionTuner does.
+
+    A trial has the hyperparameters step, axis and those of its spec, and reports "val_accuracy", or the other score of the
+    task. The state is written to
     trace.json in the project's folder after every change.
 
     Args:
@@ -59,7 +63,7 @@ class ExpansionOracle(keras_tuner.Oracle):
     """
 
     def __init__(self, search: SearchState | SearchSettings = SearchSettings(), retries: int = 1):
-        self.search = search if isinstance(search, SearchState) else SearchState(search)
+        self.search = search if isinstance(search, SearchState) else new_search(search)
         super().__init__(
             objective=keras_tuner.Objective(objective(self.search.settings.task), "max"),
             hyperparameters=_space(self.search.settings.start),

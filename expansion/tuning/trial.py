@@ -145,7 +145,7 @@ def _trained(model: X3D, data: VideoDataset, folder: TrialFolder, job: TrialJob,
 def _new(job: TrialJob, data: VideoDataset) -> X3D:
     model = new_model(Spec(**job.spec), data, job.recipe, job.seed)
     if job.parent:
-        start_from(model, load_model(job.parent))
+        start_from(model, load_model(job.parent), any_clip=job.kind == "seed")
     return model
 
 

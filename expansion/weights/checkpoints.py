@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 
 import numpy as np
 import yaml
@@ -12,120 +10,11 @@ import yaml
 from expansion.foundation.errors import InputError
 from expansion.network.layers import BatchNorm
 from expansion.network.model import X3D, build_model
-from expansion.spec import NAMED, Spec
-from expansion.weights.naming import (
-    CLASSIFIER,
-    DIALECTS,
-    PYSLOWFAST,
-    Dialect,
-    Entry,
-    Shape,
-    detect,
-    entries,
-    find_classes,
-    find_factors,
-    is_bare,
-)
-from expansion.weights.torch_file import Tensor, read_torch_file, write_torch_file
+from expansion.spec import Spec
+from expansion.weights.naming import CLASSIFIER, DIALECTS, PYSLOWFAST, Dialect, Entry, entries, find_factors, is_bare
+from expansion.weights.torch_file import write_torch_file
 from expansion.weights.torch_pickle import Refused
-
-SHOWN = 10  # keys of each kind in an error
-MAX_CONFIG = 2**20  # characters of the configuration that PySlowFast keeps in a checkpoint
-_COUNTER = "num_batches_tracked"
-
-
-@dataclass(frozen=True)
-class WeightsFile:
-    """A checkpoint file, open: names and shapes are known, numbers are read when they are needed.
-
-    Args:
-        path: the file.
-        dialect: whose names it has.
-        tensors: by name, without batch norm's counters.
-        config: the configuration that PySlowFast keeps in the file, or an empty one.
-    """
-
-    path: str
-    dialect: Dialect
-    tensors: Mapping[str, Tensor]
-    config: Mapping
-
-    @property
-    def shapes(self) -> dict[str, Shape]:
-        return {name: tensor.shape for name, tensor in self.tensors.items()}
-
-    @property
-    def classes(self) -> int | None:
-        return find_classes(self.shapes, self.dialect)
-
-    def without_classifier(self) -> WeightsFile:
-        prefix = f"{self.dialect.layers[CLASSIFIER]}."
-        left = {name: tensor for name, tensor in self.tensors.items() if not name.startswith(prefix)}
-        return replace(self, tensors=left)
-
-    def spec(self) -> Spec:
-        """The network: its layers by the shapes, its clip by the configuration or by the one named spec that fits.
-
-        Raises:
-            InputError: the shapes are of no spec, or nothing tells the clip.
-        """
-        try:
-            factors = find_factors(self.shapes, self.dialect)
-        except InputError as error:
-            raise InputError(f"{self.path}: {error}") from None
-        data = self.config.get("DATA")
-        if isinstance(data, dict):
-            try:
-                return Spec(data["NUM_FRAMES"], data["SAMPLING_RATE"], data["TRAIN_CROP_SIZE"], **factors)
-            except (KeyError, InputError):
-                pass
-        fits = [name for name, spec in NAMED.items() if factors.items() <= spec.as_dict().items()]
-        if len(fits) == 1:
-            return NAMED[fits[0]]
-        known = f"{' or '.join(fits)} or " if fits else ""
-        described = ",".join(f"{key}={value:g}" for key, value in factors.items())
-        raise InputError(f"{self.path}: its shapes do not tell the frames, stride and size of a clip; name the network: "
-                         f"--spec {known}frames=16,stride=5,size=224,{described}")
-
-
-def open_weights(path: str) -> WeightsFile:
-    """Opens PySlowFast's or PyTorchVideo's checkpoint: a dictionary with `model_state`, or a state dictionary alone.
-
-    Nothing that the file carries is run.
-
-    Raises:
-        InputError: it is no such file, or its names are neither project's.
-    """
-    content = read_torch_file(path)
-    state = content.get("model_state", content) if isinstance(content, dict) else None
-    tensors = {name: tensor for name, tensor in (state.items() if isinstance(state, dict) else ())
-               if isinstance(name, str) and isinstance(tensor, Tensor) and not name.endswith(_COUNTER)}
-    if not tensors:
-        raise InputError(f"{path}: neither a dictionary with 'model_state' nor a state dictionary of tensors")
-    for prefix in ("module.", "model."):  # of networks that were wrapped, to train on several devices
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    dialect = detect(tensors)
-    if dialect is None:
-        raise InputError(f"{path}: neither PySlowFast's nor PyTorchVideo's X3D; its keys are {_some(tensors)}")
-    return WeightsFile(path, dialect, tensors, _config(content.get("cfg")))
-
-
-def _config(text) -> Mapping:
-    """PySlowFast's configuration, a YAML text; empty where there is none that can be read."""
-    if not isinstance(text, str) or len(text) > MAX_CONFIG:
-        return {}
-    try:
-        found = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _some(items: Iterable[str]) -> str:
-    items = list(items)
-    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
-    return ", ".join(items[:SHOWN]) + more
+from expansion.weights.weights_file import COUNTER, WeightsFile, open_weights, some
 
 
 def _check(checkpoint: WeightsFile, expected: list[Entry], spec: Spec) -> None:
@@ -145,7 +34,7 @@ def _check(checkpoint: WeightsFile, expected: list[Entry], spec: Spec) -> None:
         return
     counts = ", ".join(f"{len(items)} {kind}" for kind, items in found.items() if items)
     lines = [f"{checkpoint.path} does not fit {spec}: of {len(expected)} keys {counts}"]
-    lines += [f"  {kind}: {_some(items)}" for kind, items in found.items() if items]
+    lines += [f"  {kind}: {some(items)}" for kind, items in found.items() if items]
     try:
         factors = find_factors(shapes, checkpoint.dialect)
         if spec.replace(**factors).blocks() != spec.blocks():
@@ -235,7 +124,7 @@ def state_dict(model: X3D, dialect: Dialect) -> dict[str, np.ndarray]:
     for entry in entries(model.spec, model.classes, dialect):
         state[entry.name] = entry.to_torch(arrays[entry.layer, entry.weight])
         if entry.weight == "moving_variance":
-            state[entry.name.replace("running_var", _COUNTER)] = np.asarray(0, "int64")
+            state[entry.name.replace("running_var", COUNTER)] = np.asarray(0, "int64")
     return state
 
 

@@ -27,6 +27,7 @@ from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.trace import BUDGET
 from expansion.spec import Spec
+from expansion.weights.search import source_of
 from pipeline.commands.plan_estimate import EFFICIENCY, CostEstimate, kept_throughput, make_budget, measure, tables
 from pipeline.config import Config
 from pipeline.options import Given, Json, Runs, configured_by
@@ -86,6 +87,8 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
     else:
         of_data = {"classes": classes or 400} | ({"limits": data.limits} if data else {})
     settings = config.search.model_copy(update=of_data)
+    if settings.weights and classes and not config.proxy:
+        source_of(config.search).check_head(classes, data.classes if data else (), settings.new_head)
     kept = kept_throughput(folder.path)
     if device_tflops and not gmacs_per_second:  # a multiply-add is two operations
         gmacs_per_second = 1000 * device_tflops / 2 * EFFICIENCY
@@ -191,7 +194,8 @@ def measure_speed(config: Config, runs: str) -> None:
             measure(config, os.path.join(runs, config.name), sources)
 
 
-@configured_by("videos", "labels", "name", "steps", "target_gmacs", "epochs", "cost", "constraint", "hours")
+@configured_by("videos", "labels", "name", "steps", "target_gmacs", "epochs", "cost", "constraint", "hours", "weights",
+               "new_head", "freeze", "backbone_rate")
 def plan(given: Given,
          gmacs_per_second: Annotated[float | None, typer.Option(
              help="Speed to estimate with, of one device in training; default: as measured in the run, else 20 for 2 CPU "
@@ -250,6 +254,9 @@ def show(config: Config, runs: str, gmacs_per_second: float | None = None, as_js
     console.print(table)
     for axis in plan.saturated:
         console.print(f"{axis['axis']} cannot move: {axis['reason']}")
+    if config.search.weights:
+        console.print(f"The seed begins with {config.search.weights}, whose features a linear classifier judges first.",
+                      markup=False, soft_wrap=True)
     if plan.so_far:
         console.print(f"So far: {plan.so_far}.")
     if plan.stopped_by:

@@ -8,6 +8,7 @@ from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import waiting
 from expansion.display.tables import path_table, percent
 from expansion.foundation.paths import refuse_patterns
+from expansion.weights.search import source_of
 from pipeline.config import Config, save_config
 from pipeline.options import Fresh, Given, Json, Runs, Setting, Verbose, configured_by
 from pipeline.runs.folder import RunFolder
@@ -18,7 +19,7 @@ from pipeline.session import choose_kernels, session
 
 @configured_by(
     "videos", "labels", "name", "steps", "target_gmacs", "epochs", "cost", "constraint", "hours",
-    "engine", "workers", "threads", "ray_address", "beam", "wandb",
+    "engine", "workers", "threads", "ray_address", "beam", "wandb", "weights", "new_head", "freeze", "backbone_rate",
     warm_start=Setting("search.warm_start", bool, "Begin candidates with their parent's weights.",
                        ("--warm-start/--from-scratch",)),
     repeats=Setting("search.repeats.extra", int, "Further trainings per step, for candidates that cannot be told from the "
@@ -60,6 +61,7 @@ def _run(config: Config, folder: RunFolder, console):
         from components.ingestion.ingest import make_plan
 
         plan = make_plan(config.ingest)
+        _check_head(config, plan)
     evaluate_on = "test" if any(entry.split == "test" for part in plan.parts for entry in part.entries) else "val"
     with waiting(console, "starting TFX (about half a minute)"):
         from pipeline.local_runner import run_pipeline
@@ -67,6 +69,14 @@ def _run(config: Config, folder: RunFolder, console):
     with waiting(console, "evaluating on the held-out videos"):
         outcome = evaluate_run(result, folder, evaluate_on, config.clips)
     return result, outcome
+
+
+def _check_head(config: Config, plan) -> None:
+    """Raises InputError where the data's classes are not those of the weights; of a proxy the search itself finds out."""
+    source = source_of(config.search)
+    if source is not None and config.proxy is None:
+        classes = sorted({entry.label_text for part in plan.parts for entry in part.entries})
+        source.check_head(len(classes), classes, config.search.new_head)
 
 
 def show_result(result, outcome: HeldOutResult, folder: RunFolder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import NamedTuple
 
@@ -64,9 +65,13 @@ def protocol(facts: Facts) -> str:
     """How candidates were matched, begun and told apart, in sentences."""
     settings = facts.search.settings
     begun = "with their parent's weights" if settings.warm_start else "from scratch"
+    if settings.weights:
+        begun += f", the seed with those of {os.path.basename(settings.weights)}"
     sentences = [f"Candidates were matched in {COST_NAMES[settings.cost]} and trained {begun}"]
     if settings.constraints:
         sentences.append(f"none was allowed to break {', '.join(map(str, settings.constraints))}")
+    if facts.search.probe:
+        sentences.append(facts.search.probe.text(os.path.basename(settings.weights)))
     if further := sum(len(c.repeats) for step in facts.search.steps for c in step.candidates):
         sentences.append(f"those that could not be told apart were trained {further} more times with other seeds")
     return "; ".join(sentences) + "."
