@@ -165,16 +165,17 @@ def _latency(candidate: CandidateState) -> str:
 
 
 def path_rows(search: SearchState, until: int | None = None, wide: bool = False) -> Table:
-    """The winners from the seed to the end, which is strong; notes name what failed on the way and what it took.
+    """The winners from the seed on; the chosen one is strong. Notes name it, what failed on the way and what it took.
 
     Args:
         until: the last step to show; None for all.
         wide: with what a terminal of 80 columns has no place for.
     """
-    rows = []
+    rows, strong = [], []
     for step in search.steps[: None if until is None else until + 1]:
         if (winner := step.winner) is None:
             continue
+        strong = [len(rows)] if winner is search.chosen or until is not None else strong
         kind = " (contracted)" if step.kind == "contraction" else ""
         decision = step.decision
         chance = "" if decision.p_value is None else f", p = {decision.p_value:.2g}"
@@ -184,7 +185,9 @@ def path_rows(search: SearchState, until: int | None = None, wide: bool = False)
     header = ("step", *SPEC_COLUMNS, "MACs", "params", "accuracy", *(("gain", "margin", "verdict") if wide else ("margin",)))
     notes = [f"step {step.number} {line}" for step in search.steps for line in failures(step)]
     notes += [line for line in (forecast_error(search), racing_saving(search)) if line]
-    return Table(header, rows, [len(rows) - 1] if rows else [], notes)
+    if until is None and search.path and search.chosen is not search.path[-1]:
+        notes.insert(0, "no step was more accurate than the stressed one, which a search from weights therefore ends with")
+    return Table(header, rows, strong, notes)
 
 
 def step_table(step: Step) -> RichTable:

@@ -188,6 +188,17 @@ class SearchState:
         """The winners so far, from the seed on."""
         return [step.winner for step in self.steps if step.winner]
 
+    @property
+    def chosen(self) -> CandidateState | None:
+        """The network that it ends with, so far: the end of the path.
+
+        From weights it is the most accurate of the path, of equals the first, so that it is no worse than what it grew from.
+        """
+        path = self.path
+        if self.settings.weights is None or not path:
+            return path[-1] if path else None
+        return max(path, key=lambda winner: winner.accuracy)
+
     # How a step is decided and the next one is made
 
     def _candidate(self, axis: str, spec: Spec) -> Candidate:

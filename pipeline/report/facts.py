@@ -61,7 +61,7 @@ class Facts:
 
     @property
     def winner(self) -> CandidateState | None:
-        return self.search.path[-1] if self.search.path else None
+        return self.search.chosen
 
     @property
     def seconds(self) -> dict[str, float]:
