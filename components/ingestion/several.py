@@ -36,7 +36,7 @@ def read_several(data: bytes, name: str, names: Names, form: str) -> tuple[list[
     Raises:
         InputError: a line cannot be read; says which, and what was expected.
     """
-    table = read_table(data, name, names.is_video, "csv", frozenset(_COLUMNS[form][0]))
+    table = read_table(data, name, names.is_video, form="csv", header_words=frozenset(_COLUMNS[form][0]))
     columns = _columns(table, form)
     if form == "charades":
         return [_of_charades(table, row, columns, names) for row in table.rows], [table.understood()]
@@ -50,6 +50,13 @@ def read_several(data: bytes, name: str, names: Names, form: str) -> tuple[list[
                                  f"{getattr(known, what)!r} before")
         found[one.source] = replace(known, segments=(*known.segments, *one.segments))
     return [with_text(one) for one in found.values()], [table.understood()]
+
+
+def is_charades(data: bytes) -> bool:
+    """Whether a label file has the columns of Charades' own."""
+    first = data[:4096].splitlines()[:1]
+    cells = {cell.strip().strip('"').lower() for cell in first[0].decode("utf-8", "replace").split(",")} if first else set()
+    return {"id", "subject", "scene", "actions", "length"} <= cells
 
 
 def of_names(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
@@ -160,7 +167,8 @@ def read_classes(path: str) -> dict[str, str]:
     if twice or not lines:
         raise InputError(f"class list {path!r}: " + (f"{shorten(twice)} twice" if twice else "no class in it"))
     first = [line.split()[0] for line in lines]
-    return {**{word: line for word, line in zip(first, lines) if first.count(word) == 1}, **{line: line for line in lines}}
+    words = {word: line for word, line in zip(first, lines) if first.count(word) == 1}
+    return {line: line for line in lines} | {word: line for word, line in words.items() if word not in lines}
 
 
 def with_classes(entries: Sequence[Entry], path: str) -> tuple[list[Entry], list[str]]:

@@ -34,8 +34,8 @@ class X3D(keras.Model):
     For localization the logits are those of each frame, (batch, frames, classes), by the same weights.
 
     The softmax of the output, or the sigmoid where the task has several labels, is the probabilities, at any input size. At
-    a size above the training crop the head sees several positions, each through a window of the training crop's extent, as PySlowFast's X3DHead does; their
-    probabilities are averaged, and the output is what gives that mean. `position_logits` gives the logits of each position.
+    a size above the training crop the head sees several positions, each through a window of the training crop's extent, as
+    PySlowFast's X3DHead does; their probabilities are averaged, and the output is what gives that mean. `position_logits` gives the logits of each position.
 
     Args:
         spec: the network, or the dictionary of one.

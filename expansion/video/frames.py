@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import av
 from av.video.reformatter import VideoReformatter
 
 from expansion.video.decode import Picture, Rejected, pictures, sampled, stored_size, to_image
+from expansion.video.picture_folders import folder_pictures
 from expansion.video.settings import VideoSettings
 
 HALF_CHROMA = 2  # Pillow's word for 4:2:0
@@ -31,7 +33,8 @@ def stored_frames(
     """(JPEG, times it is stored, picture, (width, height)) one by one; all frames have the first one's size."""
     size = coded = None
     reformatter = VideoReformatter()
-    for picture, times in sampled(pictures(path, settings, start, end), settings.fps, start, end):
+    shown = folder_pictures if os.path.isdir(path) else pictures
+    for picture, times in sampled(shown(path, settings, start, end), settings.fps, start, end):
         frame = picture.frame
         if size is None or coded != (frame.width, frame.height):
             found = stored_size(frame.width, frame.height, picture.aspect, settings)

@@ -22,7 +22,8 @@ def frame_files(path: str) -> list[str]:
     return [os.path.join(path, name) for _, name in numbered]
 
 
-def folder_pictures(path: str, settings: VideoSettings, start: float | None = None, end: float | None = None) -> Iterator[Picture]:
+def folder_pictures(path: str, settings: VideoSettings, start: float | None = None,
+                    end: float | None = None) -> Iterator[Picture]:
     """The frames on screen between start and end, as decode.pictures gives those of a file.
 
     Raises:

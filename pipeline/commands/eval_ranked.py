@@ -34,7 +34,7 @@ def figures(evaluation, classes: Sequence[str]) -> dict:
 
 
 def write_model(output: str, label: str, row: dict, evaluation) -> None:
-    """A model's own folder: classes.csv, classes.png, predictions.jsonl, the submission files, and of localization timelines.png."""
+    """A model's own folder: classes.csv, classes.png, predictions.jsonl, submission files; of localization timelines.png."""
     from expansion.display.timeline import precision_figure
 
     folder = os.path.join(output, label)
