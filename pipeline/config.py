@@ -29,7 +29,7 @@ class Thresholds(Settings):
     """What the trained network has to reach on the test split before it is pushed.
 
     Args:
-        accuracy: top-1, share of 1.
+        accuracy: top-1, or with several labels a video mAP; share of 1.
         regression: how much worse than the last blessed model it may be, share of 1.
     """
 

@@ -20,6 +20,7 @@ from components.ingestion.files_found import NO_VIDEO_FOLDER, NOT_VIDEO, PICTURE
 from components.ingestion.index import write_index
 from components.ingestion.plan import Plan, make_plan
 from components.ingestion.settings import IngestSettings
+from components.ingestion.several import task_of
 from expansion.data.frame_index import index_paths
 from expansion.data.manifest import Manifest, SplitCounts, is_whole
 from expansion.data.records import MANIFEST, SPLITS, VIDEOS
@@ -139,8 +140,7 @@ def _of_several(rows: list[VideoRow]) -> dict:
     if rows[0].segments is None:
         return {}
     videos = [([Segment(*segment) for segment in row.segments], row.length) for row in rows]
-    timed = any(segment.start is not None or segment.end is not None for segments, _ in videos for segment in segments)
-    return {"task": "localization" if timed else "multi-label", "label_facts": asdict(count_oddities(videos))}
+    return {"task": task_of(segments for segments, _ in videos), "label_facts": asdict(count_oddities(videos))}
 
 
 def _judge(rows: list[VideoRow], classes: Sequence[str], settings: IngestSettings, listed: str) -> None:

@@ -10,11 +10,13 @@ from components.ingestion.beam import Part
 from components.ingestion.encode import VideoRow, rejected_row
 from components.ingestion.entries import Entry, Label, Listing, shorten
 from components.ingestion.settings import RECORD_VERSION, IngestSettings, digest
+from components.ingestion.several import task_of
 from components.ingestion.sources import read_sources
 from components.ingestion.splits import assign, class_names, position, same_content, without_repeats
 from expansion.data.records import SPLITS
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
+from expansion.tasks.task import TaskName
 
 PART_VIDEOS = (4, 32)  # fewest and most videos in one part
 PARTS = 64  # aim: enough to spread over workers and to lose little when stopped
@@ -37,6 +39,11 @@ class Plan:
     refused: tuple[VideoRow, ...]
     fingerprint: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> TaskName:
+        """What the labels are for."""
+        return task_of(entry.segments for part in self.parts for entry in part.entries)
 
     @property
     def videos(self) -> int:

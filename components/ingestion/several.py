@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from components.ingestion.entries import Entry, composed, shorten
@@ -13,6 +13,7 @@ from components.ingestion.label_forms import entry, split_name
 from components.ingestion.names import Names
 from expansion.foundation.errors import InputError
 from expansion.tasks.segments import LabelFacts, Segment, count_oddities, count_positives
+from expansion.tasks.task import TaskName
 
 SEPARATOR = ";"  # of the labels of a video, and of Charades' actions
 FORMS = ("multi-label", "segments", "charades")
@@ -75,6 +76,15 @@ def of_names(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
     split = [replace(one, segments=_labels(one.label_text)) for one in entries]
     return [with_text(one) for one in split], [
         f"labels with {SEPARATOR!r} are several labels of a video; format 'csv' takes each for one name"]
+
+
+def task_of(videos: Iterable[Sequence[Segment] | None]) -> TaskName:
+    """What the labels of videos are for; None for the one label of a video."""
+    videos = list(videos)
+    if videos[0] is None:
+        return "single-label"
+    timed = any(segment.start is not None or segment.end is not None for segments in videos for segment in segments)
+    return "localization" if timed else "multi-label"
 
 
 def with_text(one: Entry) -> Entry:

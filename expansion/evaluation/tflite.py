@@ -42,7 +42,7 @@ def convert(model: X3D, card: Card, calibration: Iterable[np.ndarray] | None = N
     @tf.function(input_signature=[spec], autograph=False)
     def answer(clip):
         found = logits(clip)
-        return {"logits": found} if integers else {"probabilities": probabilities(found)}
+        return {"logits": found} if integers else {"probabilities": probabilities(found, model.task.activation)}
 
     module = tf.Module()
     module.answer = _without_add_n(answer, spec)

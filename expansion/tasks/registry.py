@@ -23,6 +23,26 @@ def learnable(labels: str) -> tuple[Task, ...]:
     return tuple(TASKS[name] for name in _LEARNABLE[labels])
 
 
+def chosen(asked: str, labels: str, where: str) -> Task:
+    """The task that is learnt from labels.
+
+    Args:
+        asked: name of a task, or "auto" for what the labels are for.
+        labels: name of the task that they are for.
+        where: what has them, for the message.
+
+    Raises:
+        InputError: the labels are not for what is asked.
+    """
+    allowed = learnable(labels)
+    if asked == "auto":
+        return allowed[0]
+    if asked not in (task.name for task in allowed):
+        raise InputError(f"recipe.task is {asked!r}, but the labels of {where} are for {labels}; they allow "
+                         f"{' and '.join(task.name for task in allowed)}")
+    return task_named(asked)
+
+
 def task_named(name: str) -> Task:
     """The task of a name.
 

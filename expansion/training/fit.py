@@ -17,7 +17,7 @@ from expansion.network.shapes import training_logits
 from expansion.recipe import ClipSettings, Recipe
 from expansion.recipe.schedule import schedule_of, splits, statistic_clips
 from expansion.spec import Spec
-from expansion.tasks.registry import learnable, task_named
+from expansion.tasks.registry import chosen
 from expansion.tasks.task import Task
 from expansion.training.checkpoint import Checkpoint
 from expansion.training.distribute import on_one_device, prepare_fit, spread_random_states
@@ -46,11 +46,7 @@ def task_of(recipe: Recipe, data: VideoDataset) -> Task:
     Raises:
         InputError: the labels are not for that.
     """
-    allowed = learnable(data.manifest.task)
-    if recipe.task not in ("auto", *(task.name for task in allowed)):
-        raise InputError(f"recipe.task is {recipe.task!r}, but the labels of {data.path} are for {data.manifest.task}; they "
-                         f"allow {' and '.join(task.name for task in allowed)}")
-    task = allowed[0] if recipe.task == "auto" else task_named(recipe.task)
+    task = chosen(recipe.task, data.manifest.task, data.path)
     odd = [name for name, on in _NEEDS_ONE_CLASS.items() if on(recipe)]
     if odd and task.labels != "class":
         raise InputError(f"recipe.{odd[0]} goes with one class per video; the task is {task.name}")

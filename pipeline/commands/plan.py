@@ -290,4 +290,4 @@ def _listed(config: Config) -> tuple[int | None, int | None]:
     entries = read_sources(config.ingest).entries
     given = sum(entry.split == "train" for entry in entries)
     share = config.ingest.ratio()["train"] * sum(entry.split is None for entry in entries)
-    return max(2, len({entry.label_text for entry in entries})), round(given + share)
+    return max(2, len({name for entry in entries for name in entry.classes})), round(given + share)

@@ -61,11 +61,12 @@ def _run(config: Config, folder: RunFolder, console):
         from components.ingestion.ingest import make_plan
 
         plan = make_plan(config.ingest)
+        task = chosen(config.recipe.task, plan.task, config.ingest.videos)
         _check_head(config, plan)
     evaluate_on = "test" if any(entry.split == "test" for part in plan.parts for entry in part.entries) else "val"
     with waiting(console, "starting TFX (about half a minute)"):
         from pipeline.local_runner import run_pipeline
-    result = run_pipeline(config, folder, evaluate_on=evaluate_on)
+    result = run_pipeline(config, folder, evaluate_on=evaluate_on, task=task)
     with waiting(console, "evaluating on the held-out videos"):
         outcome = evaluate_run(result, folder, evaluate_on, config.clips)
     return result, outcome
@@ -75,7 +76,7 @@ def _check_head(config: Config, plan) -> None:
     """Raises InputError where the data's classes are not those of the weights; of a proxy the search itself finds out."""
     source = source_of(config.search)
     if source is not None and config.proxy is None:
-        classes = sorted({entry.label_text for part in plan.parts for entry in part.entries})
+        classes = list(plan.classes)
         source.check_head(len(classes), classes, config.search.new_head)
 
 
