@@ -16,6 +16,8 @@ from expansion.evaluation.windows import at_points, of_views
 from expansion.foundation.errors import InputError
 from expansion.network.model import X3D
 from expansion.recipe import ClipSettings
+from expansion.tasks.localization import LOCALIZATION
+from expansion.tasks.multi_label import MULTI_LABEL
 from expansion.tasks.registry import learnable
 from expansion.tasks.segments import labels_at, labels_of_video, point_times
 from expansion.tasks.single_label import SINGLE_LABEL
@@ -115,6 +117,8 @@ def evaluate_network(network: Network, data: VideoDataset, split: str = "val",
     """
     check_classes(network, data)
     check_task(network, data)
+    if protocol == "points" and LOCALIZATION not in learnable(data.manifest.task):
+        raise InputError(f"{data.path}: its labels are for {data.manifest.task}; scores at points need labels with times")
     return PROTOCOLS[protocol or network.task.protocol](network, data, split, settings, batch, progress)
 
 
@@ -139,13 +143,13 @@ def _maximum_of_views(network: Network, data: VideoDataset, split: str, settings
     videos = labelled_videos(data, split)
     found = of_views(network, data, split, settings, videos, batch, progress)
     labels = np.array([labels_of_video(video.segments.numbers, network.classes) for video in videos])
-    return Evaluation(found, labels, tuple(video.video_id for video in videos), learnable("multi-label")[0],
+    return Evaluation(found, labels, tuple(video.video_id for video in videos), MULTI_LABEL,
                       np.array([video.segments.length for video in videos]))
 
 
 def _at_points(network: Network, data: VideoDataset, split: str, settings: ClipSettings, batch: int | None,
                progress: Progress | None) -> Evaluation:
-    videos, task = labelled_videos(data, split), learnable("localization")[0]
+    videos, task = labelled_videos(data, split), LOCALIZATION
     lengths = np.array([video.segments.length for video in videos])
     times = [point_times(length, task.points) for length in lengths]
     found = at_points(network, data, split, settings, videos, times, batch, progress)

@@ -16,7 +16,7 @@ from expansion.foundation import files
 from expansion.search.costs import show_cost
 from expansion.spec import Spec
 from expansion.tasks.registry import task_named
-from pipeline.commands.eval_common import gmacs, speed
+from pipeline.commands.eval_tables import gmacs, speed
 from pipeline.commands.submission import classification_lines, localization_lines
 
 SHOWN_CLASSES = 40  # more are in the files alone

@@ -34,6 +34,14 @@ def distinct(names: Sequence[str]) -> list[str]:
     return found
 
 
+def figures(evaluation, classes: Sequence[str]) -> dict:
+    """What results.json has of the task: top-1 and top-5 with their intervals, the classes, and the confusion matrix."""
+    videos, top1, top5 = len(evaluation.labels), evaluation.accuracy, evaluation.top(5)
+    return {"top1": top1, "top1_interval": wilson(top1 * videos, videos),
+            "top5": top5, "top5_interval": wilson(top5 * videos, videos), "loss": evaluation.loss,
+            "per_class": per_class(evaluation, classes), "confusion": evaluation.confusion().tolist()}
+
+
 def per_class(evaluation, classes: Sequence[str]) -> list[dict]:
     """Videos, right ones, top-1 with its interval, and the class that its videos are most often mistaken for."""
     rows = []
@@ -92,19 +100,13 @@ def _csv(rows) -> str:
     return text.getvalue()
 
 
-def write_table(output: str, rows: list[dict]) -> None:
-    """results.json, and results.md with a row per model, in the manner of the paper's Table 4."""
-    files.write_json(os.path.join(output, "results.json"), rows)
-    files.write_text(os.path.join(output, "results.md"), markdown(rows))
-
-
 def markdown(rows: list[dict]) -> str:
     """The models as a table: accuracies in per cent with 95 % intervals, GMACs of a view times views."""
     first = rows[0]
     table = to_markdown(Table(
         ("model", "form", "clip", "input", "top-1", "top-5", "GMACs x views", "params", "latency", "clips/s"),
         [(row["model"], row["form"], clip_text(Spec(**row["spec"])), str(row["size"]), _with_interval(row, "top1"),
-          _with_interval(row, "top5"), gmacs(row), f"{row['params'] / 1e6:.2f} M", *_speed(row)) for row in rows]))
+          _with_interval(row, "top5"), gmacs(row), f"{row['params'] / 1e6:.2f} M", *speed(row)) for row in rows]))
     timed = next((row for row in rows if "device" in row), None)
     lines = [table, "", f"{first['videos']} videos of split {first['split']!r} of {os.path.basename(first['records'])}; in "
                         "brackets the 95 % interval (Wilson). GMACs are multiply-adds of one view at the input used; a short or "
@@ -115,7 +117,7 @@ def markdown(rows: list[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _speed(row: dict) -> tuple[str, str]:
+def speed(row: dict) -> tuple[str, str]:
     """Latency and clips per second, where they were measured."""
     if "latency_ms" not in row:
         return "-", "-"
@@ -145,7 +147,7 @@ def show(rows: list[dict], output: str) -> None:
             row["model"], row["form"], str(row["size"]), percent(row["top1"]), f"{100 * low:.1f} to {100 * high:.1f}",
             percent(row["top5"]) if len(row["classes"]) > KEPT else "-",
             f"{show_cost('macs', row['macs_view'])} x {row['views'] * row['crops']}", f"{row['params'] / 1e6:.2f} M",
-            *_speed(row))
+            *speed(row))
     console.print(table)
     if len(rows[0]["classes"]) <= SHOWN_CLASSES:
         for row in rows:

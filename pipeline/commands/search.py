@@ -8,6 +8,7 @@ from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import waiting
 from expansion.display.tables import path_table, percent
 from expansion.foundation.paths import refuse_patterns
+from expansion.tasks.registry import chosen, task_named
 from expansion.weights.search import source_of
 from pipeline.config import Config, save_config
 from pipeline.options import Fresh, Given, Json, Runs, Setting, Verbose, configured_by
@@ -80,18 +81,36 @@ def _check_head(config: Config, plan) -> None:
         source.check_head(len(classes), classes, config.search.new_head)
 
 
-def show_result(result, outcome: HeldOutResult, folder: RunFolder) -> None:
-    """The path, the accuracy on held-out videos beside the seed's, and where everything is."""
-    console = make_console()
-    console.print(path_table(result.search))
-    console.print(f"\nended by: {result.search.stopped_by}\n", markup=False)
+def _of_one_class(result, outcome: HeldOutResult):
     table = make_table("held-out videos", "network", "top-1", "top-5")
     table.add_row("seed (step 0)", percent(outcome.seed_accuracy), "-")
     table.add_row("chosen network, full schedule", percent(result.metrics.get("sparse_categorical_accuracy")),
                   percent(result.metrics.get("top5")))
     for name, metrics in sorted(result.per_class.items()):
         table.add_row(f"  {name}", percent(metrics.get("sparse_categorical_accuracy")), percent(metrics.get("top5")))
-    console.print(table)
+    return table
+
+
+def _of_classes(result, outcome: HeldOutResult):
+    titles = task_named(outcome.task).titles
+    shares = [name for name in titles if name != "loss"]
+    table = make_table("held-out videos", "network", *(titles[name] for name in shares))
+    table.add_row("seed (step 0)", percent(outcome.seed_accuracy), *["-"] * (len(shares) - 1))
+    table.add_row("chosen network, full schedule", *(percent(outcome.metrics[name]) for name in shares))
+    for row in outcome.per_class:
+        table.add_row(f"  {row['class']}", percent(row["ap"]), percent(row["ap_sklearn"]), *["-"] * (len(shares) - 2))
+    return table
+
+
+HELD_OUT = {"class": _of_one_class, "clip": _of_classes, "frames": _of_classes}  # by Task.labels
+
+
+def show_result(result, outcome: HeldOutResult, folder: RunFolder) -> None:
+    """The path, the accuracy on held-out videos beside the seed's, and where everything is."""
+    console = make_console()
+    console.print(path_table(result.search))
+    console.print(f"\nended by: {result.search.stopped_by}\n", markup=False)
+    console.print(HELD_OUT[task_named(outcome.task).labels](result, outcome))
     console.print()
     for what, path in {
         "records": result.examples, "search": result.search_folder,

@@ -37,5 +37,5 @@ def show(run: Run = None, runs: Runs = "runs", as_json: Json = False) -> None:
         console.print(search.probe.text(search.settings.weights), markup=False, soft_wrap=True)
     outcome = read_held_out(folder) if is_whole(folder) else None
     if outcome:
-        console.print(f"chosen network, full schedule, {sum(outcome.videos)} {outcome.split} videos: "
+        console.print(f"chosen network, full schedule, {outcome.videos_in_all} {outcome.split} videos: "
                       f"{percent(outcome.accuracy)} (the seed {percent(outcome.seed_accuracy)})", soft_wrap=True)

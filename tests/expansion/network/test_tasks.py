@@ -41,7 +41,7 @@ def test_folded_and_stored_networks_answer_alike(localizer, tmp_path):
     clips = noise(SPEC, 2)
     expected = tf.sigmoid(localizer(clips, training=False)).numpy()
     assert expected.shape == (2, 4, 3)
-    assert_equal_but_for_rounding(keras_network(localizer).predict(clips), expected)
+    assert_equal_but_for_rounding(keras_network(localizer).predict(clips.astype("uint8")), expected)
     save_model(localizer, str(tmp_path / "m.keras"))
     loaded = load_model(str(tmp_path / "m.keras"))
     assert loaded.task is localizer.task and loaded.class_names == ("a", "b", "c")
@@ -58,7 +58,7 @@ def test_above_the_training_crop_the_positions_are_averaged(task, shape):
     assert expected.shape == shape
     assert_equal_but_for_rounding(probabilities(logits, "sigmoid"), expected)
     assert_equal_but_for_rounding(tf.sigmoid(model(clips, training=False)), expected)
-    assert_equal_but_for_rounding(keras_network(model).predict(clips), expected)
+    assert_equal_but_for_rounding(keras_network(model).predict(clips.astype("uint8")), expected)
 
 
 def test_frames_of_split_clips_stay_with_their_clip(localizer):
