@@ -27,6 +27,11 @@ LEAST = 20  # videos of a split, however large the network is
 STRENGTHS = 10.0 ** np.arange(-6, 3)  # of the regularisation, as multiples of the features' mean square
 
 
+def can_probe(data: VideoDataset) -> bool:
+    """Whether a data set can be probed: the classifier names one class per video."""
+    return data.task.labels == "class"
+
+
 def linear_probe(model: X3D, data: VideoDataset, *, work: float = WORK) -> Probe:
     """Trains a linear classifier on what the network's last layer sees of the training videos, and tries it on validation's.
 

@@ -22,6 +22,7 @@ class Ranked:
     activation = "sigmoid"
     score = "map"
     noun = "mAP"
+    full_noun = "mAP"
     titles = {"map": "mAP", "map_sklearn": "mAP (sklearn)", "wap": "wAP", "loss": "loss"}
     test = "paired bootstrap over videos"
 

@@ -56,6 +56,7 @@ class SingleLabel:
     protocol = "mean of views"
     score = "accuracy"
     noun = "accuracy"
+    full_noun = "top-1 accuracy"
     titles = {"accuracy": "top-1", "top5": "top-5", "loss": "loss"}
     test = "McNemar's exact test"
 

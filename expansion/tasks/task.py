@@ -21,7 +21,7 @@ class Task(Protocol):
         answers: what a network has logits for (network.head): its "clip", or each of its "frames".
         protocol: how a split is evaluated (evaluation.evaluate): "mean of views", "views" or "points".
         score: name of what a search maximises, a share of 1; the first of the metrics.
-        noun: the score in a sentence.
+        noun, full_noun: the score in a sentence, and where it is named for the first time.
         titles: metric -> how people call it.
         test: name of the paired test.
     """
@@ -34,6 +34,7 @@ class Task(Protocol):
     protocol: str
     score: str
     noun: str
+    full_noun: str
     titles: Mapping[str, str]
     test: str
 

@@ -13,7 +13,7 @@ from expansion.display.tensorboard import summaries
 from expansion.display.wandb_logger import WandbLogger
 from expansion.display.wandb_settings import WandbSettings
 from expansion.evaluation.latency import Latencies
-from expansion.evaluation.probe import linear_probe
+from expansion.evaluation.probe import can_probe, linear_probe
 from expansion.foundation import files, kernels
 from expansion.foundation.cpu import this_cpu
 from expansion.foundation.errors import InputError
@@ -153,7 +153,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
         if not files.exists(self.folder.start):
             save_model(network_of(self._source, len(classes), classes, new_head=settings.new_head, seed=self.seed),
                        self.folder.start)
-        if self.state.probe is None and not self.state.path:
+        if self.state.probe is None and not self.state.path and can_probe(self.data):
             self.state.probe = linear_probe(at_clip(load_model(self.folder.start), settings.start), self.data)
             self.save()
         if self.state.probe:

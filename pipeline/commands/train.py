@@ -166,6 +166,7 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
     from expansion.display.tensorboard.task_pictures import PICTURES
     from expansion.display.wandb_logger import WandbLogger
     from expansion.evaluation.evaluate import evaluate
+    from expansion.evaluation.probe import can_probe
     from expansion.network.saving import save_model
     from expansion.training.distribute import is_chief, on_one_device
     from expansion.training.fit import new_model, train
@@ -180,7 +181,7 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
     if source:
         start_from_weights(model, source, new_head=config.train.new_head)
         progress.console.print(f"starting from {source.path}" + (", but for the last layer" if config.train.new_head else ""))
-        if is_chief(strategy):
+        if is_chief(strategy) and can_probe(data):
             progress.note(_probe(on_one_device(model), data, folder).text(source.path))
     logs = os.path.join(folder.training_logs, "train")
     schedule = schedule_of(spec, recipe, data.videos("train"))

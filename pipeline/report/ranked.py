@@ -39,16 +39,19 @@ def class_table(outcome: HeldOutResult) -> Table:
     """Average precision by class, the best first."""
     found = sorted(outcome.per_class, key=lambda row: -1.0 if row["ap"] is None else row["ap"], reverse=True)
     return Table(("class", "positives", "AP (95 % interval)", "AP (sklearn)"), [
-        (row["class"], f"{row['positives']:,}", "-" if row["ap"] is None else
-         f"{percent(row['ap'])} ({100 * row['low']:.1f} to {100 * row['high']:.1f})", percent(row["ap_sklearn"])) for row in found])
+        (row["class"], f"{row['positives']:,}", _with_interval(row), percent(row["ap_sklearn"])) for row in found])
+
+
+def _with_interval(row: dict) -> str:
+    return "-" if row["ap"] is None else f"{percent(row['ap'])} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
 
 
 def limits(outcome: HeldOutResult) -> list[str]:
     """What the figures rest on."""
     known = [row for row in outcome.per_class if row["ap"] is not None]
-    found = [f"Its mAP rests on {outcome.tested:,} {outcome.split} videos and {len(known)} of {len(outcome.classes)} classes that "
-             f"have positives there, {min(row['positives'] for row in known):,} of the rarest; the intervals hold for videos of the "
-             "same origin, not for other cameras, places or people."]
+    found = [f"Its mAP rests on {outcome.tested:,} {outcome.split} videos and {len(known)} of {len(outcome.classes)} classes "
+             f"that have positives there, {min(row['positives'] for row in known):,} of the rarest; the intervals hold for videos "
+             "of the same origin, not for other cameras, places or people."]
     weak = [row["class"] for row in known if row["ap"] < outcome.accuracy - WEAK]
     if weak:
         found.append(f"Classes far below the rest: {', '.join(weak[:10])}.")

@@ -105,6 +105,7 @@ def evaluate_run(result, folder: RunFolder, split: str, clips) -> HeldOutResult:
     outcome = HeldOutResult(
         split=split, classes=list(data.classes), task=chosen.task.name, metrics=chosen.metrics,
         **REACHED[chosen.task.labels](chosen, data.classes), seed_accuracy=of_seed, keras_model=result.keras_model,
-        serving=result.pushed, examples=result.examples, search=result.search_folder, ended=datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        serving=result.pushed, examples=result.examples, search=result.search_folder,
+        ended=datetime.now(timezone.utc).isoformat(timespec="seconds"))
     files.write_json(folder.result, outcome.model_dump(mode="json"))
     return outcome
