@@ -15,7 +15,6 @@ from expansion.tasks.segments import Segment
 from expansion.video.decode import Rejected
 from expansion.video.frames import store
 
-
 _OF_SEVERAL = ("classes", "segments", "length")
 
 
