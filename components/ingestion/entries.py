@@ -78,16 +78,16 @@ class Listing:
         unused: everything else that was found.
         notes: what was understood where it could have been understood otherwise; each one line.
         label_files: paths of the label files that were read, and of the class list.
-        classes: all classes in their order, where a class list gives them; also those that no video has.
         nearest: of a source that is not there, the one that it nearly fits, or None.
+        classes: all classes in their order, where a class list gives them; also those that no video has.
     """
 
     entries: tuple[Entry, ...]
     unused: tuple[Unused, ...] = ()
     notes: tuple[str, ...] = ()
     label_files: tuple[str, ...] = ()
-    classes: tuple[str, ...] | None = None
     nearest: Callable[[str], str | None] = lambda source: None
+    classes: tuple[str, ...] | None = None
 
 
 def composed(text: str) -> str:
