@@ -45,8 +45,8 @@ UNUSED = {"search", "final", "thresholds", "retries"}  # sections of the configu
     batch=Setting("final.batch", int, "Clips in a step, of all devices together; the rate scales with it."),
     multigrid=Setting("final.multigrid", bool, "Multigrid training: coarse grids first, about a third of the steps.",
                       ("--multigrid/--no-multigrid",)),
-    weights=Setting("train.weights", str, "File to start from: .keras, or .pyth of PySlowFast or PyTorchVideo. Without --spec its "
-                                          "own network is trained."),
+    weights=Setting("train.weights", str, "File to start from: .keras, or .pyth of PySlowFast or PyTorchVideo. Without --spec "
+                                          "its own network is trained."),
     new_head=Setting("train.new_head", bool, "Begin a new last layer in place of the file's.", ("--new-head/--keep-head",)),
     freeze=Setting("final.freeze", str, "Stage up to which weights stay as they are: stem, stage2 to stage5, or head."),
     backbone_rate=Setting("recipe.stage_rates.backbone", float,
