@@ -8,7 +8,7 @@ from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import waiting
 from expansion.display.tables import path_table, percent
 from expansion.foundation.paths import refuse_patterns
-from expansion.weights.search import source_of
+from expansion.weights.search import source_of, with_start
 from pipeline.config import Config, save_config
 from pipeline.options import Fresh, Given, Json, Runs, Setting, Verbose, configured_by
 from pipeline.runs.folder import RunFolder
@@ -44,6 +44,7 @@ def run_search(config: Config, runs: str, *, fresh: bool = False, as_json: bool 
     refuse_patterns(os.path.abspath(folder.path), "TFX")  # create_pipeline would, half a minute later
     if fresh:
         folder.begin_afresh()
+    with_start(config.search)
     config.search_job().check_folder(folder.search_folder)
     save_config(config, folder.config)
     choose_kernels(folder.search_folder, config.search.start)

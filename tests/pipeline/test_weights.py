@@ -9,7 +9,7 @@ from expansion.foundation.errors import InputError
 from expansion.spec import NAMED, Spec
 from expansion.weights.source import open_source
 from pipeline.commands.plan import make_plan
-from pipeline.commands.search import _check_head
+from pipeline.commands.search import _check_head, run_search
 from pipeline.commands.train import settings
 from pipeline.options import Given
 from tests.commands import x3d
@@ -41,8 +41,10 @@ def test_a_search_starts_with_the_files_network_unless_a_start_is_given(file):
     larger = SPEC.replace(depth=1.0)
     values = {"search.weights": file, "search.start": larger.as_dict()}
     assert Given(values=values).load(need_videos=False).search.start == larger
-    with pytest.raises(InputError, match="cannot be reached from .*: width 0.1 is less than the file's 0.34"):
-        Given(values=values | {"search.start": SPEC.replace(width=0.1).as_dict()}).load(need_videos=False)
+    unreachable = Given(values=values | {"search.start": SPEC.replace(width=0.1).as_dict()}).load(need_videos=False)
+    for command in (lambda: make_plan(unreachable, "runs"), lambda: run_search(unreachable, "runs")):
+        with pytest.raises(InputError, match="cannot be reached from .*: width 0.1 is less than the file's 0.34"):
+            command()
 
 
 def test_a_plan_begins_with_the_files_network(file, videos, tmp_path):
