@@ -16,7 +16,7 @@ from expansion.network.model import X3D
 
 
 def recompute_statistics(model: X3D, clips: tf.data.Dataset, forward: Callable | None = None) -> None:
-    """Replaces moving mean and variance of all batch norms but those that are frozen; nothing else of the model changes but its random states.
+    """Replaces moving mean and variance of all batch norms that are not frozen; but for random states nothing else changes.
 
     The mean is the plain average of the batches' means, the variance that of their variances plus that of the means
     about it, as if all batches were one. Every layer sees what it sees in training, drop-connect included.
