@@ -22,7 +22,7 @@ def build(spec: Spec | str, classes: int | None = None, *, weights: str | os.Pat
         classes: number of classes; None for those of the weights or the names, else 400.
         weights: .pyth, .pt or .pth of PySlowFast or PyTorchVideo, or a .keras file. With other classes than the file's,
             the last layer is initialised again. Nothing that the file carries is run.
-        class_names: kept with the network, so that a prediction can be named.
+        class_names: kept with the network, so that a prediction can be named; without them, those of the weights.
         settings: of X3D: dropout, drop_connect.
 
     Raises:
@@ -33,16 +33,19 @@ def build(spec: Spec | str, classes: int | None = None, *, weights: str | os.Pat
     if class_names and classes not in (None, len(class_names)):
         raise InputError(f"class_names: {len(class_names)} names for {classes} classes")
     classes = classes or len(class_names) or None
-    settings["class_names"] = class_names
+    if class_names:
+        settings["class_names"] = class_names
     if weights is None:
         return build_model(spec, classes or KINETICS_CLASSES, **settings)
     path = os.fspath(weights)
     if path.endswith(".keras"):
         from expansion.network.saving import load_keras
 
-        if classes is None:
-            source = load_keras(path)
-            classes, settings["class_names"] = source.classes, source.class_names
+        source = load_keras(path)
+        settings.setdefault("preprocessing", source.preprocessing)
+        if classes in (None, source.classes):
+            classes = source.classes
+            settings.setdefault("class_names", source.class_names)
         model = build_model(spec, classes, **settings)
         start_from_file(model, path)
         return model

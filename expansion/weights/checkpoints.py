@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import yaml
@@ -12,6 +13,7 @@ import yaml
 from expansion.foundation.errors import InputError
 from expansion.network.layers import BatchNorm
 from expansion.network.model import X3D, build_model
+from expansion.network.preprocessing import Preprocessing
 from expansion.spec import NAMED, Spec
 from expansion.weights.naming import (
     CLASSIFIER,
@@ -32,6 +34,10 @@ from expansion.weights.torch_pickle import Refused
 SHOWN = 10  # keys of each kind in an error
 MAX_CONFIG = 2**20  # characters of the configuration that PySlowFast keeps in a checkpoint
 _COUNTER = "num_batches_tracked"
+# Names under which trainers (PySlowFast, Lightning, MMEngine, timm, plain scripts) keep a state dictionary.
+WRAPPINGS = ("model_state", "state_dict", "model_state_dict", "model", "net", "network", "module", "ema", "state_dict_ema")
+PREFIXES = ("module.", "model.", "net.", "network.", "_orig_mod.", "backbone.")
+KNOWN = "x3d"  # the entry of our own files that says what else is known of the network
 
 
 @dataclass(frozen=True)
@@ -43,12 +49,15 @@ class WeightsFile:
         dialect: whose names it has.
         tensors: by name, without batch norm's counters.
         config: the configuration that PySlowFast keeps in the file, or an empty one.
+        known: settings of X3D that this project writes beside the weights: the names of the classes, and how the videos of the
+            training became clips.
     """
 
     path: str
     dialect: Dialect
     tensors: Mapping[str, Tensor]
     config: Mapping
+    known: Mapping = field(default_factory=dict)
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -57,6 +66,11 @@ class WeightsFile:
     @property
     def classes(self) -> int | None:
         return find_classes(self.shapes, self.dialect)
+
+    def settings(self, classes: int) -> dict:
+        """Settings of X3D for a network of so many classes: what is known, the names where there are as many."""
+        fits = len(self.known.get("class_names", ())) == classes
+        return {name: value for name, value in self.known.items() if fits or name != "class_names"}
 
     def without_classifier(self) -> WeightsFile:
         prefix = f"{self.dialect.layers[CLASSIFIER]}."
@@ -89,26 +103,55 @@ class WeightsFile:
 
 
 def open_weights(path: str) -> WeightsFile:
-    """Opens PySlowFast's or PyTorchVideo's checkpoint: a dictionary with `model_state`, or a state dictionary alone.
+    """Opens PySlowFast's or PyTorchVideo's checkpoint: a state dictionary alone, or within a trainer's dictionary.
 
+    A trainer's dictionary has it under one of WRAPPINGS; prefixes of the names that a wrapped network gets are taken off.
     Nothing that the file carries is run.
 
     Raises:
         InputError: it is no such file, or its names are neither project's.
     """
     content = read_torch_file(path)
-    state = content.get("model_state", content) if isinstance(content, dict) else None
-    tensors = {name: tensor for name, tensor in (state.items() if isinstance(state, dict) else ())
-               if isinstance(name, str) and isinstance(tensor, Tensor) and not name.endswith(_COUNTER)}
-    if not tensors:
-        raise InputError(f"{path}: neither a dictionary with 'model_state' nor a state dictionary of tensors")
-    for prefix in ("module.", "model."):  # of networks that were wrapped, to train on several devices
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    dialect = detect(tensors)
-    if dialect is None:
-        raise InputError(f"{path}: neither PySlowFast's nor PyTorchVideo's X3D; its keys are {_some(tensors)}")
-    return WeightsFile(path, dialect, tensors, _config(content.get("cfg")))
+    state = _state(content)
+    if not state:
+        keys = f"; its keys are {_some(map(str, content))}" if isinstance(content, dict) else ""
+        raise InputError(f"{path}: neither a state dictionary of tensors nor a dictionary with one as "
+                         f"{', '.join(map(repr, WRAPPINGS[:-1]))} or {WRAPPINGS[-1]!r}{keys}")
+    for tensors in _without_prefixes(state):
+        if (dialect := detect(tensors)) is not None:
+            return WeightsFile(path, dialect, tensors, _config(content.get("cfg")), _known(content.get(KNOWN)))
+    raise InputError(f"{path}: neither PySlowFast's nor PyTorchVideo's X3D; its keys are {_some(state)}")
+
+
+def _state(content, depth: int = 0) -> dict[str, Tensor]:
+    """The tensors of a state dictionary, or of the one within a dictionary of WRAPPINGS; none where there is none."""
+    if not isinstance(content, Mapping) or depth > 3:
+        return {}
+    for name in WRAPPINGS:
+        if found := _state(content.get(name), depth + 1):
+            return found
+    return {name: tensor for name, tensor in content.items()
+            if isinstance(name, str) and isinstance(tensor, Tensor) and not name.endswith(_COUNTER)}
+
+
+def _without_prefixes(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """The tensors, then those under each prefix that wrapped networks give (of several devices, compiled, or a part of a
+    module that has a loss and metrics as well), the prefix taken off, and so on within them."""
+    yield tensors
+    for prefix in PREFIXES:
+        inside = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        if inside:
+            yield from _without_prefixes(inside)
+
+
+def _known(text) -> dict:
+    """What this project wrote of a network beside its weights; nothing where there is no such text, or it is damaged."""
+    try:
+        found = json.loads(text) if isinstance(text, str) and len(text) <= MAX_CONFIG else {}
+        return {"class_names": tuple(map(str, found["class_names"])),
+                "preprocessing": Preprocessing.model_validate(found["preprocessing"])}
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def _config(text) -> Mapping:
@@ -198,7 +241,7 @@ def load_weights(target: X3D | Spec | None, source: str | WeightsFile, *, new_cl
         arrays = [entry.to_keras(checkpoint.tensors[entry.name].read()) for entry in wanted]
     except Refused as error:
         raise InputError(f"{path}: not read: {error}") from None
-    model = target if isinstance(target, X3D) else build_model(spec, classes, **settings)
+    model = target if isinstance(target, X3D) else build_model(spec, classes, **checkpoint.settings(classes) | settings)
     for entry, array in zip(wanted, arrays):
         _variable(model, entry.layer, entry.weight).assign(array)
     for block in spec.blocks():
@@ -240,7 +283,8 @@ def state_dict(model: X3D, dialect: Dialect) -> dict[str, np.ndarray]:
 
 
 def save_weights(model: X3D, path: str, dialect: str = "pyslowfast") -> None:
-    """Writes a checkpoint that PySlowFast or PyTorchVideo loads, with `model_state` and the clip as `cfg`.
+    """Writes a checkpoint that PySlowFast or PyTorchVideo loads, with `model_state`, the clip as `cfg`, and as `x3d` the names
+    of the classes and how the videos of the training became clips, which only this project reads.
 
     Args:
         dialect: "pyslowfast" or "pytorchvideo".
@@ -252,4 +296,6 @@ def save_weights(model: X3D, path: str, dialect: str = "pyslowfast") -> None:
         raise InputError(f"dialect {dialect!r} is not known; allowed are {', '.join(DIALECTS)}")
     spec = model.spec
     clip = {"NUM_FRAMES": spec.frames, "SAMPLING_RATE": spec.stride, "TRAIN_CROP_SIZE": spec.size}
-    write_torch_file(path, state_dict(model, DIALECTS[dialect]), {"cfg": yaml.safe_dump({"DATA": clip})})
+    known = {"class_names": list(model.class_names), "preprocessing": model.preprocessing.as_dict()}
+    write_torch_file(path, state_dict(model, DIALECTS[dialect]), {
+        "cfg": yaml.safe_dump({"DATA": clip}), KNOWN: json.dumps(known)})

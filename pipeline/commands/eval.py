@@ -10,12 +10,13 @@ import typer
 
 from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
-from expansion.display.console import print_json
+from expansion.display.console import make_console, print_json
 from expansion.display.progress import task_progress, waiting
 from expansion.foundation import kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
 from expansion.foundation.settings import parse_settings
+from expansion.network.preprocessing import Preprocessing
 from expansion.recipe import ClipSettings
 from expansion.tasks.single_label import wilson
 from pipeline.commands import eval_tables
@@ -79,12 +80,11 @@ def _records(records: str | None, model: StoredModel) -> VideoDataset:
 def _one(model: StoredModel, label: str, data: VideoDataset, split: str, wanted: dict, size: int | None,
          batch: int | None, timing: bool):
     from expansion.evaluation.evaluate import evaluate_network
-    from expansion.evaluation.networks import open_network
+    from expansion.evaluation.networks import network_for
 
-    clips = (model.clips or ClipSettings()).model_copy(update=wanted)
-    network = open_network(model.path, clips, size)
-    if network.clips is not None:
-        clips = network.clips.model_copy(update=wanted)
+    network, clips = network_for(model.path, wanted, model.preprocessing, size)
+    if note := _trained_otherwise(network.preprocessing.otherwise(model.preprocessing), data):
+        make_console(stderr=True).print(f"{label}: {note}", soft_wrap=True)
     batch = network.batch(batch)
     with task_progress(label) as progress:
         evaluation = evaluate_network(network, data, split, clips, batch, progress)
@@ -103,6 +103,20 @@ def _one(model: StoredModel, label: str, data: VideoDataset, split: str, wanted:
     if timing:
         row |= {"latency_ms": 1000 * network.latency(), "batch": batch,
                 "clips_per_second": batch / network.latency(batch), "device": eval_tables.device()}
+    if note:
+        row["note"] = note
     # Of the process so far, so that of several models the later ones have that of the largest.
     row["peak_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return row, evaluation
+
+
+def _trained_otherwise(known: Preprocessing, data: VideoDataset) -> str | None:
+    """A line where a network's training saw videos at another rate or size than a data set holds; None where it did not."""
+    there = Preprocessing.of_records(data.manifest.settings).video
+    if known.video is None or there is None:
+        return None
+    texts = {"fps": "{} frames a second", "short_side": "a short side of {} pixels"}
+    differing = [name for name in texts if getattr(known.video, name) != getattr(there, name)]
+    trained, held = (" and ".join(texts[name].format(f"{value:g}" if (value := getattr(video, name)) else "each video's own")
+                                  for name in differing) for video in (known.video, there))
+    return f"trained on {trained}; {data.path} holds {held}, which may cost accuracy" if differing else None

@@ -132,7 +132,7 @@ def test_a_run_is_found_by_its_name(keras_file, tmp_path):
     (trained / KERAS_MODEL).write_bytes(b"")
     (tmp_path / "runs" / "mine" / "config.yaml").write_text("clips: {eval_scale: 1.1}")
     found = find_model("mine", str(tmp_path / "runs"))
-    assert (found.path, found.name, found.clips.eval_scale) == (str(trained / KERAS_MODEL), "mine", 1.1)
+    assert (found.path, found.name, found.preprocessing.clips.eval_scale) == (str(trained / KERAS_MODEL), "mine", 1.1)
 
 
 def test_a_training_is_found_with_its_records(demo_records, tmp_path):
@@ -147,7 +147,8 @@ def test_a_training_is_found_with_its_records(demo_records, tmp_path):
     manifest.write(str(tmp_path / "t" / "records"))
     found = find_model("t", str(tmp_path))
     assert found.records == str(tmp_path / "t" / "records")
-    assert (found.fps, found.short_side) == (7.5, manifest.settings["short_side"])  # not those of the configuration
+    video = found.preprocessing.video
+    assert (video.fps, video.short_side) == (7.5, manifest.settings["short_side"])  # not those of the configuration
 
 
 @pytest.mark.slow
