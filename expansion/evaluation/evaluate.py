@@ -14,7 +14,7 @@ from expansion.evaluation.networks import Network, keras_network
 from expansion.foundation.errors import InputError
 from expansion.network.model import X3D
 from expansion.recipe import ClipSettings
-from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.single_label import SINGLE_LABEL, Baseline
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ class Evaluation:
         """Mean negative log-likelihood of the labels, in nats."""
         chosen = self.probabilities[np.arange(len(self.labels)), self.labels]
         return float(-np.log(np.maximum(chosen, 1e-12)).mean())
+
+    def baseline(self) -> Baseline:
+        """What the accuracy is to be compared with."""
+        return Baseline.of(self.confusion())
 
     def confusion(self) -> np.ndarray:
         """Counts, (label, prediction)."""

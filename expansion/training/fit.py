@@ -166,8 +166,9 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
 
     Raises:
         Diverged: the loss became NaN or infinite.
-        InputError: the data has other classes than the network; the folder holds the state of another training; the batch cannot be divided among the devices, or has too
-            few clips for a statistic of batch norm; a crop of multigrid training is too small.
+        InputError: the data has other classes than the network; the folder holds the state of another training; the batch
+            cannot be divided among the devices, or has too few clips for a statistic of batch norm; a crop of multigrid
+            training is too small.
     """
     data.check_classes(model.classes, model.class_names)
     model.class_names = data.classes

@@ -22,7 +22,7 @@ def build(spec: Spec | str, classes: int | None = None, *, weights: str | os.Pat
         classes: number of classes; None for those of the weights or the names, else 400.
         weights: .pyth, .pt or .pth of PySlowFast or PyTorchVideo, or a .keras file. With other classes than the file's,
             the last layer is initialised again. Nothing that the file carries is run.
-        class_names: kept with the network, so that a prediction can be named; without them, those of the weights.
+        class_names: kept with the network, so that a prediction can be named.
         settings: of X3D: dropout, drop_connect.
 
     Raises:
@@ -43,9 +43,8 @@ def build(spec: Spec | str, classes: int | None = None, *, weights: str | os.Pat
 
         source = load_keras(path)
         settings.setdefault("preprocessing", source.preprocessing)
-        if classes in (None, source.classes):
-            classes = source.classes
-            settings.setdefault("class_names", source.class_names)
+        if classes is None:
+            classes, settings["class_names"] = source.classes, source.class_names
         model = build_model(spec, classes, **settings)
         start_from_file(model, path)
         return model

@@ -89,6 +89,7 @@ def _one(model: StoredModel, label: str, data: VideoDataset, split: str, wanted:
     with task_progress(label) as progress:
         evaluation = evaluate_network(network, data, split, clips, batch, progress)
     cost = complexity(network.spec, network.classes, network.size)
+    baseline = evaluation.baseline()
     videos, top1, top5 = len(evaluation.labels), evaluation.accuracy, evaluation.top(5)
     row = {
         "model": label, "path": model.path, "form": network.form, "spec": network.spec.as_dict(), "split": split,
@@ -98,6 +99,8 @@ def _one(model: StoredModel, label: str, data: VideoDataset, split: str, wanted:
         "top5": top5, "top5_interval": wilson(top5 * videos, videos), "loss": evaluation.loss,
         "macs_view": cost.macs, "macs_video": cost.macs * clips.views * clips.crops, "params": cost.params,
         "params_without_bn": cost.params_without_bn, "bytes": size_of(model.path),
+        "largest_class": {"class": data.classes[baseline.largest], "share": baseline.share},
+        "balanced_accuracy": baseline.balanced, "never_named": [data.classes[number] for number in baseline.never],
         "per_class": eval_tables.per_class(evaluation, data.classes), "confusion": evaluation.confusion().tolist(),
     }
     if timing:
