@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -32,6 +33,9 @@ class Table(NamedTuple):
     notes: Sequence[str] = ()
 
 
+# What Markdown, HTML in it and formulas would take for their own; an underscore within a word is none.
+_MARKUP = re.compile(r"[\\|`*\[\]<>&$]|(?<!\w)_|_(?!\w)")
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "$": "&#36;"}
 SPEC_COLUMNS = ("clip", "size", "width", "depth", "bneck")
 
 
@@ -177,7 +181,8 @@ def step_rows(step: Step, wide: bool = False) -> Table:
     notes = [verdict(step)] if step.kind == "expansion" else []
     if again := [f"{c.axis} {len(c.accuracies)}" for c in step.candidates if len(c.accuracies) > 1]:
         notes.append(f"means over trainings: {', '.join(again)}")
-    notes += largest_class(step.candidates) + stops(step) + failures(step) + [f"{stuck.axis} cannot move: {stuck.reason}" for stuck in step.saturated]
+    notes += largest_class(step.candidates) + stops(step) + failures(step)
+    notes += [f"{stuck.axis} cannot move: {stuck.reason}" for stuck in step.saturated]
     return Table(header, rows, [step.candidates.index(step.winner)] if step.winner else [], notes)
 
 
@@ -251,14 +256,17 @@ def to_rich(table: Table, title: str, mark: str = "", dense: bool | None = None)
 
 def to_markdown(table: Table) -> str:
     """A table in Markdown, without its notes; the first cell of a strong row is bold."""
-    rows = [(f"**{first}**" if place in table.strong else first, *others) for place, (first, *others) in enumerate(table.rows)]
-    lines = ["| " + " | ".join(map(in_markdown, row)) + " |" for row in (table.header, *rows)]
+    rows = [list(map(in_markdown, row)) for row in (table.header, *table.rows)]
+    for place in table.strong:
+        rows[1 + place][0] = f"**{rows[1 + place][0]}**"
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "| --- " + "| ---: " * (len(table.header) - 1) + "|", *lines[1:]])
 
 
 def in_markdown(text: str) -> str:
-    """A text that stays in its cell, and in its line."""
-    return str(text).replace("|", "\\|").replace("\n", " ") or " "
+    """A text that is shown as it is, and stays in its cell and in its line."""
+    text = _MARKUP.sub(lambda found: _ENTITIES.get(found.group()) or f"\\{found.group()}", str(text).replace("\n", " "))
+    return text or " "
 
 
 def forecast_error(search: SearchState) -> str | None:

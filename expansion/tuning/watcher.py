@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from expansion.display.lettering import if_drawn
 from expansion.display.path_figure import save_figure
 from expansion.display.progress import SearchProgress
 from expansion.display.tables import percent
@@ -74,7 +75,7 @@ class SearchWatcher:
     def show(self) -> None:
         """Brings pictures and tables up to date."""
         summaries.write_search(self._folder.logs, self._state)
-        save_figure(self._state, self._folder.figure)
+        if_drawn(self._folder.figure, lambda: save_figure(self._state, self._folder.figure))
         if self._logger:
             self._logger.search(self._state)
 

@@ -59,8 +59,10 @@ def device() -> str:
 
 
 def write_model(output: str, label: str, row: dict, evaluation) -> None:
-    """A model's own folder: predictions.jsonl, classes.csv, confusion.csv and confusion.png."""
-    from expansion.display.path_figure import confusion_figure
+    """A model's own folder: predictions.jsonl, classes.csv, confusion.csv and confusion.png; the row gets `picture`, what there
+    is to say of that."""
+    from expansion.display.lettering import Lettering, if_drawn
+    from expansion.display.path_figure import confusion_figure, png
 
     folder, classes = os.path.join(output, label), row["classes"]
     files.write_text(os.path.join(folder, "predictions.jsonl"), "".join(
@@ -72,9 +74,13 @@ def write_model(output: str, label: str, row: dict, evaluation) -> None:
         [["class", "videos", "right", "top1", "low", "high", "taken_for", "times"],
          *([entry["class"], entry["videos"], entry["right"], entry["top1"], *(entry["interval"] or (None, None)),
             entry["taken_for"], entry["times"]] for entry in row["per_class"])]))
-    picture = io.BytesIO()
-    confusion_figure(confusion, classes).savefig(picture, format="png")
-    files.write_bytes(os.path.join(folder, "confusion.png"), picture.getvalue())
+    picture = if_drawn("confusion.png", lambda: png(confusion_figure(confusion, classes)))
+    path = os.path.join(folder, "confusion.png")
+    if picture is None:
+        files.remove_file(path)  # of another evaluation
+    else:
+        files.write_bytes(path, picture)
+    row["picture"] = "cannot be drawn; the log says why" if picture is None else Lettering.of(classes).legend
 
 
 def predictions(evaluation, classes: Sequence[str]):
@@ -108,10 +114,10 @@ def markdown(rows: list[dict]) -> str:
           percent(row["largest_class"]["share"]), percent(row["balanced_accuracy"]), _with_interval(row, "top5"), gmacs(row),
           f"{row['params'] / 1e6:.2f} M", *_speed(row)) for row in rows]))
     timed = next((row for row in rows if "device" in row), None)
-    lines = [table, "", *(f"{in_markdown(line)}.\n" for line in _said(rows)), f"{first['videos']} videos of split {first['split']!r} of {os.path.basename(first['records'])}; in "
-                        "brackets the 95 % interval (Wilson). Largest class: what always naming it reaches; mean over "
-                        "classes: of their accuracies (balanced accuracy). GMACs are multiply-adds of one view at the input used; a short or "
-                        "square video has fewer views."]
+    lines = [table, "", *(f"{in_markdown(line)}.\n" for line in _said(rows)),
+             f"{first['videos']} videos of split {first['split']!r} of {os.path.basename(first['records'])}; in brackets the 95 %"
+             " interval (Wilson). Largest class: what always naming it reaches; mean over classes: of their accuracies (balanced "
+             "accuracy). GMACs are multiply-adds of one view at the input used; a short or square video has fewer views."]
     if timed:
         lines.append(f"Latency: median per clip at batch 1; clips/s at the batch of the evaluation; both on "
                      f"{timed['device']}, without decoding.")
@@ -125,6 +131,7 @@ def _said(rows: list[dict]) -> list[str]:
         warning = baseline_warning(Baseline.of(row["confusion"]), row["classes"])
         lines += [f"{row['model']}: {warning}"] if warning else []
         lines += [f"{row['model']}: never named: {listed(row['never_named'])}"] if row["never_named"] else []
+        lines += [f"{row['model']}: confusion.png: {row['picture']}"] if row.get("picture") else []
     return lines
 
 

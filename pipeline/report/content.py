@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from expansion import paper
 from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
+from expansion.display.lettering import Lettering
 from expansion.display.path_figure import search_figure
 from expansion.display.tables import (
     Table,
@@ -110,8 +111,12 @@ def cards(facts: Facts) -> list[Card]:
     return found
 
 
-def pictures(facts: Facts) -> dict[str, Picture]:
-    """The figures that this run has something to show in, by name."""
+def pictures(facts: Facts, as_text: bool = True) -> dict[str, Picture]:
+    """The figures that this run has something to show in, by name.
+
+    Args:
+        as_text: letters stay text, which is shown in the reader's fonts; else they are drawn with this machine's.
+    """
     search, found = facts.search, {}
 
     def add(name: str, figure: Figure, about: str) -> None:
@@ -133,8 +138,9 @@ def pictures(facts: Facts) -> dict[str, Picture]:
         add("time", time_figure(search, SIZE[0]), "Time that the candidates of each step took, by what it went into.")
     if facts.outcome and len(facts.outcome.classes) <= 5 * MOST_CLASSES:
         outcome = facts.outcome
-        add("classes", classes_figure(outcome.classes, outcome.right, outcome.videos, SIZE[0]),
-            f"Accuracy of each class on the {outcome.split} videos, with 95 % intervals.")
+        legend = "" if as_text else Lettering.of(outcome.classes).legend
+        add("classes", classes_figure(outcome.classes, outcome.right, outcome.videos, SIZE[0], as_text),
+            f"Accuracy of each class on the {outcome.split} videos, with 95 % intervals." + (f" ({legend}.)" if legend else ""))
     return found
 
 
@@ -246,7 +252,7 @@ def limits(facts: Facts) -> list[str]:
         found.append(f"Its accuracy rests on {total:,} {outcome.split} videos, {smallest} of the rarest class; the intervals "
                      "hold for videos of the same origin, not for other cameras, places or people.")
         if warning := baseline_warning(outcome.baseline, outcome.classes):
-            found.insert(0, f"It is {warning}: it has learnt nothing of use.")
+            found.insert(0, f"It is {warning}.")
         if outcome.baseline.never:
             found.append(f"It never names {listed([outcome.classes[number] for number in outcome.baseline.never])}.")
         if outcome.split != "test":
