@@ -103,7 +103,8 @@ class FittedTable(Table):
             fits = parts and self._taken(widths, [*parts[-1], place]) <= room
             parts[-1].append(place) if fits else parts.append([0, place])
         for part in parts:  # of a column that alone is too wide, the figures are wrapped as well
-            widths[part[-1]] = max(1, min(widths[part[-1]], room - self._taken(widths, part[:-1]) - 3))
+            left = room - self._taken(widths, part[:-1]) - (1 if self._dense else 2)
+            widths[part[-1]] = max(1, min(widths[part[-1]], left))
         return [(part, widths) for part in parts] or [(columns, {0: room})]
 
     def _taken(self, widths: dict[int, int], places: Sequence[int]) -> int:

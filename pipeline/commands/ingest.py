@@ -9,8 +9,8 @@ import typer
 
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.progress import task_progress
+from expansion.display.tables import listed
 from pipeline.options import Given, Json, Setting, Verbose, configured_by
-
 
 SHOWN_CLASSES = 40  # at most on the screen
 
@@ -65,5 +65,5 @@ def _show(manifest, output: str) -> None:
     console.print(f"accepted {manifest.accepted}, rejected {manifest.rejected}"
                   + "".join(f"\n  {reason}: {count}" for reason, count in manifest.reject_reasons.items()), markup=False)
     for split, names in manifest.without_videos().items():
-        console.print(f"no video in {split}: {', '.join(names)}", markup=False, soft_wrap=True)
+        console.print(f"no video in {split}: {listed(names, SHOWN_CLASSES)}", markup=False, soft_wrap=True)
     console.print(f"every video and its fate: {os.path.join(output, 'videos.jsonl')}", markup=False, soft_wrap=True)
