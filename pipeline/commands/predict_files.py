@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from typing import TYPE_CHECKING
 
 from expansion.foundation import files
@@ -47,7 +48,8 @@ class Output:
         # A list has an end, and an object store takes whole files alone.
         if self.path and "://" not in self.path and not self.path.lower().endswith(".json"):
             with files.writes(self.path):
-                self._file = open(self.path, "w", encoding="utf-8", newline="")
+                os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
+                self._file = open(self.path, "w", encoding="utf-8", newline="", errors="surrogateescape")  # as file names are
         return self
 
     def write(self, prediction: Prediction) -> None:
@@ -57,7 +59,7 @@ class Output:
         if self.path.lower().endswith(".csv"):
             row = ("" if self._rows else _csv_line(self._header(prediction))) + _csv_line(self._cells(prediction))
         else:
-            row = json.dumps(json_row(prediction, self._top), ensure_ascii=False) + "\n"
+            row = _json_line(json_row(prediction, self._top))
         self._rows.append(row)
         if self._file:
             with files.writes(self.path):
@@ -78,6 +80,13 @@ class Output:
     def _cells(self, prediction: Prediction) -> list:
         best = prediction.top(self._top) or [("", "")] * min(self._top, len(prediction.classes))
         return [prediction.video, prediction.error, prediction.views, prediction.fps, *(cell for pair in best for cell in pair)]
+
+
+def _json_line(row: dict) -> str:
+    """Letters stay readable, but where a file's name is no UTF-8."""
+    text = json.dumps(row, ensure_ascii=False)
+    whole = all(not "\ud800" <= letter <= "\udfff" for letter in row["video"])
+    return (text if whole else json.dumps(row)) + "\n"
 
 
 def _csv_line(cells: list) -> str:
