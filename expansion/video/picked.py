@@ -17,6 +17,7 @@ KEPT = 64 << 20  # bytes of JPEG that are kept while it is not known yet which f
 LONG = 1000  # frames; a longer video is decoded only where frames are needed, if it can be
 # Demuxers that seek by an index of the file's own, and codecs whose packets are frames on the screen, one each.
 INDEXED, ONE_FRAME = {"mov", "mp4", "matroska", "webm"}, {"h264", "hevc", "av1", "vp9"}
+SAME = 1e-4  # seconds that two sums of one timestamp may differ by
 APART = 5.0  # seconds between two needed frames from which on a seek is made
 
 
@@ -151,10 +152,9 @@ def _sought(path: str, settings: VideoSettings, layout: _Layout, places: list[in
     while times:
         count = next((n for n in range(1, len(times)) if times[n] - times[n - 1] > APART), len(times))
         stretch, times = times[:count], times[count:]
-        near = min((b - a for a, b in zip(stretch, stretch[1:])), default=0.01) / 4
-        for picture in pictures(path, settings, max(0.0, stretch[0] - near), stretch[-1] + near):
-            if stretch and picture.time > stretch[0] - near:
-                if picture.time > stretch[0] + near:
+        for picture in pictures(path, settings, max(0.0, stretch[0] - SAME), stretch[-1] + SAME):
+            if stretch and picture.time > stretch[0] - SAME:
+                if picture.time > stretch[0] + SAME:
                     raise _Elsewhere
                 stretch.pop(0)
                 yield picture
