@@ -19,7 +19,7 @@ OWN = "DejaVu Sans"  # comes with matplotlib
 UNFIT = ("last resort", "stix", "cm")
 LARGE = ("cjk", "noto sans", "source han", "wenquanyi", "unifont", "unicode", "droid sans fallback", "yahei", "pingfang",
          "hiragino", "malgun", "nanum", "freesans", "freeserif")
-LONGEST = 40  # characters of a name that are drawn; then "…"
+LONGEST = 28  # characters of a name that are drawn; then "…"
 Drawn = TypeVar("Drawn")
 
 
@@ -69,10 +69,11 @@ def fonts(characters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
 @functools.lru_cache(maxsize=None)
 def _letters(family: str) -> frozenset[str]:
     """The characters that a family's usual face has."""
+    faces = [font for font in font_manager.fontManager.ttflist if font.name == family]
     try:
-        face = font_manager.get_font(font_manager.findfont(family, fallback_to_default=False))
-        return frozenset(map(chr, face.get_charmap()))
-    except (OSError, ValueError, RuntimeError):  # gone, or not to be read
+        usual = min(faces, key=lambda font: (font.style != "normal", font.variant != "normal", font.fname))
+        return frozenset(map(chr, font_manager.get_font(usual.fname).get_charmap()))
+    except (OSError, ValueError, RuntimeError):  # there is none, it is gone, or not to be read
         return frozenset()
 
 

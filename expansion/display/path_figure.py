@@ -154,7 +154,8 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str] = ()) -> Figure:
     total = len(counts)
     letters = Lettering.of(classes if len(classes) == total else [str(index) for index in range(total)])
     side = min(10.0, 2.2 + 0.3 * total)
-    figure = Figure(figsize=(side + 0.7, side), dpi=120, layout="constrained", facecolor="white")
+    room = 0.06 * max(map(len, letters.names)) if total <= 40 else 0.0  # inches of the longest name; less aslant
+    figure = Figure(figsize=(side + 0.7 + room, side + 0.7 * room), dpi=120, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")

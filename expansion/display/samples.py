@@ -39,8 +39,7 @@ def samples_figure(samples: Sequence[Sample], classes: Sequence[str] = ()) -> Fi
 
 
 def _name(classes: Sequence[str], index: int) -> str:
-    name = classes[index] if index < len(classes) else f"class {index}"
-    return name if len(name) <= 28 else f"{name[:27]}..."
+    return classes[index] if index < len(classes) else f"class {index}"
 
 
 def _strip(clip: np.ndarray, shown: int) -> np.ndarray:

@@ -118,8 +118,12 @@ def _trained_otherwise(known: Preprocessing, data: VideoDataset) -> str | None:
     there = Preprocessing.of_records(data.manifest.settings).video
     if known.video is None or there is None:
         return None
-    texts = {"fps": "{} frames a second", "short_side": "a short side of {} pixels"}
-    differing = [name for name in texts if getattr(known.video, name) != getattr(there, name)]
-    trained, held = (" and ".join(texts[name].format(f"{value:g}" if (value := getattr(video, name)) else "each video's own")
-                                  for name in differing) for video in (known.video, there))
+    differing = [name for name in ("fps", "short_side") if getattr(known.video, name) != getattr(there, name)]
+    trained, held = (" and ".join(_in_words(name, getattr(video, name)) for name in differing) for video in (known.video, there))
     return f"trained on {trained}; {data.path} holds {held}, which may cost accuracy" if differing else None
+
+
+def _in_words(name: str, value: float | None) -> str:
+    if name == "short_side":
+        return f"a short side of {value} pixels"
+    return "each video's own frame rate" if value is None else f"{value:g} frames a second"

@@ -90,9 +90,10 @@ def evaluated(confusion, classes, **row) -> dict:
     labels, predictions = (np.repeat(axis.ravel(), np.ravel(confusion)) for axis in np.indices(np.shape(confusion)))
     evaluation = Evaluation(np.eye(len(classes))[predictions], labels, tuple(map(str, range(total))))
     return {
-        "model": "m", "path": "m.keras", "form": "keras", "spec": SPEC.as_dict(), "split": "val", "records": "rec", "videos": total,
-        "classes": classes, "size": 24, "views": 1, "crops": 1, "top1": found.accuracy, "top1_interval": (0.1, 0.9),
-        "top5": 1.0, "top5_interval": (0.1, 0.9), "macs_view": 10**9, "params": 10**6, "peak_memory": 1,
+        "model": "m", "path": "m.keras", "form": "keras", "spec": SPEC.as_dict(), "split": "val", "records": "rec",
+        "videos": total, "classes": classes, "size": 24, "views": 1, "crops": 1, "top1": found.accuracy,
+        "top1_interval": (0.1, 0.9), "top5": 1.0, "top5_interval": (0.1, 0.9), "macs_view": 10**9,
+        "params": 10**6, "peak_memory": 1,
         "largest_class": {"class": classes[found.largest], "share": found.share}, "balanced_accuracy": found.balanced,
         "never_named": [classes[number] for number in found.never],
         "per_class": eval_tables.per_class(evaluation, classes), "confusion": np.array(confusion).tolist()} | row, evaluation
@@ -163,7 +164,7 @@ def test_records_of_another_rate_are_said(keras_file, demo_records, tmp_path, ca
     model.save(tmp_path / "other.keras")
     run(str(tmp_path / "other.keras"), demo_records, tmp_path, names=[str(tmp_path / "other.keras")], as_json=True)
     out, said = capsys.readouterr()
-    note = f"trained on 4 frames a second; {demo_records.path} holds each video's own frames a second, which may cost accuracy"
+    note = f"trained on 4 frames a second; {demo_records.path} holds each video's own frame rate, which may cost accuracy"
     assert json.loads(out)[0]["note"] == note and f"other.keras: {note}" in said
 
 
