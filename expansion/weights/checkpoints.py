@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,7 +12,6 @@ import yaml
 from expansion.foundation.errors import InputError
 from expansion.network.layers import BatchNorm
 from expansion.network.model import X3D, build_model
-from expansion.network.preprocessing import Preprocessing
 from expansion.spec import NAMED, Spec
 from expansion.weights.naming import (
     CLASSIFIER,
@@ -30,14 +28,10 @@ from expansion.weights.naming import (
 )
 from expansion.weights.torch_file import Tensor, read_torch_file, write_torch_file
 from expansion.weights.torch_pickle import Refused
+from expansion.weights.wrappings import COUNTER, WRAPPINGS, find_state, read_known, without_prefixes, write_known
 
 SHOWN = 10  # keys of each kind in an error
 MAX_CONFIG = 2**20  # characters of the configuration that PySlowFast keeps in a checkpoint
-_COUNTER = "num_batches_tracked"
-# Names under which trainers (PySlowFast, Lightning, MMEngine, timm, plain scripts) keep a state dictionary.
-WRAPPINGS = ("model_state", "state_dict", "model_state_dict", "model", "net", "network", "module", "ema", "state_dict_ema")
-PREFIXES = ("module.", "model.", "net.", "network.", "_orig_mod.", "backbone.")
-KNOWN = "x3d"  # the entry of our own files that says what else is known of the network
 
 
 @dataclass(frozen=True)
@@ -112,46 +106,15 @@ def open_weights(path: str) -> WeightsFile:
         InputError: it is no such file, or its names are neither project's.
     """
     content = read_torch_file(path)
-    state = _state(content)
+    state = find_state(content)
     if not state:
         keys = f"; its keys are {_some(map(str, content))}" if isinstance(content, dict) else ""
         raise InputError(f"{path}: neither a state dictionary of tensors nor a dictionary with one as "
                          f"{', '.join(map(repr, WRAPPINGS[:-1]))} or {WRAPPINGS[-1]!r}{keys}")
-    for tensors in _without_prefixes(state):
+    for tensors in without_prefixes(state):
         if (dialect := detect(tensors)) is not None:
-            return WeightsFile(path, dialect, tensors, _config(content.get("cfg")), _known(content.get(KNOWN)))
+            return WeightsFile(path, dialect, tensors, _config(content.get("cfg")), read_known(content))
     raise InputError(f"{path}: neither PySlowFast's nor PyTorchVideo's X3D; its keys are {_some(state)}")
-
-
-def _state(content, depth: int = 0) -> dict[str, Tensor]:
-    """The tensors of a state dictionary, or of the one within a dictionary of WRAPPINGS; none where there is none."""
-    if not isinstance(content, Mapping) or depth > 3:
-        return {}
-    for name in WRAPPINGS:
-        if found := _state(content.get(name), depth + 1):
-            return found
-    return {name: tensor for name, tensor in content.items()
-            if isinstance(name, str) and isinstance(tensor, Tensor) and not name.endswith(_COUNTER)}
-
-
-def _without_prefixes(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """The tensors, then those under each prefix that wrapped networks give (of several devices, compiled, or a part of a
-    module that has a loss and metrics as well), the prefix taken off, and so on within them."""
-    yield tensors
-    for prefix in PREFIXES:
-        inside = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-        if inside:
-            yield from _without_prefixes(inside)
-
-
-def _known(text) -> dict:
-    """What this project wrote of a network beside its weights; nothing where there is no such text, or it is damaged."""
-    try:
-        found = json.loads(text) if isinstance(text, str) and len(text) <= MAX_CONFIG else {}
-        return {"class_names": tuple(map(str, found["class_names"])),
-                "preprocessing": Preprocessing.model_validate(found["preprocessing"])}
-    except (ValueError, KeyError, TypeError):
-        return {}
 
 
 def _config(text) -> Mapping:
@@ -278,7 +241,7 @@ def state_dict(model: X3D, dialect: Dialect) -> dict[str, np.ndarray]:
     for entry in entries(model.spec, model.classes, dialect):
         state[entry.name] = entry.to_torch(arrays[entry.layer, entry.weight])
         if entry.weight == "moving_variance":
-            state[entry.name.replace("running_var", _COUNTER)] = np.asarray(0, "int64")
+            state[entry.name.replace("running_var", COUNTER)] = np.asarray(0, "int64")
     return state
 
 
@@ -296,6 +259,5 @@ def save_weights(model: X3D, path: str, dialect: str = "pyslowfast") -> None:
         raise InputError(f"dialect {dialect!r} is not known; allowed are {', '.join(DIALECTS)}")
     spec = model.spec
     clip = {"NUM_FRAMES": spec.frames, "SAMPLING_RATE": spec.stride, "TRAIN_CROP_SIZE": spec.size}
-    known = {"class_names": list(model.class_names), "preprocessing": model.preprocessing.as_dict()}
     write_torch_file(path, state_dict(model, DIALECTS[dialect]), {
-        "cfg": yaml.safe_dump({"DATA": clip}), KNOWN: json.dumps(known)})
+        "cfg": yaml.safe_dump({"DATA": clip}), **write_known(model.class_names, model.preprocessing)})
