@@ -10,19 +10,27 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
+from rich.text import Text
 
-from expansion.display.fitted import FittedTable
+from expansion.display.fitted import FittedTable, lines_as_shown
 
 PLAIN_WIDTH = 110  # columns of a table that goes to a file or a pipe
 
 _screen = None  # a copy of standard error while the real one goes to a log
 
 
+class _Literal(Console):
+    """A console on which names of classes and files cannot steer the terminal."""
+
+    def render_str(self, text: str, **settings) -> Text:
+        return super().render_str(lines_as_shown(text), **settings)
+
+
 def make_console(stderr: bool = False) -> Console:
     """A console as wide as the terminal; elsewhere wide enough that no figure is cut. Text is shown as it is."""
     settings = {"highlight": False, "markup": False} | ({"file": _screen} if _screen is not None else {"stderr": stderr})
-    console = Console(**settings)
-    return console if console.is_terminal else Console(width=PLAIN_WIDTH, **settings)
+    console = _Literal(**settings)
+    return console if console.is_terminal else _Literal(width=PLAIN_WIDTH, **settings)
 
 
 def make_table(title: str, *columns: str, dense: bool = False, text: Sequence[str] = ()) -> FittedTable:

@@ -25,6 +25,11 @@ def as_shown(text: str) -> str:
 _TURNS = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
+def lines_as_shown(text: str) -> str:
+    """The same of several lines."""
+    return "\n".join(map(as_shown, text.split("\n")))
+
+
 def wrapped(text: str, width: int) -> list[str]:
     """A text in lines of at most so many columns, broken after spaces and signs where that can be."""
     lines = [""]
@@ -51,7 +56,7 @@ class FittedTable(Table):
     """
 
     def __init__(self, title: str, columns: Sequence[str], *, dense: bool = False, text: Sequence[str] = ()):
-        super().__init__(title=Text(title, "bold"))
+        super().__init__(title=Text(lines_as_shown(title), "bold"))
         self._dense, self._headings, self._lines = dense, [as_shown(column) for column in columns], []
         self._is_text = [place == 0 or column in text for place, column in enumerate(columns)]
         for heading, is_text in zip(self._headings, self._is_text):

@@ -44,7 +44,7 @@ def evaluate(models: Annotated[list[str], typer.Argument(
     """Evaluate models on held-out videos: top-1, top-5, per class, cost, latency.
 
     Raises:
-        InputError: an error of use.
+        InputError: an error of use; some models could not be used, after the others are evaluated, written and printed.
         SystemExit: with 1, after one line on why it failed.
     """
     stored = [find_model(name, runs) for name in models]
@@ -55,20 +55,27 @@ def evaluate(models: Annotated[list[str], typer.Argument(
     check_size(size)
     if batch is not None and batch < 1:
         raise InputError(f"batch is {batch}; at least 1 is allowed")
-    rows, labels = [], eval_tables.distinct([model.name for model in stored])
+    rows, failed, labels = [], [], eval_tables.distinct([model.name for model in stored])
     with session(os.path.join(output, "log.txt"), verbose) as console:
         with waiting(console, "starting TensorFlow"):
             kernels.choose(kernels.onednn_for())
             import_keras()
         for model, label in zip(stored, labels):
-            row, evaluation = _one(model, label, data, split, wanted, size, batch, timing)
+            try:
+                row, evaluation = _one(model, label, data, split, wanted, size, batch, timing)
+            except InputError as error:
+                failed.append(str(error))
+                continue
             eval_tables.write_model(output, label, row, evaluation)
             rows.append(row)
-    eval_tables.write_table(output, rows)
-    if as_json:
+            eval_tables.write_table(output, rows)
+    if rows and as_json:
         print_json(rows)
-    else:
+    elif rows:
         eval_tables.show(rows, output)
+    if failed:
+        of = f"{len(failed)} of {len(stored)} models: " if len(stored) > 1 else ""
+        raise InputError(of + "; ".join(failed))
 
 
 def _records(records: str | None, model: StoredModel) -> VideoDataset:

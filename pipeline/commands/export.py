@@ -141,7 +141,7 @@ def _made_clips(spec, size: int) -> np.ndarray:
 def _show(found: dict) -> None:
     console = make_console()
     here = os.getcwd() + os.sep
-    table = make_table(found["output"].replace(here, ""), "export", found["format"])
+    table = make_table(found["output"].replace(here, ""), "export", found["format"], text=(found["format"],))
     table.add_row("input", f"{found['size']} pixels")
     table.add_row("file", f"{found['bytes'] / 2**20:.2f} MiB")
     table.add_row("checked on", f"{found['checked_clips']} clips ({found['checked_on'].replace(here, '')})")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from expansion.display.console import make_table
+from expansion.display.console import make_console, make_table
 from expansion.display.fitted import as_shown, wrapped
 
 LONG_SPEC = "frames=8,stride=6,size=80,width=1.2,depth=2.2,bottleneck=2.25"
@@ -47,12 +47,14 @@ def test_a_long_title_is_not_broken_by_a_narrow_table():
     assert shown(table, 80)[0].rstrip() == "a/path/to/a/video that is long.mp4, 10 views"
 
 
-def test_what_would_steer_the_terminal_is_shown_as_its_code():
+def test_what_would_steer_the_terminal_is_shown_as_its_code(capsys):
     assert as_shown("a\x1b[31m\nb\u202ec") == "a\\x1b[31m\\nb\\u202ec"
     assert as_shown("跑步 مشي läuft $$ [/]") == "跑步 مشي läuft $$ [/]"
-    table = make_table("t", "class", "n")
+    table = make_table("t\x1b[1m", "class", "n")
     table.add_row("red\x1b[31m\r\n", "1")
     assert not any("\x1b" in line or "\r" in line for line in shown(table, 80))
+    make_console().print("fall\x1b[31m\nwalk")
+    assert capsys.readouterr().out == "fall\\x1b[31m\nwalk\n"
 
 
 LETTERS = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cf", "Mn", "Me", "Zl", "Zp"])

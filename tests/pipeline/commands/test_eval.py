@@ -157,6 +157,15 @@ def test_an_evaluation_fits_the_screen(tmp_path, capsys, monkeypatch, width):
 
 
 @pytest.mark.slow
+def test_a_model_that_cannot_be_used_costs_no_other_its_figures(keras_file, demo_records, tmp_path, capsys):
+    (tmp_path / "bad.keras").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="1 of 2 models: .*bad.keras: not a network that Keras can read"):
+        run(keras_file, demo_records, tmp_path, names=[str(tmp_path / "bad.keras"), keras_file], as_json=True)
+    (row,) = shown(capsys)
+    assert row == json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))[0]
+
+
+@pytest.mark.slow
 def test_records_of_another_rate_are_said(keras_file, demo_records, tmp_path, capsys):
     known = Preprocessing(video=VideoSettings(fps=4.0, short_side=32))
     model = load_keras(keras_file)
