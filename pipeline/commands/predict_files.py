@@ -38,40 +38,39 @@ class Output:
     """
 
     def __init__(self, path: str | None, top: int):
-        if path is not None and not path.lower().endswith(ENDINGS):
+        self._ending = os.path.splitext(path or "")[1].lower()
+        if path is not None and self._ending not in ENDINGS:
             raise InputError(f"--output {path}: a name that ends with {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} is needed")
         self.path, self._top = path, top
         self._rows: list[str] = []
         self._file = None
 
     def __enter__(self) -> Output:
-        # A list has an end, and an object store takes whole files alone.
-        if self.path and "://" not in self.path and not self.path.lower().endswith(".json"):
-            with files.writes(self.path):
-                os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
-                self._file = open(self.path, "w", encoding="utf-8", newline="", errors="surrogateescape")  # as file names are
         return self
 
     def write(self, prediction: Prediction) -> None:
-        """Adds the answer for a video."""
+        """Adds the answer for a video. The first one takes the place of what the file held before."""
         if self.path is None:
             return
-        if self.path.lower().endswith(".csv"):
+        if self._ending == ".csv":
             row = ("" if self._rows else _csv_line(self._header(prediction))) + _csv_line(self._cells(prediction))
         else:
             row = _json_line(json_row(prediction, self._top))
         self._rows.append(row)
-        if self._file:
-            with files.writes(self.path):
-                self._file.write(row)
-                self._file.flush()
+        if self._ending == ".json" or "://" in self.path:
+            return  # a list has an end, and an object store takes whole files alone
+        with files.writes(self.path):
+            if self._file is None:
+                os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
+                self._file = open(self.path, "w", encoding="utf-8", newline="", errors="surrogateescape")  # as file names are
+            self._file.write(row)
+            self._file.flush()
 
     def __exit__(self, *_) -> None:
         if self._file:
             self._file.close()
-        elif self.path:
-            listed = self.path.lower().endswith(".json")
-            files.write_text(self.path, f"[{','.join(self._rows)}]\n" if listed else "".join(self._rows))
+        elif self._rows:
+            files.write_text(self.path, f"[{','.join(self._rows)}]\n" if self._ending == ".json" else "".join(self._rows))
 
     def _header(self, prediction: Prediction) -> list[str]:
         ranks = range(1, min(self._top, len(prediction.classes)) + 1)

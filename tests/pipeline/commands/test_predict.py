@@ -97,6 +97,14 @@ def test_many_videos_share_a_table(stored, demo_labels, tmp_path, capsys):
     assert lines[0] == ["4", "videos"] and [line[-1] for line in lines[-4:]] == ["1"] * 4
 
 
+def test_without_an_answer_a_file_keeps_what_it_holds(tmp_path, demo_labels):
+    (tmp_path / "m.keras").write_bytes(b"no network")
+    (tmp_path / "a.csv").write_text("earlier answers")
+    with pytest.raises(InputError, match="m.keras: not a network"):
+        predict(str(tmp_path / "m.keras"), [str(next(demo_labels.parent.glob("left/*.mp4")))], output=str(tmp_path / "a.csv"))
+    assert (tmp_path / "a.csv").read_text() == "earlier answers"
+
+
 def test_errors_of_use(stored, tmp_path):
     with pytest.raises(InputError, match="--output a.txt: a name that ends with .csv, .json or .jsonl is needed"):
         predict(stored, ["a.mp4"], output="a.txt")
