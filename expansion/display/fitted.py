@@ -75,7 +75,7 @@ class FittedTable(Table):
                 yield Text("")
             yield self._part(places, widths)
         if self.caption:
-            yield Text(str(self.caption), "dim italic", overflow="fold")
+            yield Text(lines_as_shown(str(self.caption)), "dim italic", overflow="fold")
 
     def _part(self, places: list[int], widths: dict[int, int]) -> Table:
         part = Table(box=box.SIMPLE_HEAD, padding=(0, 0 if self._dense else 1, 0, 0), show_edge=False)
