@@ -8,8 +8,7 @@ from tests.expansion.manifests import manifest_of
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_forty_classes_are_rows_whose_counts_can_be_read(capsys, monkeypatch, width):
-    monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setattr("expansion.display.console.PLAIN_WIDTH", width)
     classes = [f"activity {number:02d}" for number in range(38)] + ["cash $$ [/] | " + "x" * 70, "跑步"]
     _show(manifest_of(classes, {"train": 90, "val": 41}), "records")
     lines = capsys.readouterr().out.splitlines()
