@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from rich import box
 from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions
+from rich.constrain import Constrain
 from rich.table import Table
 from rich.text import Text
 
 MIN_TEXT = 20  # columns that a text is left when it is wrapped
+CAPTION = 80  # columns of a caption, where the table itself is not wider
 _PIECES = re.compile(r"[^\s,;/|_=-]*[\s,;/|_=-]?")  # where a text may be broken: after these, best of all
 
 
@@ -70,12 +72,15 @@ class FittedTable(Table):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator:
         if self.title:
             yield Text(self.title.plain, "bold", overflow="fold")
-        for number, (places, widths) in enumerate(self._parts(options.max_width)):
+        parts = self._parts(options.max_width)
+        for number, (places, widths) in enumerate(parts):
             if number:
                 yield Text("")
             yield self._part(places, widths)
         if self.caption:
-            yield Text(lines_as_shown(str(self.caption)), "dim italic", overflow="fold")
+            caption = Text(lines_as_shown(str(self.caption)), "dim italic", overflow="fold")
+            widest = max(self._taken(widths, places) for places, widths in parts)
+            yield Constrain(caption, min(options.max_width, max(widest, CAPTION)))
 
     def _part(self, places: list[int], widths: dict[int, int]) -> Table:
         part = Table(box=box.SIMPLE_HEAD, padding=(0, 0 if self._dense else 1, 0, 0), show_edge=False)

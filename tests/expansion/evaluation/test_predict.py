@@ -96,6 +96,7 @@ def test_a_folder_has_an_answer_for_each_video_in_it(model, demo_labels, tmp_pat
     assert [one.error is None for one in both] == [False, True]
 
 
+@pytest.mark.slow
 def test_a_network_looks_as_its_training_did(model, demo_labels, demo_records, tmp_path):
     """In any form, wherever its file lies, and without its records: at their rate, their size, and with the run's clips."""
     known = Preprocessing(video=VideoSettings(fps=4.0, short_side=26, max_frames=5), clips=ClipSettings(views=2, eval_scale=1.05))

@@ -86,7 +86,7 @@ def test_answers_are_kept_when_it_is_stopped(stored, mixed, tmp_path, capsys, mo
     monkeypatch.setattr(module, "predictions", stopped)
     with pytest.raises(KeyboardInterrupt):
         predict(stored, [str(mixed)], views=1, output=str(tmp_path / "a.json"))
-    assert "0.mp4, 1 views" in capsys.readouterr().out
+    assert "0.mp4, 1 views" in " ".join(capsys.readouterr().out.split())
     assert len(json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))) == 1
 
 
