@@ -110,7 +110,8 @@ def open_source(path: str, clip: Spec | None = None) -> WeightsSource:
         if clip is None:
             raise
         spec = clip.replace(**find_factors(checkpoint.shapes, checkpoint.dialect))
-    found = WeightsSource(path, checkpoint.dialect.name, spec, checkpoint.classes, (), _digest(path))
+    names = checkpoint.settings(checkpoint.classes).get("class_names", ())
+    found = WeightsSource(path, checkpoint.dialect.name, spec, checkpoint.classes, names, _digest(path))
     return found.as_in(clip) if clip else found
 
 
