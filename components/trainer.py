@@ -28,8 +28,8 @@ def run_fn(fn_args) -> None:
 
     Args:
         fn_args: TFX FnArgs. custom_config holds "recipe", "final", "clips", "seed", "checkpoints", a folder that
-            outlives a run of the pipeline, so that a stopped training resumes, and "weights": path, digest, spec and whether
-            the last layer is new of the file that the search grew from, where there was one; hyperparameters are those of the search.
+            outlives a run of the pipeline, so that a stopped training resumes, and, if the search grew from a file, "weights":
+            its path, digest and spec, and whether the last layer is new; hyperparameters are those of the search.
     """
     config = fn_args.custom_config
     clips, seed = ClipSettings(**config["clips"]), config["seed"]

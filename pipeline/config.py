@@ -155,7 +155,9 @@ def load_config(path: str | None, *, need_videos: bool = True, values: Mapping[s
     if not need_videos and isinstance(ingest := found.setdefault("ingest", {}) or {}, dict):
         found["ingest"] = {"videos": "", **ingest}
     config = parse_settings(Config, found, f"config {path}" if path else "settings")
-    return config.model_copy(update={"search": with_start(config.search)}) if config.search.weights else config
+    if config.search.weights is None or "start" in config.search.model_fields_set:
+        return config
+    return config.model_copy(update={"search": with_start(config.search)})
 
 
 def _put(values: dict, keys: list[str], value) -> None:

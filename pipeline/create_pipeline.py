@@ -18,10 +18,10 @@ from expansion.data.records import LABEL, LABEL_TEXT, SCALARS
 from expansion.evaluation.export import PROBABILITIES
 from expansion.foundation.files import absolute
 from expansion.foundation.paths import refuse_patterns
+from expansion.search.settings import SearchSettings
 from expansion.tasks.registry import task_named
 from expansion.tasks.single_label import SINGLE_LABEL
 from expansion.tasks.task import Task
-from expansion.search.settings import SearchSettings
 from expansion.weights.search import source_of
 from pipeline.config import Config, Thresholds
 
@@ -32,7 +32,7 @@ def scalar_statistics() -> tfdv.StatsOptions:
 
 
 def evaluation_config(thresholds: Thresholds, labels: str = "class") -> tfma.EvalConfig:
-    """Of one class per video top-1, top-5 and counts, over all and per class; of several mAP. The thresholds hold over all videos.
+    """Of one class per video top-1, top-5 and counts, over all and per class; of several mAP. Thresholds hold over all videos.
 
     Args:
         labels: what the labels of the task are, by Task.labels.

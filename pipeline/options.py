@@ -75,11 +75,12 @@ SETTINGS = {
     "threads": Setting("engine.threads", int, "Threads of one candidate's training; default: cores by workers."),
     "ray_address": Setting("engine.address", str, "Ray cluster to train on: HOST:PORT of its head, or auto for this machine's."),
     "beam": Setting("beam", list[str], "Argument for Beam, such as --runner=FlinkRunner; may be given several times."),
-    "weights": Setting("search.weights", str, "File to grow from: .keras, or .pyth of PySlowFast or PyTorchVideo. The seed is its "
-                                              "network; candidates begin as their parent."),
+    "weights": Setting("search.weights", str, "File to grow from: .keras, or .pyth of PySlowFast or PyTorchVideo. The seed is "
+                                              "its network; candidates begin as their parent."),
     "new_head": Setting("search.new_head", bool, "Begin a new last layer in place of the file's.", ("--new-head/--keep-head",)),
     "freeze": Setting("recipe.freeze", str, "Stage up to which weights stay as they are: stem, stage2 to stage5, or head."),
-    "backbone_rate": Setting("recipe.stage_rates.backbone", float, "Rate of all but the last layer, as a multiple of the recipe's."),
+    "backbone_rate": Setting("recipe.stage_rates.backbone", float,
+                             "Rate of all but the last layer, as a multiple of the recipe's."),
     "wandb": Setting("wandb.project", str, "Log to this project at Weights & Biases as well.", metavar="PROJECT"),
 }
 

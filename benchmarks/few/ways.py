@@ -5,7 +5,8 @@ from __future__ import annotations
 from expansion.recipe import Recipe
 
 TODAY = "today"
-BASE = Recipe(epochs=60, batch=16, rate=0.1, rate_batch=16, warmup_epochs=2, dropout=0.5)  # the last training of configs/small.yaml
+# The last training of configs/small.yaml.
+BASE = Recipe(epochs=60, batch=16, rate=0.1, rate_batch=16, warmup_epochs=2, dropout=0.5)
 TOGETHER = {"rate": 0.05, "label_smoothing": 0.1, "ema": 0.98, "augment": {"erasing": 0.25, "mixup": 0.2, "colour": 0.2}}
 # All but "long" take as many multiply-adds as today's.
 WAYS: dict[str, dict] = {

@@ -20,7 +20,7 @@ from expansion.tasks.localization import LOCALIZATION
 from expansion.tasks.multi_label import MULTI_LABEL
 from expansion.tasks.registry import learnable
 from expansion.tasks.segments import labels_at, labels_of_video, point_times
-from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.single_label import SINGLE_LABEL, Baseline
 from expansion.tasks.task import Task
 
 Progress = Callable[[int, int], None]
@@ -90,6 +90,10 @@ class Evaluation:
         """Mean negative log-likelihood of the labels, in nats."""
         return self.metrics["loss"]
 
+    def baseline(self) -> Baseline:
+        """What the accuracy is to be compared with."""
+        return Baseline.of(self.confusion())
+
     def confusion(self) -> np.ndarray:
         """Counts, (label, prediction)."""
         classes = self.probabilities.shape[1]
@@ -115,7 +119,7 @@ def evaluate_network(network: Network, data: VideoDataset, split: str = "val",
     Raises:
         InputError: the split has no records, the classes are others than the network's, or the labels are for another task.
     """
-    check_classes(network, data)
+    data.check_classes(network.classes, network.class_names)
     check_task(network, data)
     if protocol == "points" and LOCALIZATION not in learnable(data.manifest.task):
         raise InputError(f"{data.path}: its labels are for {data.manifest.task}; scores at points need labels with times")
@@ -158,19 +162,6 @@ def _at_points(network: Network, data: VideoDataset, split: str, settings: ClipS
 
 
 PROTOCOLS = {"mean of views": _mean_of_views, "views": _maximum_of_views, "points": _at_points}  # by Task.protocol
-
-
-def check_classes(network: Network, data: VideoDataset) -> None:
-    """Compares the classes of a network with those of a data set.
-
-    Raises:
-        InputError: they differ.
-    """
-    if network.classes != len(data.classes):
-        raise InputError(f"{data.path}: {len(data.classes)} classes, but the network has {network.classes}")
-    for number, (own, other) in enumerate(zip(network.class_names, data.classes)):
-        if own != other:
-            raise InputError(f"{data.path}: class {number} is {other!r} there and {own!r} in the network")
 
 
 def check_task(network: Network, data: VideoDataset) -> None:

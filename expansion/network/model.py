@@ -11,6 +11,7 @@ from expansion.foundation.errors import InputError
 from expansion.network.blocks import Bottleneck
 from expansion.network.head import ACTIVATIONS, head
 from expansion.network.layers import BatchNorm, ChannelwiseConv3D, FoldTime, msra, register
+from expansion.network.preprocessing import UNKNOWN, Preprocessing
 from expansion.spec import MIN_SIZE, STEM_KERNEL_FRAMES, Spec
 from expansion.tasks.registry import task_named
 from expansion.tasks.task import TaskName
@@ -35,7 +36,8 @@ class X3D(keras.Model):
 
     The softmax of the output, or the sigmoid where the task has several labels, is the probabilities, at any input size. At
     a size above the training crop the head sees several positions, each through a window of the training crop's extent, as
-    PySlowFast's X3DHead does; their probabilities are averaged, and the output is what gives that mean. `position_logits` gives the logits of each position.
+    PySlowFast's X3DHead does; their probabilities are averaged, and the output is what gives that mean. `position_logits`
+    gives the logits of each position.
 
     Args:
         spec: the network, or the dictionary of one.
@@ -44,11 +46,14 @@ class X3D(keras.Model):
         drop_connect: largest rate of stochastic depth; it rises linearly over the blocks, the first has none.
         size: pixels of the input, where they differ from the spec's training crop. A smaller input has one position.
         class_names: kept with the model, so that a prediction can be named.
+        preprocessing: how the videos of its training became clips, or the dictionary of that; kept with the model, so that
+            a prediction looks at other videos in the same way. `train` sets it.
         task: what it answers.
     """
 
     def __init__(self, spec: Spec | dict, classes: int, *, dropout: float = 0.5, drop_connect: float = 0.0,
-                 size: int | None = None, class_names: tuple[str, ...] = (), task: TaskName = "single-label", **kwargs):
+                 size: int | None = None, class_names: tuple[str, ...] = (),
+                 preprocessing: Preprocessing | dict = UNKNOWN, task: TaskName = "single-label", **kwargs):
         spec = spec if isinstance(spec, Spec) else Spec(**spec)
         size = size or spec.size
         blocks = spec.blocks()
@@ -61,6 +66,7 @@ class X3D(keras.Model):
         super().__init__(inputs, head(tensor, spec, classes, dropout, found), **kwargs)
         self.task = found
         self.spec, self.classes, self.class_names = spec, classes, tuple(class_names)
+        self.preprocessing = Preprocessing.model_validate(preprocessing)
         self._settings = {"dropout": dropout, "drop_connect": drop_connect, "size": size}
 
     @property
@@ -76,7 +82,7 @@ class X3D(keras.Model):
     def get_config(self):
         return {
             "spec": self.spec.as_dict(), "classes": self.classes, "class_names": list(self.class_names),
-            "task": self.task.name, "name": self.name, **self._settings,
+            "task": self.task.name, "name": self.name, "preprocessing": self.preprocessing.as_dict(), **self._settings,
         }
 
     @classmethod

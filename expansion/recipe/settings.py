@@ -16,6 +16,7 @@ from expansion.recipe.augmentation import Augmentation
 
 PRECISE_BATCHES = 200  # PySlowFast's
 STAGES = ("stem", "stage2", "stage3", "stage4", "stage5", "head")  # from the input on; after them comes the last layer, "logits"
+RateStage = Literal["backbone", "stem", "stage2", "stage3", "stage4", "stage5", "head", "logits"]
 BACKBONE, LAST = "backbone", "logits"
 
 
@@ -90,7 +91,7 @@ class Recipe(Settings):
     ema: float = Field(0.0, ge=0, lt=1)
     class_weights: bool = False
     freeze: Literal[False, "stem", "stage2", "stage3", "stage4", "stage5", "head"] = False
-    stage_rates: dict[Literal["backbone", "stem", "stage2", "stage3", "stage4", "stage5", "head", "logits"], Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    stage_rates: dict[RateStage, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     by_step: dict[int, dict[str, float | int | bool | str]] = Field(default_factory=dict)
 
     @field_validator("multigrid", mode="before")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -42,6 +43,41 @@ def wilson(right: float, videos: int) -> tuple[float, float]:
     return max(0.0, (centre - reach) / (1 + square)), min(1.0, (centre + reach) / (1 + square))
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """What an accuracy is to be compared with: what always naming the largest class reaches on the same videos.
+
+    Args:
+        accuracy: share of the videos that are named right.
+        largest: number of the class with most videos.
+        share: that class's share of the videos.
+        balanced: mean over the classes of the share of a class's videos that are named right; classes without videos do not
+            count.
+        never: classes that have videos and that no video is named as.
+    """
+
+    accuracy: float
+    largest: int
+    share: float
+    balanced: float
+    never: tuple[int, ...]
+
+    @classmethod
+    def of(cls, confusion: Sequence[Sequence[int]]) -> Baseline:
+        """From counts of videos, (label, prediction)."""
+        counts = np.asarray(confusion)
+        videos, named, right = counts.sum(axis=1), counts.sum(axis=0), np.diag(counts)
+        there = videos > 0
+        return cls(accuracy=float(right.sum() / videos.sum()), largest=int(videos.argmax()),
+                   share=float(videos.max() / videos.sum()), balanced=float((right[there] / videos[there]).mean()),
+                   never=tuple(np.flatnonzero(there & (named == 0)).tolist()))
+
+    @property
+    def reached(self) -> bool:
+        """Whether the accuracy is better than the largest class's share."""
+        return self.accuracy > self.share
+
+
 class SingleLabel:
     """The task of naming the one class of a video; see tasks.task.Task.
 
@@ -57,7 +93,8 @@ class SingleLabel:
     score = "accuracy"
     noun = "accuracy"
     full_noun = "top-1 accuracy"
-    titles = {"accuracy": "top-1", "top5": "top-5", "loss": "loss"}
+    titles = {"accuracy": "top-1", "largest_class": "largest class", "balanced_accuracy": "mean over classes", "top5": "top-5",
+              "loss": "loss"}
     test = "McNemar's exact test"
 
     def encode(self, labels: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -75,13 +112,20 @@ class SingleLabel:
         return probabilities.argmax(axis=1) == labels
 
     def metrics(self, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """accuracy (top-1), top5, and loss: the mean negative log-likelihood of the labels in nats."""
+        """accuracy (top-1), what it is to be compared with (Baseline), top5, and loss: the mean negative log-likelihood of the
+        labels in nats."""
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
         chosen = probabilities[np.arange(len(labels)), labels]
+        counts = np.zeros((probabilities.shape[1],) * 2, int)
+        np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
+        baseline = Baseline.of(counts)
         return {
             "accuracy": float(self.per_video(probabilities, labels).mean()),
             "top5": float((best == labels[:, None]).any(axis=1).mean()),
             "loss": float(-np.log(np.maximum(chosen, 1e-12)).mean()),
+            "balanced_accuracy": baseline.balanced,
+            "largest_class": baseline.share,
+            "never_named": len(baseline.never),
         }
 
     def evidence(self, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ class Task(Protocol):
         protocol: how a split is evaluated (evaluation.evaluate): "mean of views", "views" or "points".
         score: name of what a search maximises, a share of 1; the first of the metrics.
         noun, full_noun: the score in a sentence, and where it is named for the first time.
-        titles: metric -> how people call it.
+        titles: metric -> how people call it, of those that tables show, in their order; the score first.
         test: name of the paired test.
     """
 

@@ -147,4 +147,6 @@ def on_one_device(model):
     single = type(model).from_config(model.get_config())
     for variable, value in zip(single.weights, read_variables(model.weights), strict=True):
         variable.assign(value)
+    for layer, own in zip(single.layers, model.layers, strict=True):
+        layer.trainable = own.trainable
     return single

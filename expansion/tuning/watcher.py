@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from expansion.display.lettering import if_drawn
 from expansion.display.path_figure import save_figure
 from expansion.display.progress import SearchProgress
 from expansion.display.tables import percent
@@ -61,10 +62,7 @@ class SearchWatcher:
             self._logger.epoch(summaries.run_name(step, candidate.axis, candidate.repeat), epoch, logs)
 
     def ended(self, trial: str, metrics: dict | None, reason: str | None) -> None:
-        if metrics is None:
-            result = f"failed: {reason}"
-        else:
-            result = f"{percent(metrics[objective(self._state.settings.task)])} in {metrics['seconds']:.0f} s"
+        result = f"failed: {reason}" if metrics is None else _result(metrics, objective(self._state.settings.task))
         self._progress.trial_ended(result, trial)
 
     def lost(self, trial: str, reason: str) -> None:
@@ -77,6 +75,12 @@ class SearchWatcher:
     def show(self) -> None:
         """Brings pictures and tables up to date."""
         summaries.write_search(self._folder.logs, self._state)
-        save_figure(self._state, self._folder.figure)
+        if_drawn(self._folder.figure, lambda: save_figure(self._state, self._folder.figure))
         if self._logger:
             self._logger.search(self._state)
+
+
+def _result(metrics: dict, score: str) -> str:
+    accuracy = metrics[score]
+    worse = ", no better than its largest class" if accuracy <= metrics.get("val_largest_class", -1) else ""
+    return f"{percent(accuracy)} in {metrics['seconds']:.0f} s{worse}"

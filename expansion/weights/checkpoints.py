@@ -14,7 +14,8 @@ from expansion.spec import Spec
 from expansion.weights.naming import CLASSIFIER, DIALECTS, PYSLOWFAST, Dialect, Entry, entries, find_factors, is_bare
 from expansion.weights.torch_file import write_torch_file
 from expansion.weights.torch_pickle import Refused
-from expansion.weights.weights_file import COUNTER, WeightsFile, open_weights, some
+from expansion.weights.weights_file import WeightsFile, open_weights, some
+from expansion.weights.wrappings import COUNTER, write_known
 
 
 def _check(checkpoint: WeightsFile, expected: list[Entry], spec: Spec) -> None:
@@ -87,7 +88,7 @@ def load_weights(target: X3D | Spec | None, source: str | WeightsFile, *, new_cl
         arrays = [entry.to_keras(checkpoint.tensors[entry.name].read()) for entry in wanted]
     except Refused as error:
         raise InputError(f"{path}: not read: {error}") from None
-    model = target if isinstance(target, X3D) else build_model(spec, classes, **settings)
+    model = target if isinstance(target, X3D) else build_model(spec, classes, **checkpoint.settings(classes) | settings)
     for entry, array in zip(wanted, arrays):
         _variable(model, entry.layer, entry.weight).assign(array)
     for block in spec.blocks():
@@ -129,7 +130,8 @@ def state_dict(model: X3D, dialect: Dialect) -> dict[str, np.ndarray]:
 
 
 def save_weights(model: X3D, path: str, dialect: str = "pyslowfast") -> None:
-    """Writes a checkpoint that PySlowFast or PyTorchVideo loads, with `model_state` and the clip as `cfg`.
+    """Writes a checkpoint that PySlowFast or PyTorchVideo loads, with `model_state`, the clip as `cfg`, and as `x3d` the names
+    of the classes and how the videos of the training became clips, which only this project reads.
 
     Args:
         dialect: "pyslowfast" or "pytorchvideo".
@@ -141,4 +143,5 @@ def save_weights(model: X3D, path: str, dialect: str = "pyslowfast") -> None:
         raise InputError(f"dialect {dialect!r} is not known; allowed are {', '.join(DIALECTS)}")
     spec = model.spec
     clip = {"NUM_FRAMES": spec.frames, "SAMPLING_RATE": spec.stride, "TRAIN_CROP_SIZE": spec.size}
-    write_torch_file(path, state_dict(model, DIALECTS[dialect]), {"cfg": yaml.safe_dump({"DATA": clip})})
+    write_torch_file(path, state_dict(model, DIALECTS[dialect]), {
+        "cfg": yaml.safe_dump({"DATA": clip}), **write_known(model.class_names, model.preprocessing)})

@@ -1,4 +1,4 @@
-"""A search that grows from a file of weights: its seed, and what of the file its results depend on. Plain Python; no TensorFlow."""
+"""A search that grows from a file of weights: its seed, and what of the file its results depend on. Plain Python."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
@@ -65,27 +65,36 @@ class WeightsSource:
                              "data; --new-head replaces the last layer (new_head: true)")
         return False
 
+    def as_in(self, spec: Spec) -> WeightsSource:
+        """With the width, depth and bottleneck of a spec where they come to the same layers, which is all that a file tells."""
+        own = self.spec
+        for name in ("width", "depth", "bottleneck"):
+            same = own.replace(**{name: getattr(spec, name)})
+            own = same if same.blocks() == own.blocks() and same.head_inner == own.head_inner else own
+        return replace(self, spec=own)
+
     def grows_to(self, spec: Spec) -> Preserved:
         """What a network of a spec keeps of the file's; see `preserved`. It may see fewer frames or pixels.
 
         Raises:
             InputError: it has fewer layers or channels.
         """
-        clip = {name: min(getattr(self.spec, name), getattr(spec, name)) for name in ("frames", "size")}
-        seen = self.spec.replace(**clip)
+        own = self.as_in(spec).spec
+        seen = own.replace(**{name: min(getattr(own, name), getattr(spec, name)) for name in ("frames", "size")})
         try:
             kept = preserved(seen, spec)
         except InputError as error:
             reason = str(error).removeprefix("warm start: ").replace("the parent's", "the file's")
             raise InputError(f"{spec} cannot be reached from {self.path}: {reason}") from None
-        return kept if seen == self.spec else "weights"
+        return kept if seen == own else "weights"
 
 
 def open_source(path: str, clip: Spec | None = None) -> WeightsSource:
     """Looks at a file of weights.
 
     Args:
-        clip: whose frames, stride and size are meant where a checkpoint does not tell its own.
+        clip: the network that begins with it. Its frames, stride and size are meant where a checkpoint does not tell its own, and
+            its width, depth and bottleneck where they come to the same layers.
 
     Raises:
         InputError: there is no such file, or it holds no network that this project knows.
@@ -101,7 +110,9 @@ def open_source(path: str, clip: Spec | None = None) -> WeightsSource:
         if clip is None:
             raise
         spec = clip.replace(**find_factors(checkpoint.shapes, checkpoint.dialect))
-    return WeightsSource(path, checkpoint.dialect.name, spec, checkpoint.classes, (), _digest(path))
+    names = checkpoint.settings(checkpoint.classes).get("class_names", ())
+    found = WeightsSource(path, checkpoint.dialect.name, spec, checkpoint.classes, names, _digest(path))
+    return found.as_in(clip) if clip else found
 
 
 def _keras_source(path: str) -> WeightsSource:

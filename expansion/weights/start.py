@@ -49,5 +49,6 @@ def start_from_weights(model: X3D, source: WeightsSource, *, new_head: bool = Fa
     """
     kept = source.grows_to(model.spec)
     new = source.check_head(model.classes, model.class_names, new_head)
+    source = source.as_in(model.spec)
     start_from(model, network_of(source, model.classes, model.class_names, new_head=new_head), last=not new, any_clip=True)
     return kept

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import yaml
 
@@ -11,10 +11,10 @@ from expansion.foundation.errors import InputError
 from expansion.spec import NAMED, Spec
 from expansion.weights.naming import CLASSIFIER, Dialect, Shape, detect, find_classes, find_factors
 from expansion.weights.torch_file import Tensor, read_torch_file
+from expansion.weights.wrappings import WRAPPINGS, find_state, read_known, without_prefixes
 
 SHOWN = 10  # keys of each kind in an error
 MAX_CONFIG = 2**20  # characters of the configuration that PySlowFast keeps in a checkpoint
-COUNTER = "num_batches_tracked"  # of batch norm; nothing here uses it
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,15 @@ class WeightsFile:
         dialect: whose names it has.
         tensors: by name, without batch norm's counters.
         config: the configuration that PySlowFast keeps in the file, or an empty one.
+        known: settings of X3D that this project writes beside the weights: the names of the classes, and how the videos of the
+            training became clips.
     """
 
     path: str
     dialect: Dialect
     tensors: Mapping[str, Tensor]
     config: Mapping
+    known: Mapping = field(default_factory=dict)
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -40,6 +43,11 @@ class WeightsFile:
     @property
     def classes(self) -> int | None:
         return find_classes(self.shapes, self.dialect)
+
+    def settings(self, classes: int) -> dict:
+        """Settings of X3D for a network of so many classes: what is known, the names where there are as many."""
+        fits = len(self.known.get("class_names", ())) == classes
+        return {name: value for name, value in self.known.items() if fits or name != "class_names"}
 
     def without_classifier(self) -> WeightsFile:
         prefix = f"{self.dialect.layers[CLASSIFIER]}."
@@ -72,26 +80,24 @@ class WeightsFile:
 
 
 def open_weights(path: str) -> WeightsFile:
-    """Opens PySlowFast's or PyTorchVideo's checkpoint: a dictionary with `model_state`, or a state dictionary alone.
+    """Opens PySlowFast's or PyTorchVideo's checkpoint: a state dictionary alone, or within a trainer's dictionary.
 
+    A trainer's dictionary has it under one of WRAPPINGS; prefixes of the names that a wrapped network gets are taken off.
     Nothing that the file carries is run.
 
     Raises:
         InputError: it is no such file, or its names are neither project's.
     """
     content = read_torch_file(path)
-    state = content.get("model_state", content) if isinstance(content, dict) else None
-    tensors = {name: tensor for name, tensor in (state.items() if isinstance(state, dict) else ())
-               if isinstance(name, str) and isinstance(tensor, Tensor) and not name.endswith(COUNTER)}
-    if not tensors:
-        raise InputError(f"{path}: neither a dictionary with 'model_state' nor a state dictionary of tensors")
-    for prefix in ("module.", "model."):  # of networks that were wrapped, to train on several devices
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    dialect = detect(tensors)
-    if dialect is None:
-        raise InputError(f"{path}: neither PySlowFast's nor PyTorchVideo's X3D; its keys are {some(tensors)}")
-    return WeightsFile(path, dialect, tensors, _config(content.get("cfg")))
+    state = find_state(content)
+    if not state:
+        keys = f"; its keys are {some(map(str, content))}" if isinstance(content, dict) else ""
+        raise InputError(f"{path}: neither a state dictionary of tensors nor a dictionary with one as "
+                         f"{', '.join(map(repr, WRAPPINGS[:-1]))} or {WRAPPINGS[-1]!r}{keys}")
+    for tensors in without_prefixes(state):
+        if (dialect := detect(tensors)) is not None:
+            return WeightsFile(path, dialect, tensors, _config(content.get("cfg")), read_known(content))
+    raise InputError(f"{path}: neither PySlowFast's nor PyTorchVideo's X3D; its keys are {some(state)}")
 
 
 def _config(text) -> Mapping:

@@ -27,7 +27,7 @@ from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.trace import BUDGET
 from expansion.spec import Spec
-from expansion.weights.search import source_of
+from expansion.weights.search import source_of, with_start
 from pipeline.commands.plan_estimate import EFFICIENCY, CostEstimate, kept_throughput, make_budget, measure, tables
 from pipeline.config import Config
 from pipeline.options import Given, Json, Runs, configured_by
@@ -86,7 +86,7 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
         of_data = {"classes": stored.settings.classes, "limits": stored.settings.limits}
     else:
         of_data = {"classes": classes or 400} | ({"limits": data.limits} if data else {})
-    settings = config.search.model_copy(update=of_data)
+    settings = with_start(config.search).model_copy(update=of_data)
     if settings.weights and classes and not config.proxy:
         source_of(config.search).check_head(classes, data.classes if data else (), settings.new_head)
     kept = kept_throughput(folder.path)

@@ -9,7 +9,8 @@ from expansion.display.progress import waiting
 from expansion.display.tables import path_table, percent
 from expansion.foundation.paths import refuse_patterns
 from expansion.tasks.registry import chosen, task_named
-from expansion.weights.search import source_of
+from expansion.weights.search import source_of, with_start
+from pipeline.commands.runs import show_baseline
 from pipeline.config import Config, save_config
 from pipeline.options import Fresh, Given, Json, Runs, Setting, Verbose, configured_by
 from pipeline.runs.folder import RunFolder
@@ -45,6 +46,7 @@ def run_search(config: Config, runs: str, *, fresh: bool = False, as_json: bool 
     refuse_patterns(os.path.abspath(folder.path), "TFX")  # create_pipeline would, half a minute later
     if fresh:
         folder.begin_afresh()
+    with_start(config.search)
     config.search_job().check_folder(folder.search_folder)
     save_config(config, folder.config)
     choose_kernels(folder.search_folder, config.search.start)
@@ -111,6 +113,7 @@ def show_result(result, outcome: HeldOutResult, folder: RunFolder) -> None:
     console.print(path_table(result.search))
     console.print(f"\nended by: {result.search.stopped_by}\n", markup=False)
     console.print(HELD_OUT[task_named(outcome.task).labels](result, outcome))
+    show_baseline(console, outcome)
     console.print()
     for what, path in {
         "records": result.examples, "search": result.search_folder,

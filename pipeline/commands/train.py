@@ -13,7 +13,7 @@ from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
 from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import SearchProgress, task_progress, waiting
-from expansion.display.tables import duration, percent
+from expansion.display.tables import duration, listed, percent
 from expansion.foundation import files, kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.identity import differences, flat
@@ -46,8 +46,8 @@ UNUSED = {"search", "final", "thresholds", "retries"}  # sections of the configu
     batch=Setting("final.batch", int, "Clips in a step, of all devices together; the rate scales with it."),
     multigrid=Setting("final.multigrid", bool, "Multigrid training: coarse grids first, about a third of the steps.",
                       ("--multigrid/--no-multigrid",)),
-    weights=Setting("train.weights", str, "File to start from: .keras, or .pyth of PySlowFast or PyTorchVideo. Without --spec its "
-                                          "own network is trained."),
+    weights=Setting("train.weights", str, "File to start from: .keras, or .pyth of PySlowFast or PyTorchVideo. Without --spec "
+                                          "its own network is trained."),
     new_head=Setting("train.new_head", bool, "Begin a new last layer in place of the file's.", ("--new-head/--keep-head",)),
     freeze=Setting("final.freeze", str, "Stage up to which weights stay as they are: stem, stage2 to stage5, or head."),
     backbone_rate=Setting("recipe.stage_rates.backbone", float,
@@ -205,7 +205,8 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
     if not chief:
         return {}
     evaluation = evaluate(model, data, "val", config.clips)
-    progress.trial_ended(f"{evaluation.task.titles[evaluation.task.score]} {100 * evaluation.score:.1f} %")
+    title = evaluation.task.titles[evaluation.task.score]
+    progress.trial_ended(f"{title} {percent(evaluation.score)}")
     save_model(model, folder.keras_model)
     results = _results(config, data, history, evaluation) | {
         "devices": strategy.num_replicas_in_sync, "model": folder.keras_model}
@@ -248,6 +249,16 @@ def _speed(folder: RunFolder) -> Speed:
     return Speed(kept.gmacs_per_second, measured=True) if kept else Speed()
 
 
+def _of_one_class(evaluation, classes: tuple[str, ...]) -> dict:
+    """What of the figures has names of classes."""
+    baseline = evaluation.baseline()
+    return {"val_largest_class": {"class": classes[baseline.largest], "share": baseline.share},
+            "val_never_named": [classes[number] for number in baseline.never]}
+
+
+_NAMED = {"class": _of_one_class, "clip": lambda *_: {}, "frames": lambda *_: {}}  # by Task.labels
+
+
 def _results(config: Config, data: VideoDataset, history: dict, evaluation) -> dict:
     """Accuracies are shares of 1, losses in nats, times in seconds, costs in MACs per clip."""
     spec, recipe = config.train.spec, config.recipe
@@ -256,6 +267,7 @@ def _results(config: Config, data: VideoDataset, history: dict, evaluation) -> d
         "name": config.name, "spec": spec.as_dict(), "classes": len(data.classes), "macs": found.macs,
         "params": found.params, "params_without_bn": found.params_without_bn,
         "task": evaluation.task.name, **{f"val_{name}": value for name, value in evaluation.metrics.items()},
+        **_NAMED[evaluation.task.labels](evaluation, data.classes),
         "val_videos": len(evaluation.labels), "views": config.clips.views,
         "loss": history["loss"][-1], "accuracy": history["accuracy"][-1], "epochs": recipe.epochs, "batch": recipe.batch,
         "multigrid": recipe.multigrid, "steps": sum(history.get("steps", [recipe.steps(data.videos("train"))[1]])),
@@ -285,17 +297,27 @@ def _decisive(config: Config) -> dict:
     return flat(parts) | {"seed": config.seed}
 
 
+def _figure(name: str, value) -> str:
+    """A figure as the table has it: a loss in nats, else a share; of the largest class its share."""
+    return f"{value:.3f}" if name == "loss" else percent(value["share"] if isinstance(value, dict) else value)
+
+
 def _show(results: dict, folder: RunFolder, before: bool) -> None:
     console = make_console()
     if before:
         console.print(f"{folder.name} is finished; another --name trains again.\n")
-    reached = task_named(results.get("task", "single-label")).titles
+    task = task_named(results["task"])
     table = make_table(f"{results['val_videos']} validation videos, {results['views']} views", "network", "MACs", "params",
-                       *reached.values(), "epochs", "training")
+                       *task.titles.values(), "epochs", "training")
     table.add_row(results["name"], show_cost("macs", results["macs"]), f"{results['params'] / 1e6:.2f} M",
-                  *(f"{results['val_loss']:.3f}" if name == "loss" else percent(results[f"val_{name}"]) for name in reached),
+                  *(_figure(name, results[f"val_{name}"]) for name in task.titles),
                   f"{results['epochs']:g}", duration(results["train_seconds"]))
     console.print(table)
+    largest = results.get("val_largest_class")
+    if largest and results["val_accuracy"] <= largest["share"]:
+        console.print(f"no better than always saying {largest['class']!r} ({percent(largest['share'])})", soft_wrap=True)
+    if results.get("val_never_named"):
+        console.print(f"never named: {listed(results['val_never_named'])}", soft_wrap=True)
     console.print()
     for what, path in {"network (Keras)": folder.keras_model, "results": folder.training_results,
                        "curves": folder.training_logs, "log": folder.log}.items():

@@ -11,8 +11,19 @@ from matplotlib.figure import Figure
 
 from expansion import paper
 from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
+from expansion.display.lettering import Lettering
 from expansion.display.path_figure import search_figure
-from expansion.display.tables import Table, duration, forecast_error, path_rows, percent, step_rows
+from expansion.display.tables import (
+    Table,
+    baseline_text,
+    baseline_warning,
+    duration,
+    forecast_error,
+    listed,
+    path_rows,
+    percent,
+    step_rows,
+)
 from expansion.search.costs import in_macs, show_cost
 from expansion.search.decisions import reason_of
 from expansion.search.steps import Step
@@ -105,11 +116,16 @@ def cards(facts: Facts) -> list[Card]:
     if outcome:
         total = outcome.videos_in_all
         low, high = wilson(sum(outcome.right), total) if outcome.confusion else outcome.interval
+        beside = f"; the seed {percent(outcome.seed_accuracy)}"
+        beside += (f"; always saying the largest class {percent(outcome.baseline.share)}; mean over classes "
+                  f"{percent(outcome.baseline.balanced)}" if outcome.baseline else f"; {ranked.others(outcome)}")
         found.append(Card(percent(outcome.accuracy), f"{score} on {total:,} {outcome.split} videos",
-                          f"95 % interval {100 * low:.1f} to {100 * high:.1f}; the seed {percent(outcome.seed_accuracy)}"))
+                          f"95 % interval {100 * low:.1f} to {100 * high:.1f}{beside}"))
     if winner:
+        share = winner.metrics.get("val_largest_class")
         found.append(Card(percent(winner.accuracy), f"{score} in the search",
-                          f"on validation videos; the seed {percent(facts.search.path[0].accuracy)}"))
+                          f"on validation videos; the seed {percent(facts.search.path[0].accuracy)}"
+                          + ("" if share is None else f"; always saying the largest class {percent(share)}")))
         found.append(Card(show_cost("macs", winner.macs), "MACs per clip",
                           f"{winner.macs / facts.search.path[0].macs:.3g} times the seed's"))
         found.append(Card(f"{winner.params / 1e6:.2f} M", "parameters", f"{winner.params_without_bn / 1e6:.2f} M without BN"))
@@ -124,8 +140,12 @@ def cards(facts: Facts) -> list[Card]:
     return found
 
 
-def pictures(facts: Facts) -> dict[str, Picture]:
-    """The figures that this run has something to show in, by name."""
+def pictures(facts: Facts, as_text: bool = True) -> dict[str, Picture]:
+    """The figures that this run has something to show in, by name.
+
+    Args:
+        as_text: letters stay text, which is shown in the reader's fonts; else they are drawn with this machine's.
+    """
     search, found = facts.search, {}
 
     def add(name: str, figure: Figure, about: str) -> None:
@@ -150,8 +170,9 @@ def pictures(facts: Facts) -> dict[str, Picture]:
             f"Average precision of each class on the {facts.outcome.split} videos, with 95 % intervals.")
     elif facts.outcome and len(facts.outcome.classes) <= 5 * MOST_CLASSES:
         outcome = facts.outcome
-        add("classes", classes_figure(outcome.classes, outcome.right, outcome.videos, SIZE[0]),
-            f"Accuracy of each class on the {outcome.split} videos, with 95 % intervals.")
+        legend = "" if as_text else Lettering.of(outcome.classes).legend
+        add("classes", classes_figure(outcome.classes, outcome.right, outcome.videos, SIZE[0], as_text),
+            f"Accuracy of each class on the {outcome.split} videos, with 95 % intervals." + (f" ({legend}.)" if legend else ""))
     return found
 
 
@@ -236,13 +257,22 @@ def card_table(facts: Facts) -> Table:
         crops = "the centre" if config.clips.crops == 1 else f"{config.clips.crops} crops"
         rows.append(("evaluated on", f"{config.clips.views} clips per video at most, {crops} of each"))
     if outcome:
-        reached = (f"top-1 {share_text(sum(outcome.right), sum(outcome.videos))}, top-5 {percent(outcome.top5)}"
-                   if outcome.confusion else f"{score_title(facts)} {ranked.share_text(outcome)}, {ranked.others(outcome)}")
-        rows += [(f"accuracy, {outcome.split} videos", reached), ("Keras model", outcome.keras_model),
+        rows += _reached(facts)
+        rows += [("Keras model", outcome.keras_model),
                  ("SavedModel", outcome.serving or "none: it did not reach the thresholds, so it was not pushed")]
     else:
         rows.append(("accuracy, validation videos", percent(winner.accuracy)))
     return Table(("", ""), rows)
+
+
+def _reached(facts: Facts) -> list[tuple[str, str]]:
+    """What the final network reached on held-out videos."""
+    outcome = facts.outcome
+    title = f"{task_named(outcome.task).noun}, {outcome.split} videos"
+    if not outcome.confusion:
+        return [(title, f"{score_title(facts)} {ranked.share_text(outcome)}, {ranked.others(outcome)}")]
+    return [(title, f"top-1 {share_text(sum(outcome.right), sum(outcome.videos))}, top-5 {percent(outcome.top5)}"),
+            ("the same by class", baseline_text(outcome.baseline, outcome.classes))]
 
 
 def _nth(stride: int) -> str:
@@ -266,6 +296,10 @@ def limits(facts: Facts) -> list[str]:
         total, smallest = sum(outcome.videos), min(count for count in outcome.videos if count)
         found.append(f"Its accuracy rests on {total:,} {outcome.split} videos, {smallest} of the rarest class; the intervals "
                      "hold for videos of the same origin, not for other cameras, places or people.")
+        if warning := baseline_warning(outcome.baseline, outcome.classes):
+            found.insert(0, f"It is {warning}.")
+        if outcome.baseline.never:
+            found.append(f"It never names {listed([outcome.classes[number] for number in outcome.baseline.never])}.")
         weak = [name for right, count, name in zip(outcome.right, outcome.videos, outcome.classes)
                 if count and right / count < outcome.accuracy - 0.15]
         if weak:

@@ -50,8 +50,8 @@ def limits(outcome: HeldOutResult) -> list[str]:
     """What the figures rest on."""
     known = [row for row in outcome.per_class if row["ap"] is not None]
     found = [f"Its mAP rests on {outcome.tested:,} {outcome.split} videos and {len(known)} of {len(outcome.classes)} classes "
-             f"that have positives there, {min(row['positives'] for row in known):,} of the rarest; the intervals hold for videos "
-             "of the same origin, not for other cameras, places or people."]
+             f"that have positives there, {min(row['positives'] for row in known):,} of the rarest; the intervals hold for "
+             "videos of the same origin, not for other cameras, places or people."]
     weak = [row["class"] for row in known if row["ap"] < outcome.accuracy - WEAK]
     if weak:
         found.append(f"Classes far below the rest: {', '.join(weak[:10])}.")

@@ -10,6 +10,7 @@ from pydantic import Field
 from expansion.foundation import files
 from expansion.foundation.settings import Settings, parse_settings
 from expansion.tasks.registry import task_named
+from expansion.tasks.single_label import Baseline
 from expansion.tasks.task import TaskName
 from pipeline.runs.folder import RunFolder
 
@@ -65,6 +66,11 @@ class HeldOutResult(Settings):
     def accuracy(self) -> float:
         """The score: top-1, or mAP."""
         return sum(self.right) / sum(self.videos) if self.confusion else self.metrics[task_named(self.task).score]
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """What the accuracy is to be compared with; None of several labels a video."""
+        return Baseline.of(self.confusion) if self.confusion else None
 
 
 def read_held_out(folder: RunFolder) -> HeldOutResult | None:

@@ -1,4 +1,4 @@
-"""Weights on the command line: what `x3d search`, `x3d plan` and `x3d train` make of a file, and one line for what does not fit."""
+"""Weights on the command line: what commands make of a file, and one line for what does not fit."""
 
 import json
 import zipfile
@@ -9,7 +9,7 @@ from expansion.foundation.errors import InputError
 from expansion.spec import NAMED, Spec
 from expansion.weights.source import open_source
 from pipeline.commands.plan import make_plan
-from pipeline.commands.search import _check_head
+from pipeline.commands.search import _check_head, run_search
 from pipeline.commands.train import settings
 from pipeline.options import Given
 from tests.commands import x3d
@@ -41,8 +41,10 @@ def test_a_search_starts_with_the_files_network_unless_a_start_is_given(file):
     larger = SPEC.replace(depth=1.0)
     values = {"search.weights": file, "search.start": larger.as_dict()}
     assert Given(values=values).load(need_videos=False).search.start == larger
-    with pytest.raises(InputError, match="cannot be reached from .*: width 0.1 is less than the file's 0.34"):
-        Given(values=values | {"search.start": SPEC.replace(width=0.1).as_dict()}).load(need_videos=False)
+    unreachable = Given(values=values | {"search.start": SPEC.replace(width=0.1).as_dict()}).load(need_videos=False)
+    for command in (lambda: make_plan(unreachable, "runs"), lambda: run_search(unreachable, "runs")):
+        with pytest.raises(InputError, match="cannot be reached from .*: width 0.1 is less than the file's 0.34"):
+            command()
 
 
 def test_a_plan_begins_with_the_files_network(file, videos, tmp_path):
@@ -57,12 +59,11 @@ def test_a_plan_begins_with_the_files_network(file, videos, tmp_path):
 
 @pytest.mark.parametrize("words, message", [
     (("search", "--weights", "none.pyth"), "none.pyth: no such file"),
-    (("search", "--weights", "FILE", "--from-scratch"), "warm_start is false: from weights, candidates begin with their parent's"),
-    (("search", "--weights", "FILE", "--freeze", "stage9"), "recipe.freeze is 'stage9': input should be False, 'stem', 'stage2'"),
+    (("search", "--weights", "FILE", "--from-scratch"), "warm_start is false: from weights, candidates begin with their"),
+    (("search", "--weights", "FILE", "--freeze", "stage9"), "recipe.freeze is 'stage9': input should be False, 'stem', 'stage"),
     (("search", "--new-head"), "new_head is true: it is for a search from weights, and none are named"),
-    (("search", "--weights", "FILE"), "3 classes, and the data have 2; --new-head replaces the last layer"),
     (("train", "--weights", "FILE", "--backbone-rate", "0"), "recipe.stage_rates.backbone is 0"),
-    (("train", "--weights", "FILE", "--spec", "frames=2,width=0.1"), "width 0.1 is less than the file's 0.34; a network can only"),
+    (("train", "--weights", "FILE", "--spec", "frames=2,width=0.1"), "width 0.1 is less than the file's 0.34; a network"),
     (("train", "--spec", "XS", "--new-head"), "train.new_head is true: it is for a training that starts from weights"),
 ])
 def test_what_does_not_fit_is_one_line(file, videos, tmp_path, words, message):

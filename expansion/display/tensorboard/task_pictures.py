@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from expansion.display.lettering import Lettering
 from expansion.display.path_figure import confusion_figure, pixels
 from expansion.display.samples import samples_figure
-from expansion.display.tables import Table, percent, to_markdown
+from expansion.display.tables import Table, in_markdown, percent, to_markdown
 from expansion.display.tensorboard.events import Run
 from expansion.display.timeline import precision_figure, timelines_figure
 from expansion.evaluation.evaluate import Evaluation
@@ -20,6 +21,8 @@ def _of_class(run: Run, evaluation: Evaluation, classes: Sequence[str], samples:
     run.image("confusion", lambda: pixels(confusion_figure(evaluation.confusion(), classes)), step)
     if samples:
         run.image("samples", lambda: pixels(samples_figure(samples(), classes)), step)
+    if legend := Lettering.of(classes).legend:
+        run.text("legend", in_markdown(legend), step)
 
 
 def _of_classes(run: Run, evaluation: Evaluation, classes: Sequence[str], samples: Samples, step: int) -> None:

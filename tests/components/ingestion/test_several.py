@@ -61,7 +61,8 @@ def test_several_labels_in_a_cell():
 
 
 def test_lines_of_segments_come_together_by_their_video():
-    entries = read("path,label,start,end\na/v1.mp4,walk,1.5,3\nb/v2.mp4,run,,\na/v1.mp4,run,2,99\na/v1.mp4,walk,5,5\n", "segments")
+    rows = "a/v1.mp4,walk,1.5,3\nb/v2.mp4,run,,\na/v1.mp4,run,2,99\na/v1.mp4,walk,5,5\n"
+    entries = read(f"path,label,start,end\n{rows}", "segments")
     assert [one.source for one in entries] == ["a/v1.mp4", "b/v2.mp4"]
     assert entries[0].segments == (Segment("walk", 1.5, 3.0), Segment("run", 2.0, 99.0), Segment("walk", 5.0, 5.0))
     assert entries[0].classes == ("walk", "run") and entries[1].segments == (Segment("run", None, None),)
@@ -71,7 +72,7 @@ def test_lines_of_segments_come_together_by_their_video():
 @pytest.mark.parametrize("form, text, message", [
     ("segments", "path,label\na/v1.mp4,walk\n", "needs a header with the columns path, label, start, end; it lacks 'start'"),
     ("segments", "path,label,start,end,mood\na/v1.mp4,walk,1,2,x\n", "unknown column 'mood'; allowed are path, label, start"),
-    ("segments", "path,label,start,end\na/v1.mp4,walk,one,2\n", "labels.csv, line 2: start must be a number of seconds, got 'one'"),
+    ("segments", "path,label,start,end\na/v1.mp4,walk,one,2\n", "line 2: start must be a number of seconds, got 'one'"),
     ("segments", "path,label,start,end\na/v1.mp4,walk,1,inf\n", "end must be a number of seconds, got 'inf'"),
     ("segments", "path,label,start,end,split\na/v1.mp4,walk,1,2,train\na/v1.mp4,run,1,2,val\n",
      "line 3: split of 'a/v1.mp4' is 'val' here and 'train' before"),

@@ -42,7 +42,7 @@ def test_the_score_comes_first_and_has_a_title():
     for task in TASKS.values():
         given = np.array([0, 1]) if task.labels == "class" else labels
         found = task.metrics(np.array([[0.9, 0.1], [0.2, 0.8]]), given)
-        assert list(found)[0] == task.score and set(found) <= set(task.titles)
+        assert list(found)[0] == task.score and set(task.titles) <= set(found)
         assert found[task.score] == 1.0
         assert task.score_of(task.evidence(np.array([[0.9, 0.1], [0.2, 0.8]]), given)) == 1.0
 

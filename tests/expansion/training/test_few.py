@@ -13,6 +13,7 @@ from expansion.recipe.schedule import Schedule
 from expansion.search.training_cost import full_epochs
 from expansion.spec import Spec
 from expansion.training.fit import new_model, train
+from expansion.training.optimizer import optimizer
 from expansion.training.soft_targets import SoftCrossEntropy, balanced
 from tests.expansion.colours import write_colours
 
@@ -75,9 +76,26 @@ def test_more_clips_of_a_video_are_longer_epochs():
     assert Schedule(SPEC, recipe.model_copy(update={"decays": (0.5,)}), 100).steps == 75
 
 
+def test_a_stage_has_its_multiple_of_the_rate():
+    """One step from zero moves each weight by its rate times the gradient."""
+    recipe = Recipe(epochs=1, batch=16, rate=0.1, rate_batch=16, warmup_epochs=0, momentum=0, weight_decay=0,
+                    stage_rates={"backbone": 0.5, "head": 0.25})
+    layers = [keras.layers.Dense(1, use_bias=False, name=name) for name in ("stem_space", "head_linear", "logits")]
+    for layer in layers:
+        layer.build((None, 1))
+        layer.kernel.assign([[0.0]])
+    kernels = [layer.kernel for layer in layers]
+    sgd = optimizer(recipe, 16)
+    sgd.build(kernels)
+    rate = float(sgd.learning_rate)
+    sgd.apply_gradients([(tf.ones((1, 1)), kernel) for kernel in kernels])
+    assert [-float(kernel.numpy()[0, 0]) / rate for kernel in kernels] == pytest.approx([0.5, 0.25, 1.0])
+
+
 @pytest.mark.slow
 def test_the_trained_network_has_the_averaged_weights_and_their_statistics(colours, monkeypatch):
-    recipe, seen = Recipe(**RECIPE.model_dump() | {"ema": 0.8}), []
+    """Also with soft labels and weights of classes, in Keras' fit."""
+    recipe, seen = Recipe(**RECIPE.model_dump() | {"ema": 0.8, "augment": {"cutmix": 1.0}, "class_weights": True}), []
 
     class Record(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -95,11 +113,11 @@ def test_the_trained_network_has_the_averaged_weights_and_their_statistics(colou
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, {"decays": (0.5,)}])
-def test_everything_together_learns_and_resumes_to_the_bit(colours, tmp_path, changes):
-    recipe = Recipe(**RECIPE.model_dump() | changes | {
+def test_everything_together_resumes_to_the_bit(colours, tmp_path):
+    """Where a schedule has the steps; the clips do not know who takes them."""
+    recipe = Recipe(**RECIPE.model_dump() | {
         "augment": Augmentation(randaugment=1, colour=0.2, erasing=0.2, mixup=0.2, cutmix=0.2), "clips_per_video": 2, "ema": 0.5,
-        "class_weights": True, "label_smoothing": 0.1})
+        "class_weights": True, "label_smoothing": 0.1, "decays": (0.5,)})
     whole = new_model(SPEC, colours, recipe)
     history = train(whole, colours, recipe, ClipSettings())
     assert len(history["loss"]) == 2 and np.isfinite(history["loss"]).all() and 0 <= history["accuracy"][-1] <= 1

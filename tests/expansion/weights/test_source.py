@@ -40,7 +40,7 @@ def weight_files(tmp_path_factory):
 @pytest.mark.parametrize("form", ["keras", "pyslowfast", "pytorchvideo"])
 def test_every_form_tells_its_network(weight_files, form):
     source = open_source(weight_files[form])
-    assert (source.form, source.classes, source.class_names) == (form, 3, NAMES if form == "keras" else ())
+    assert (source.form, source.classes, source.class_names) == (form, 3, NAMES)
     assert source.spec.blocks() == SPEC.blocks() and (source.spec.frames, source.spec.size) == (2, 24)
 
 
