@@ -71,7 +71,7 @@ class Table:
         if self.separator is None:
             what.append("a list of `path label`")
         else:
-            header = ", ".join(name or "(no name)" for name in self.header or ())
+            header = ", ".join(repr(name)[1:-1] or "(no name)" for name in self.header or ())
             what += [f"columns separated by {NAMES_OF.get(self.separator, repr(self.separator))}",
                      "no header" if self.header is None else f"header {header}"]
         if self.comments:
