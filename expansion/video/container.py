@@ -15,6 +15,8 @@ DECLARING = frozenset(("mov", "matroska", "avi", "flv", "asf", "mxf"))  # they s
 ATTACHED_PIC, TIMED_THUMBNAILS, STILL_IMAGE = 0x400, 0x800, 0x100000  # libav's AV_DISPOSITION_*
 DEFAULT = 0x1
 MOVING = 5  # packets after which a stream counts as a video, as libav itself counts
+ALL_BUT_PADDING = 0.99  # share of an AVI file that its lists must take; some writers add padding
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # ASF: the object that states the file's size
 _SEGMENT = 0x18538067  # Matroska: the element of all content
 
 
@@ -121,9 +123,32 @@ def is_whole(container, stream, path: str, packets: int) -> bool:
     Args:
         packets: of the stream, as read.
     """
-    if stream.frames:
-        return packets >= stream.frames
-    return family(container) == "matroska" and _segment_is_whole(path)
+    if stream.frames and packets >= stream.frames:
+        return True
+    checks = {"matroska": _segment_is_whole, "avi": _riff_is_whole, "asf": _asf_is_whole}
+    return family(container) in checks and checks[family(container)](path)
+
+
+def _riff_is_whole(path: str) -> bool:
+    """Whether an AVI file has all bytes of its lists. It may have fewer frames than it says: dropped ones are empty."""
+    size, at = os.path.getsize(path), 0
+    with open(path, "rb") as file:
+        while at < size:
+            file.seek(at)
+            head = file.read(8)
+            if head[:4] != b"RIFF" or len(head) < 8:
+                break
+            at += 8 + int.from_bytes(head[4:], "little")
+    return ALL_BUT_PADDING * size <= at <= size + 1
+
+
+def _asf_is_whole(path: str) -> bool:
+    """Whether an ASF (WMV) file has the bytes that its file properties state."""
+    with open(path, "rb") as file:
+        head = file.read(4096)
+    at = head.find(_ASF_PROPERTIES)
+    stated = int.from_bytes(head[at + 40 : at + 48], "little") if at >= 0 else 0
+    return 0 < stated <= os.path.getsize(path)
 
 
 def _segment_is_whole(path: str) -> bool:

@@ -210,6 +210,7 @@ def _check_whole(reading: Reading, count: int, decoded: float) -> None:
     container, stream = reading.container, reading.stream
     if family(container) == "mpegts" and all(os.path.getsize(reading.path) % size for size in TS_PACKETS):
         raise Rejected("truncated", f"{count} frames, then a part of a packet")
+    reading.check_continuity()
     declared = declared_seconds(container, stream)
     if declared is None or declared - decoded <= max(SHORTFALL * declared, 2 * reading.usual):
         return

@@ -47,11 +47,7 @@ class Reading:
         libav flags a packet of a transport stream wherever the counter of packets leaps: also where two pieces were joined.
         """
         if packet.is_corrupt and family(self.container) == "mpegts":
-            if self._leaps is None:
-                found = continuity(self.path, self.stream.id)
-                if found.hole:
-                    raise Rejected("truncated", found.hole)
-                self._leaps = found.leaps
+            self.check_continuity()
             self._flagged.add(packet.pts)
             if len(self._flagged) > self._leaps:
                 raise Rejected("truncated", "a packet is cut off")
@@ -60,6 +56,14 @@ class Reading:
         if any(mark in message for message in self.errors for mark in CUT_OFF):
             raise Rejected("truncated", "the file ends within a frame")
         self.errors.clear()
+
+    def check_continuity(self) -> None:
+        """Raises Rejected where packets of a transport stream are missing; libav does not flag those at its beginning."""
+        if family(self.container) == "mpegts" and self._leaps is None:
+            found = continuity(self.path, self.stream.id, self.stream.codec_context.name)
+            if found.hole:
+                raise Rejected("truncated", found.hole)
+            self._leaps = found.leaps
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Frames in the decoder's order, which is the display order."""
