@@ -8,6 +8,7 @@ from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import waiting
 from expansion.display.tables import path_table, percent
 from expansion.foundation.paths import refuse_patterns
+from pipeline.commands.runs import show_baseline
 from pipeline.config import Config, save_config
 from pipeline.options import Fresh, Given, Json, Runs, Setting, Verbose, configured_by
 from pipeline.runs.folder import RunFolder
@@ -81,6 +82,7 @@ def show_result(result, outcome: HeldOutResult, folder: RunFolder) -> None:
     for name, metrics in sorted(result.per_class.items()):
         table.add_row(f"  {name}", percent(metrics.get("sparse_categorical_accuracy")), percent(metrics.get("top5")))
     console.print(table)
+    show_baseline(console, outcome)
     console.print()
     for what, path in {
         "records": result.examples, "search": result.search_folder,
