@@ -111,7 +111,8 @@ STREAMS = {
     "gop13.ts": {"gop": 13, "options": {"x264-params": "scenecut=0:keyint=13:min-keyint=13"}},
     "gop250.mpg": {"gop": 250, "codec": "mpeg2video", "options": {"sc_threshold": "1000000000"}},
     "mpeg1.mpg": {"gop": 30, "codec": "mpeg1video"}, "raw.h264": {"form": "h264", "gop": 50},
-    "raw.m4v": {"codec": "mpeg4", "form": "m4v"}, "raw.m2v": {"codec": "mpeg2video", "form": "mpeg2video"}, "a.m2ts": {"gop": 60, "form": "mpegts"},
+    "raw.m4v": {"codec": "mpeg4", "form": "m4v"}, "raw.m2v": {"codec": "mpeg2video", "form": "mpeg2video"},
+    "a.m2ts": {"gop": 60, "form": "mpegts"},
     "a.mkv": {"gop": 250, "options": LONG}, "a.flv": {"codec": "flv1", "gop": 100}, "a.wmv": {"codec": "wmv2", "gop": 100},
     "a.avi": {"codec": "mpeg4", "gop": 100},
 }  # fmt: skip
