@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -53,6 +54,8 @@ def has_video_ending(path: str) -> bool:
 def begins_as_video(path: str) -> bool:
     """Whether a file's first bytes are those of a container or stream of video. Decoding it has the last word."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for its other end
+            return False
         with open(path, "rb") as file:
             head = file.read(400)
     except OSError:
@@ -105,7 +108,7 @@ def find_files(root: str, follow: bool = False) -> FilesFound:
             else:
                 others.append(Unused(prefix + name, NOT_VIDEO, _what(name)))
         if pictures:
-            others.append(Unused(prefix, PICTURES, _of_pictures(pictures)))
+            others.append(Unused(prefix or "./", PICTURES, _of_pictures(pictures)))
         if not files and not folders and prefix:
             others.append(Unused(prefix, NO_VIDEO_FOLDER, "a folder without a file"))
     notes = [f"hidden, passed over: {shorten(sorted(hidden))}"] if any(has_video_ending(name) for name in hidden) else []

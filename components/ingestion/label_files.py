@@ -71,7 +71,7 @@ class Table:
         if self.separator is None:
             what.append("a list of `path label`")
         else:
-            header = ", ".join(name or "(no name)" for name in self.header or ())
+            header = ", ".join(repr(name)[1:-1] or "(no name)" for name in self.header or ())
             what += [f"columns separated by {NAMES_OF.get(self.separator, repr(self.separator))}",
                      "no header" if self.header is None else f"header {header}"]
         if self.comments:
@@ -139,15 +139,20 @@ def read_table(data: bytes, name: str, is_video: IsVideo = has_video_ending, is_
         rows = [Row(number + 1, (lines[number].strip(),)) for number in range(body, len(lines)) if lines[number].strip()]
     else:
         rows = list(_rows(lines, body, separator, name))
-    kept = [row for row in rows if not _is_comment(row.cells[0], is_video)]
+    kept = [row for row in rows if not _is_comment(row.cells, is_video, header)]
     return Table(name, encoding, separator, header, tuple(kept), comments + len(rows) - len(kept), first + 1)
 
 
-def _is_comment(line: str, is_video: IsVideo) -> bool:
-    """A line that begins with # is one, unless it names a video: a file may be called '#1.mp4'."""
-    if not line.startswith("#"):
+def _is_comment(cells: Sequence[str], is_video: IsVideo, header: Sequence[str] | None = None) -> bool:
+    """A line that begins with # is one, unless it names a video or has all cells: a file or a class may be called '#1'."""
+    if not cells[0].startswith("#") or header is not None and len(cells) == len(header):
         return False
-    return not any(is_video(piece.strip()) for piece in (line, line.rsplit(None, 1)[0], *re.split("[,;\t|]", line)))
+    pieces = (*cells, *(cell.rsplit(None, 1)[0] for cell in cells if cell))
+    return not any(is_video(piece.strip()) for piece in pieces)
+
+
+def _is_comment_line(line: str, is_video: IsVideo) -> bool:
+    return _is_comment((line.strip(), *re.split("[,;\t|]", line)), is_video)
 
 
 def _first(lines: list[str], is_video: IsVideo, header_words: frozenset[str]) -> tuple[int | None, int]:
@@ -156,7 +161,7 @@ def _first(lines: list[str], is_video: IsVideo, header_words: frozenset[str]) ->
     for index, line in enumerate(lines):
         if not line.strip():
             continue
-        if not _is_comment(line.strip(), is_video):
+        if not _is_comment_line(line, is_video):
             return index, comments
         bare = line.strip().lstrip("#").strip()
         if any(len(set(_header(bare, separator)) & header_words) > 1 for separator in SEPARATORS):
@@ -190,7 +195,7 @@ def _separator(lines: list[str], first: int, told: str | None, tells: tuple[IsVi
             return separator, cells
     if told is None and form == "auto" and (words := _spaced_header(lines[first])):
         return None, words
-    sample = [line for line in lines[first:] if line.strip() and not _is_comment(line.strip(), is_video)][:LOOKED_AT]
+    sample = [line for line in lines[first:] if line.strip() and not _is_comment_line(line, is_video)][:LOOKED_AT]
     shares = {separator: _share(sample, separator, is_video) for separator in ([told] if told else SEPARATORS)}
     best = max(shares, key=shares.get)
     listed = sum(_is_listed(line.strip(), is_video, is_known) for line in sample) / len(sample)

@@ -145,4 +145,5 @@ def _open_saved_model(path: str) -> Network:
 
 
 def _fixed(form: str, card: Card, predict, most: int | None = None) -> Network:
-    return Network(form, card.spec, card.classes, card.class_names, card.size, predict, most, card.preprocessing)
+    return Network(form, card.spec, card.classes, card.class_names, card.size, predict, most, card.preprocessing,
+                   card.task)

@@ -152,8 +152,8 @@ def _asked(network: Network, waiting: list[tuple[np.ndarray, np.ndarray]], size:
 def _cut(network: Network, path: str, clips: ClipSettings, stored: VideoSettings, every: float,
          length: list[float]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Seconds of the frames of each window, (frames,), and its pixels, (crops, frames, size, size, 3) of uint8."""
-    from expansion.video.decode import Rejected  # PyAV: an extra
-    from expansion.video.frames import stored_frames
+    from expansion.video.frames import stored_frames  # PyAV: an extra
+    from expansion.video.reasons import Rejected
 
     spec, hop = network.spec, None
     ring: deque[tuple[bytes, float]] = deque(maxlen=spec.span)

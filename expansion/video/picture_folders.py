@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import av
 from PIL import Image, UnidentifiedImageError
 
-from expansion.video.decode import Deadline, Picture, Rejected
+from expansion.video.decode import Deadline, Picture
+from expansion.video.reasons import Rejected
 from expansion.video.settings import VideoSettings
 
 ENDINGS = (".jpg", ".jpeg", ".png")

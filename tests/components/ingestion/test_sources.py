@@ -169,15 +169,19 @@ def test_a_folder_of_pictures_alone_is_refused_with_what_was_found(tmp_path):
         listed(tmp_path, "path,label\nfall/clip.mp4,fall\n")
 
 
-def test_a_folder_without_rights_is_named(tmp_path, as_nobody):
+def test_a_folder_without_rights_is_named_and_a_pipe_is_not_opened(tmp_path, monkeypatch):
     touch(tmp_path, "walk/0.mp4", "shut/0.mp4")
-    (tmp_path / "shut").chmod(0o000)
-    for folder in (tmp_path, *list(tmp_path.parents)[:-1]):
-        folder.chmod(folder.stat().st_mode | 0o055) if os.access(folder, os.W_OK) else None
-    with as_nobody():
-        found = find_files(str(tmp_path))
-    (tmp_path / "shut").chmod(0o755)
-    assert [(one.source, one.reason) for one in found.others] == [("shut/", "unreadable")]
+    os.mkfifo(tmp_path / "walk" / "pipe")
+    scan = os.scandir
+
+    def without_rights(path):
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", without_rights)
+    assert [(one.source, one.reason, one.detail) for one in find_files(str(tmp_path)).others] == [
+        ("shut/", "unreadable", "Permission denied"), ("walk/pipe", "not_video", "its first bytes are not a video's")]
 
 
 def test_files_beside_the_labels_are_accounted_for(tmp_path):
