@@ -27,7 +27,8 @@ def convert(model: X3D, card: Card, calibration: Iterable[np.ndarray] | None = N
     """A .tflite file for one clip at a time: `clip`, (1, frames, size, size, 3) of uint8 pixels.
 
     In float32 it answers `probabilities`, (1, classes), or of localization (1, frames, classes). In integers it answers
-    `logits`, (1, positions, [frames,] classes), of which the mean softmax, or sigmoid by the card's activation, is to be taken: a probability of 8 bits has steps of 1/256, in which most of 400 classes vanish.
+    `logits`, (1, positions, [frames,] classes), of which the mean softmax, or sigmoid by the card's activation, is to be
+    taken: a probability of 8 bits has steps of 1/256, in which most of 400 classes vanish.
     The card and the names of the classes are appended as a ZIP archive, which TFLite does not read.
 
     Args:

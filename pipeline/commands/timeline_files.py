@@ -31,14 +31,19 @@ def write_timeline(found: Timeline, folder: str, threshold: float) -> dict[str, 
 
 
 def as_json(found: Timeline, threshold: float) -> str:
+    """The timeline as a JSON document."""
+    return json.dumps(as_dict(found, threshold), ensure_ascii=False) + "\n"
+
+
+def as_dict(found: Timeline, threshold: float) -> dict:
     """The stretches in which each class holds, then the probabilities at all times."""
-    return json.dumps({
+    return {
         "video": found.video, "seconds": round(found.length, 3), "threshold": threshold, "classes": found.classes,
         "held": [{"class": one.label, "start": round(one.start, 3), "end": round(one.end, 3),
                   "probability": round(one.probability, 6)} for one in found.held(threshold)],
         "times": [round(float(time), 3) for time in found.times],
         "probabilities": [[round(float(value), 6) for value in row] for row in found.probabilities],
-    }, ensure_ascii=False) + "\n"
+    }
 
 
 def as_csv(found: Timeline) -> str:
