@@ -88,5 +88,6 @@ def _show(one, paths: dict[str, str], threshold: float) -> None:
         table.add_row(stretch.label, f"{stretch.start:.1f} s", f"{stretch.end:.1f} s", percent(stretch.probability))
     console.print(table)
     if not held:
-        console.print(f"no class reaches a probability of {threshold:g}; the largest is {percent(float(one.probabilities.max()))}")
+        most = percent(float(one.probabilities.max()))
+        console.print(f"no class reaches a probability of {threshold:g}; the largest is {most}")
     console.print(f"written: {', '.join(paths.values())}", soft_wrap=True, markup=False)
