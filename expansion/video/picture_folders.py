@@ -28,10 +28,10 @@ def folder_pictures(path: str, settings: VideoSettings, start: float | None = No
     """The frames on screen between start and end, as decode.pictures gives those of a file.
 
     Raises:
-        Rejected: no_frames, unreadable, decode_error, timeout, or unknown_rate: settings.frames_fps is not given.
+        Rejected: unreadable, also where settings.frames_fps is not given; no_frames, decode_error, timeout.
     """
     if settings.frames_fps is None:
-        raise Rejected("unknown_rate", "a folder of pictures; frames_fps says how many are a second (24 for Charades)")
+        raise Rejected("unreadable", "a folder, not a file; of pictures, frames_fps says how many are a second (24 for Charades)")
     try:
         files = frame_files(path)
     except OSError as error:

@@ -12,7 +12,7 @@ from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
 from expansion.display.console import make_console, print_json
 from expansion.display.progress import task_progress, waiting
-from expansion.foundation import files, kernels
+from expansion.foundation import kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
 from expansion.foundation.settings import parse_settings
@@ -72,8 +72,7 @@ def evaluate(models: Annotated[list[str], typer.Argument(
             tables = TABLES[evaluation.task.labels]
             tables.write_model(output, label, row, evaluation)
             rows.append(row)
-            files.write_json(os.path.join(output, "results.json"), rows)
-            files.write_text(os.path.join(output, "results.md"), tables.markdown(rows))
+            tables.write_table(output, rows)
     if rows and as_json:
         print_json(rows)
     elif rows:

@@ -80,6 +80,12 @@ def predictions(evaluation, classes: Sequence[str]):
                "top": [[classes[index], round(float(shares[index]), 6)] for index in best]}
 
 
+def write_table(output: str, rows: list[dict]) -> None:
+    """results.json, and results.md with a row per model."""
+    files.write_json(os.path.join(output, "results.json"), rows)
+    files.write_text(os.path.join(output, "results.md"), markdown(rows))
+
+
 def markdown(rows: list[dict]) -> str:
     """The models as a table: mAP in per cent with its interval, the other metrics, GMACs of a view times views."""
     first, titles = rows[0], _titles(rows)

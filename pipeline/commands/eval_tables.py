@@ -108,6 +108,12 @@ def _csv(rows) -> str:
     return text.getvalue()
 
 
+def write_table(output: str, rows: list[dict]) -> None:
+    """results.json, and results.md with a row per model, in the manner of the paper's Table 4."""
+    files.write_json(os.path.join(output, "results.json"), rows)
+    files.write_text(os.path.join(output, "results.md"), markdown(rows))
+
+
 def markdown(rows: list[dict]) -> str:
     """The models as a table: accuracies in per cent with 95 % intervals, GMACs of a view times views."""
     first = rows[0]

@@ -7,9 +7,12 @@ import html
 import io
 import json
 import os
+from typing import TYPE_CHECKING
 
-from expansion.evaluation.timeline import Timeline
 from expansion.foundation import files
+
+if TYPE_CHECKING:
+    from expansion.evaluation.timeline import Timeline
 
 FORMATS = ("png", "json", "csv", "vtt")
 

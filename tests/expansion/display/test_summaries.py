@@ -113,7 +113,7 @@ def test_a_picture_that_cannot_be_drawn_costs_no_trial(tmp_path, monkeypatch, ca
     def broken(*args):
         raise ValueError("cash $$")
 
-    monkeypatch.setattr(summaries, "confusion_figure", broken)
+    monkeypatch.setattr(task_pictures, "confusion_figure", broken)
     step = finished().steps[2]
     summaries.write_candidate(str(tmp_path), step, step.winner, METRICS, evaluation(), Recipe(), ["cash $$"] * 4, broken)
     run = read(tmp_path)["."]
