@@ -61,6 +61,15 @@ class Ranked:
         """The score from the evidence of one training, or the mean over those of several, (trainings, 1 + replicates)."""
         return float(np.asarray(evidence, float)[..., 0].mean())
 
+    def between(self, trainings: np.ndarray) -> tuple[float, float]:
+        """Variances between trainings of one network, from their evidence: of the score, and what resampling adds of it.
+
+        The second is as large as the evidence is long, as if each number in it were of a video; see search.variance.
+        """
+        deviations = trainings - trainings.mean(axis=0)
+        resampled = sum(self.variance(deviation) for deviation in deviations) / (len(trainings) - 1)
+        return trainings[:, 0].var(ddof=1), trainings.shape[1] * resampled
+
     def p_value(self, first: Sequence[float], second: Sequence[float]) -> float:
         """Two-sided p of a paired bootstrap: twice the share of replicates in which the one ahead is not.
 

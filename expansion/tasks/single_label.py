@@ -138,7 +138,11 @@ class SingleLabel:
 
     def score_of(self, evidence: np.ndarray) -> float:
         """Top-1 from the evidence of one training, or the mean over those of several, (trainings, videos)."""
-        return float(np.mean(evidence))
+        return float(np.mean(evidence, dtype=np.float64))
+
+    def between(self, trainings: np.ndarray) -> tuple[float, float]:
+        """Variances between trainings of one network, from their evidence (trainings, videos): of the score, and of a video."""
+        return trainings.mean(axis=1).var(ddof=1), trainings.var(axis=0, ddof=1).mean()
 
     def p_value(self, first: Sequence[bool], second: Sequence[bool]) -> float:
         """McNemar's exact test."""

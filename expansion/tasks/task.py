@@ -56,5 +56,9 @@ class Task(Protocol):
     def variance(self, evidence: np.ndarray) -> float:
         """Sampling variance of a score, or of a sum of weighted scores, by the evidence or its weighted sum."""
 
+    def between(self, trainings: np.ndarray) -> tuple[float, float]:
+        """Variances between trainings of one network, from their evidence (trainings, n): of the score, and n times what of
+        `variance` comes from single trainings; search.variance takes it off, so that it does not count twice."""
+
     def interval(self, score: float, evidence: Sequence) -> tuple[float, float]:
         """95 % confidence interval of a score."""
