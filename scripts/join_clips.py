@@ -2,8 +2,8 @@
 
     python scripts/join_clips.py LABELS.csv OUTPUT [--clips 4] [--videos 200 50 50] [--size 64]
 
-LABELS.csv has the columns path, label and split. A video is clips of one split, drawn without repeats as far as they go, one after
-another; OUTPUT/segments.csv says when each begins and ends.
+LABELS.csv has the columns path, label and split. A video is clips of one split, drawn without repeats as far as they go, one
+after another; OUTPUT/segments.csv says when each begins and ends.
 """
 
 import argparse

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 from tensorboard.plugins.hparams import metadata
 
-from expansion.display.tensorboard import layout, summaries
+from expansion.display.tensorboard import layout, summaries, task_pictures
 from expansion.evaluation.evaluate import Evaluation
 from expansion.recipe import Recipe
 from expansion.recipe.schedule import Schedule
