@@ -10,7 +10,7 @@ import dataclasses
 
 from expansion.search.racing import race
 from expansion.search.repeats import RepeatsOutcome, Runs, judge
-from expansion.search.selection import Decision, Scored, decide
+from expansion.search.selection import Decision, Scored, compare, decide
 from expansion.search.settings import SearchSettings
 from expansion.search.steps import CandidateState, Rung, Step
 
@@ -51,6 +51,8 @@ def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | N
     scored = [Scored(c.axis, c.accuracy, c.cost, c.params, c.correct) for c in candidates]
     repeated = {"winner": judged.winner, "p_values": judged.p_values} if judged else {}
     decision = decide(parent.accuracy, parent.cost, scored, prescribed, **repeated)
+    decision = dataclasses.replace(decision, over_parent=compare(
+        scored[decision.winner], Scored(parent.axis, parent.accuracy, parent.cost, parent.params, parent.correct), None))
     for candidate, gain in zip(candidates, decision.gains):
         candidate.gain = gain
     if decision.verdict == "unopposed" and best_stopped(step):

@@ -32,14 +32,14 @@ class Comparison:
     """The winner against one loser, on the same validation videos.
 
     Args:
-        loser: index into the candidates.
+        loser: index into the candidates; None for the network that they grew from.
         margin: winner's accuracy less the loser's, share of 1.
         p_value: McNemar's exact test; None where it cannot be made. Of repeated trainings that of repeats.judge, on gains.
         verdict: "clear" where the winner is the more accurate one beyond chance, else "within noise", also where the
             winner is the less accurate and won by its cost; "not tested" without paired videos.
     """
 
-    loser: int
+    loser: int | None
     margin: float
     p_value: float | None
     verdict: str
@@ -59,6 +59,7 @@ class Decision:
             "others stopped" where a race left one;
             "not tested" without paired videos; "prescribed" where the winner was given and the accuracies had no say.
         against: the winner against each loser, the largest gain first.
+        over_parent: the winner against the network that it grew from; None where that is not known.
     """
 
     winner: int
@@ -68,6 +69,7 @@ class Decision:
     p_value: float | None
     verdict: str
     against: tuple[Comparison, ...] = ()
+    over_parent: Comparison | None = None
 
     def among(self, places: Sequence[int]) -> Decision:
         """The same, where candidate i of those compared has the place places[i] among all of the step."""
@@ -105,11 +107,10 @@ def rank(candidates: Sequence[Scored], parent_accuracy: float, parent_cost: floa
     return order, gains
 
 
-def compare(winner: Scored, loser: Scored, index: int, p_values: Sequence[float] | None = None) -> Comparison:
-    """The paired test of a winner against the loser of that index, by its p-value among those given if there are any."""
+def compare(winner: Scored, loser: Scored, index: int | None, p_value: float | None = None) -> Comparison:
+    """The paired test of a winner against the loser of that index, or by the p-value that is given."""
     margin = winner.accuracy - loser.accuracy
-    if p_values is not None:
-        p_value = p_values[index]
+    if p_value is not None:
         return Comparison(index, margin, p_value, "clear" if p_value < NOISE_LEVEL else "within noise")
     if not winner.correct or len(winner.correct) != len(loser.correct):
         return Comparison(index, margin, None, "not tested")
@@ -136,7 +137,7 @@ def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scor
         order.remove(first)
         order.insert(0, first)
     winner, *losers = order
-    against = tuple(compare(candidates[winner], candidates[index], index, p_values) for index in losers)
+    against = tuple(compare(candidates[winner], candidates[index], index, p_values and p_values[index]) for index in losers)
     if prescribed is not None:
         verdict = "prescribed"
     elif not against:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from expansion import paper
 from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
+from expansion.display.ending import to_go_on
 from expansion.display.path_figure import search_figure
 from expansion.display.tables import Table, duration, forecast_error, path_rows, percent, step_rows
 from expansion.search.costs import in_macs, show_cost
@@ -53,11 +54,17 @@ def headline(facts: Facts) -> str:
     """What was searched on what, in a sentence."""
     settings, data = facts.search.settings, facts.data
     on = f"{sum(data.videos(split) for split in data.splits):,} videos of {len(data.classes)} classes" if data else "videos"
-    steps = len(facts.search.path) - 1
+    steps = sum(step.kind == "expansion" and step.winner is not None for step in facts.search.steps)
     return (f"From {settings.start} ({in_macs(facts.search.steps[0].candidates[0].macs)}), trying "
-            f"{', '.join(settings.axes)} in each step, on {on}: {max(steps, 0)} step{'s' if steps != 1 else ''} decided, "
+            f"{', '.join(settings.axes)} in each step, on {on}: {steps} step{'s' if steps != 1 else ''} decided, "
             f"{len(facts.trained)} candidates trained" + (f", {len(facts.failed)} failed" if facts.failed else "")
             + f". {protocol(facts)}")
+
+
+def ending(facts: Facts) -> str:
+    """Why the search ended and what would have it go on, in sentences; "" where it has not ended."""
+    more = to_go_on(facts.search)
+    return f" The search ended by: {facts.search.stopped_by}.{f' {more}' if more else ''}" if facts.search.stopped_by else ""
 
 
 def protocol(facts: Facts) -> str:
