@@ -139,7 +139,7 @@ class SearchState(SearchPath):
             return None
         if not all(training.done for training in step.trainings):
             return None
-        if not decide_step(self.settings, step, self.parent(step)):
+        if not decide_step(self.settings, step, self.parent(step), self.all_steps):
             return None
         self._plan_next()
         return step
