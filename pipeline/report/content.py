@@ -15,6 +15,7 @@ from expansion.display.path_figure import search_figure
 from expansion.display.tables import Table, duration, forecast_error, path_rows, percent, step_rows
 from expansion.search.costs import in_macs, show_cost
 from expansion.search.decisions import reason_of
+from expansion.search.selection import CLEAR_ON_VIDEOS
 from expansion.search.steps import Step
 from expansion.search.training_cost import training_cost
 from expansion.tasks.single_label import wilson
@@ -249,6 +250,9 @@ def limits(facts: Facts) -> list[str]:
     if noisy:
         found.append(f"The winner of step{'s' if len(noisy) > 1 else ''} {', '.join(noisy)} leads within noise: another "
                      "seed may take another path.")
+    if any(step.decision and step.decision.verdict == CLEAR_ON_VIDEOS for step in facts.search.steps):
+        found.append("Each candidate of the steps that are clear on these videos was trained once: how much another training "
+                     "would have differed was not measured.")
     if facts.config and facts.config.proxy:
         found.append(f"The search ran on a proxy of the data ({facts.config.proxy.text()}): its accuracies are those of the "
                      "proxy, and the path may be another on all data.")
