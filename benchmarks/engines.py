@@ -4,7 +4,7 @@
 
 Two workers of one thread each train the first network of the demo and its candidates, on the demo's videos. A process of
 its own runs each search; its time holds imports and the engine's start. Memory is the largest sum of the proportional set
-sizes (PSS) of the search's process and all of its descendants, looked at every two seconds. Needs the extra `ray`.
+sizes (PSS) of the search's process and all of its descendants, looked at every ten seconds. Needs the extra `ray`.
 """
 
 from __future__ import annotations
@@ -67,9 +67,12 @@ def run(records: str, folder: Path, engine: str, epochs: int) -> dict:
     began, most = time.monotonic(), 0
     process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", SEARCH, records, str(folder), engine, str(epochs)],
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    while process.poll() is None:
-        most = max(most, memory(psutil.Process(process.pid)))
-        time.sleep(2)
+    while True:
+        try:
+            process.wait(timeout=10)  # a look costs, more with the many processes of Ray
+            break
+        except subprocess.TimeoutExpired:
+            most = max(most, memory(psutil.Process(process.pid)))
     seconds = time.monotonic() - began
     trials, mean = process.stdout.read().split()
     return {"engine": engine, "seconds": round(seconds, 1), "trials": int(trials), "seconds_a_trial": round(float(mean), 1),

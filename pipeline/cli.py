@@ -25,7 +25,7 @@ COMMANDS = {
 # Packages that only some commands need, and the extra of setup.py that brings each.
 EXTRAS = {
     "apache_beam": "tfx", "tfx": "tfx", "tensorflow_model_analysis": "tfx", "tensorflow_data_validation": "tfx",
-    "av": "video", "sklearn": "demo", "kfp": "kubeflow", "ray": "ray", "wandb": "wandb",
+    "av": "video", "sklearn": "demo", "kfp": "tfx,kubeflow", "ray": "ray", "wandb": "wandb",
 }
 RESUMED = ("search", "demo", "train")  # commands that resume where they were when given again
 

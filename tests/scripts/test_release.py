@@ -179,7 +179,7 @@ def test_core_alone(programs, command, expected):
     ("ingest records --videos videos", "apache_beam"),
     ("demo", "sklearn"),
     ("search --videos videos", "apache_beam"),
-    ("compile pipeline.yaml --image image --root root --videos videos", "kfp"),
+    ("compile pipeline.yaml --image image --root root --videos videos", "[tfx,kubeflow]"),
 ], ids=lambda value: value.partition(" ")[0])
 def test_command_without_its_extra_says_so_in_one_line(programs, tmp_path, command, missing):
     (tmp_path / "videos/walk").mkdir(parents=True)

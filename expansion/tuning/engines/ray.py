@@ -67,7 +67,7 @@ class RayEngine:
         self._needs = {"CPU": settings.num_cpus or threads, "GPU": settings.num_gpus,
                        "memory": (settings.memory_gib or 0) * 2**30}
         self._env = {"TF_NUM_INTRAOP_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
-        self._env |= variables(onednn) | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if 0 < settings.num_gpus < 1 else {}
+        self._env |= variables(onednn) | ({"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if 0 < settings.num_gpus < 1 else {})
         self._tasks: dict = {}  # by the reference of its result: the trial
         self._queue: list[tuple[str, str]] = []
         self._lost: dict[str, int] = {}  # of a trial that has begun: workers lost in a row, without an epoch between

@@ -5,6 +5,8 @@ import os
 import signal
 import time
 
+from expansion.foundation.kernels import ONEDNN
+
 
 def prepare():
     """Imports nothing."""
@@ -24,4 +26,5 @@ def train(trial, folder, progress):
     if what == "hangs":
         time.sleep(600)
     return json.dumps({"metrics": {"val_accuracy": 0.5, "process": os.getpid(),
-                                   "threads": int(os.environ["TF_NUM_INTRAOP_THREADS"])}, "attempt": folder})
+                                   "threads": int(os.environ["TF_NUM_INTRAOP_THREADS"]),
+                                   "onednn": os.environ[ONEDNN]}, "attempt": folder})

@@ -23,7 +23,7 @@ def ray_engine(folder, work=fake_tasks.train, **settings):
     from expansion.tuning.engines.ray import RayEngine
 
     settings = EngineSettings(name="ray", **settings)
-    return RayEngine(settings, settings.threads_each, True, str(folder), work, prepare=fake_tasks.prepare)
+    return RayEngine(settings, settings.threads_each, False, str(folder), work, prepare=fake_tasks.prepare)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,10 @@ def test_a_worker_reports_epochs_and_metrics_and_serves_the_next(engine, tmp_pat
     assert [type(event) for event in found] == [Began, Epoch, Done]
     assert found[1].logs == {"loss": 0.5} and found[2].attempt == str(tmp_path / "fine") and found[2].metrics["threads"] == 1
     assert events(engine, "fine", folder=tmp_path)[-1].metrics["process"] == found[2].metrics["process"] != os.getpid()
+
+
+def test_a_worker_has_the_kernels_that_the_search_has_chosen(engine, tmp_path):
+    assert events(engine, "fine", folder=tmp_path)[-1].metrics["onednn"] == "0"
 
 
 def test_a_failure_is_one_line_and_what_is_known_besides(engine, tmp_path):
