@@ -34,7 +34,7 @@ def test_the_search_ends_with_the_network_before():
 def test_it_is_said_where_the_step_and_the_path_are_shown():
     search = ended()
     assert "no gain: +0.0 points to the network of step 1" in step_rows(search.steps[2]).notes
-    assert "+35.0 points to the network of step 0 (clear, p = 0.016)" in step_rows(search.steps[1]).notes
+    assert "+35.0 points to the network of step 0 (clear on these videos, p = 0.016)" in step_rows(search.steps[1]).notes
     table = path_rows(search, wide=True)
     assert [row[0] for row in table.rows] == ["0 seed", "1 fast", "2 fast (not taken)"] and table.strong == [1]
     text = to_go_on(search)

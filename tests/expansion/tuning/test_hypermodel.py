@@ -107,7 +107,8 @@ def test_a_random_search(demo_records, tmp_path):
 @pytest.mark.slow
 def test_hyperband_continues_a_training_where_it_stopped(demo_records, tmp_path):
     """What Hyperband does with a trial that it promotes: the weights of its first part, then the epochs that are left."""
-    space = X3DHyperModel(demo_records, smallest=TINY, largest=TINY, recipe=RECIPE, clips=CLIPS)
+    recipe = RECIPE.model_copy(update={"dropout": 0.0})  # Keras does not store what dropout draws next
+    space = X3DHyperModel(demo_records, smallest=TINY, largest=TINY, recipe=recipe, clips=CLIPS)
     hp, file = keras_tuner.HyperParameters(), str(tmp_path / "first.weights.h5")
     whole, first, second = (space.build(hp) for _ in range(3))
     assert set(space.fit(hp, whole)) == {"val_accuracy", "val_loss"}
@@ -118,4 +119,4 @@ def test_hyperband_continues_a_training_where_it_stopped(demo_records, tmp_path)
     assert int(second.optimizer.iterations) == int(whole.optimizer.iterations) == 6
     step = max(float(np.abs(a - b).max()) for a, b in zip(whole.get_weights(), first.get_weights()))
     apart = max(float(np.abs(a - b).max()) for a, b in zip(whole.get_weights(), second.get_weights()))
-    assert apart < 0.05 * step
+    assert apart < 1e-3 * step
