@@ -8,9 +8,9 @@ from importlib import metadata
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
+from expansion.display.console import make_console
 from expansion.foundation.errors import InputError
 from expansion.foundation.files import WriteFailed
 from pipeline.options import typed
@@ -50,7 +50,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             how = "; the same command resumes from here" if ctx.invoked_subcommand in RESUMED else ""
-            Console(stderr=True, soft_wrap=True, highlight=False).print(f"x3d: stopped{how}", markup=False)
+            make_console(stderr=True).print(f"x3d: stopped{how}", soft_wrap=True)
             raise SystemExit(130) from None
 
 
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"x3d: {message}", markup=False)
+    make_console(stderr=True).print(f"x3d: {message}", soft_wrap=True)
     sys.exit(2)
 
 

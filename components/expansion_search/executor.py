@@ -21,6 +21,7 @@ class Executor(base_executor.BaseExecutor):
     """Runs the search on the examples' data set."""
 
     def Do(self, input_dict, output_dict, exec_properties):
+        from expansion.display.lettering import if_drawn
         from expansion.display.path_figure import save_figure
         from expansion.evaluation.export import export_saved_model
         from expansion.tuning.tuner import ExpansionTuner  # brings TensorFlow with it
@@ -35,7 +36,7 @@ class Executor(base_executor.BaseExecutor):
 
         trace = artifact_utils.get_single_uri(output_dict["trace"])
         write_trace(trace, tuner.state)
-        save_figure(tuner.state, os.path.join(trace, "path.png"))
+        if_drawn("path.png", lambda: save_figure(tuner.state, os.path.join(trace, "path.png")))
         files.write_text(os.path.join(trace, "search_folder.txt"), tuner.project_dir)
 
         model = tuner.get_best_models()[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from expansion.data.manifest import Manifest, read_manifest
@@ -38,6 +39,21 @@ class VideoDataset:
     def classes(self) -> tuple[str, ...]:
         """Class names; a label is an index into them."""
         return tuple(self.manifest.classes)
+
+    def check_classes(self, count: int, names: Sequence[str]) -> None:
+        """Compares its classes with a network's.
+
+        Args:
+            names: of the network's classes; none where it has no names.
+
+        Raises:
+            InputError: they differ.
+        """
+        if count != len(self.classes):
+            raise InputError(f"{self.path}: {len(self.classes)} classes, but the network has {count}")
+        for number, (own, other) in enumerate(zip(names, self.classes)):
+            if own != other:
+                raise InputError(f"{self.path}: class {number} is {other!r} there and {own!r} in the network")
 
     @property
     def splits(self) -> tuple[str, ...]:

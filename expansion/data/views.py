@@ -43,6 +43,12 @@ def view_starts(total, spec: Spec, views: int):
     return tf.unique(tf.cast(tf.round(starts), tf.int32)).y
 
 
+def view_frames(total: int, spec: Spec, views: int) -> list[int]:
+    """Numbers of the frames that the views of a video of `total` frames hold, rising, each once."""
+    starts = view_starts(tf.constant(total), spec, views).numpy()
+    return sorted({int(frame) for start in starts for frame in frame_indices(int(start), total, spec).numpy()})
+
+
 def crop_corners(height, width, side, crops: int):
     """Tops and lefts, (crops,) each: the centre, or along the long side its beginning, centre and end."""
     if crops == 1:

@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from expansion.display.fitted import as_shown
+from expansion.display.lettering import Lettering
 from expansion.display.path_figure import PATH_COLOUR, REFERENCE_COLOUR, STYLES, described
 from expansion.display.tables import duration, percent, points
 from expansion.search.axes import AXES
@@ -145,9 +147,16 @@ def time_figure(search: SearchState, width: float = 8, until: int | None = None)
     return figure
 
 
-def classes_figure(names: Sequence[str], right: Sequence[int], videos: Sequence[int], width: float = 8) -> Figure:
-    """Accuracy by class with its 95 % interval, the best class on top, with the counts beside it."""
-    rows = sorted(((good / total, name, good, total) for name, good, total in zip(names, right, videos) if total),
+def classes_figure(names: Sequence[str], right: Sequence[int], videos: Sequence[int], width: float = 8,
+                   as_text: bool = False) -> Figure:
+    """Accuracy by class with its 95 % interval, the best class on top, with the counts beside it.
+
+    Args:
+        as_text: the names are kept as text, as in an SVG; else those whose letters no font here has are drawn as numbers.
+    """
+    letters = Lettering.of(names)
+    drawn = [as_shown(name) for name in names] if as_text else letters.names
+    rows = sorted(((good / total, name, good, total) for name, good, total in zip(drawn, right, videos) if total),
                   reverse=True)
     figure, axes = _figure(width, 0.9 + 0.3 * max(1, len(rows)))
     for row, (share, name, good, total) in enumerate(rows):
@@ -160,7 +169,7 @@ def classes_figure(names: Sequence[str], right: Sequence[int], videos: Sequence[
                       va="center", annotation_clip=False, **_LABEL)
     axes.set_xlim(0, 100)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), [name for _, name, _, _ in rows])
+    axes.set_yticks(range(len(rows)), [name for _, name, _, _ in rows], **letters.style)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("top-1 accuracy (%); the bar is the 95 % interval")
     axes.grid(axis="x", color=GRID_COLOUR, linewidth=0.8)

@@ -7,39 +7,40 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from expansion.display.fitted import FittedTable, lines_as_shown
 
 PLAIN_WIDTH = 110  # columns of a table that goes to a file or a pipe
 
 _screen = None  # a copy of standard error while the real one goes to a log
 
 
+class _Literal(Console):
+    """A console on which names of classes and files cannot steer the terminal."""
+
+    def render_str(self, text: str, **settings) -> Text:
+        return super().render_str(lines_as_shown(text), **settings)
+
+
 def make_console(stderr: bool = False) -> Console:
     """A console as wide as the terminal; elsewhere wide enough that no figure is cut. Text is shown as it is."""
     settings = {"highlight": False, "markup": False} | ({"file": _screen} if _screen is not None else {"stderr": stderr})
-    console = Console(**settings)
-    return console if console.is_terminal else Console(width=PLAIN_WIDTH, **settings)
+    console = _Literal(**settings)
+    return console if console.is_terminal else _Literal(width=PLAIN_WIDTH, **settings)
 
 
-class _Literal(Table):
-    """A table that shows square brackets in its cells as they are: names of classes and files may have some."""
+def make_table(title: str, *columns: str, dense: bool = False, text: Sequence[str] = ()) -> FittedTable:
+    """A table whose first column is text and the others figures, right-aligned, which are never cut.
 
-    def add_row(self, *cells: str, **style) -> None:
-        super().add_row(*map(Text, cells), **style)
-
-
-def make_table(title: str, *columns: str, dense: bool = False) -> Table:
-    """A table with one text column, then right-aligned ones; a dense one has one space between them, not two."""
-    table = _Literal(title=Text(title, "bold"), title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD,
-                     padding=(0, 0 if dense else 1, 0, 0), show_edge=False)
-    for place, column in enumerate(columns):
-        table.add_column(Text(column), justify="right" if place else "left", no_wrap=True)
-    return table
+    Args:
+        dense: one space between columns, not two.
+        text: further columns that are text.
+    """
+    return FittedTable(title, columns, dense=dense, text=text)
 
 
 def print_json(content) -> None:

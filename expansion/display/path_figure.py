@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from expansion.display.lettering import Lettering
 from expansion.display.tables import percent
 from expansion.foundation.errors import InputError
 from expansion.search.axes import AXES
@@ -137,17 +138,25 @@ def pixels(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
+def png(figure: Figure) -> bytes:
+    """The picture as a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
 def confusion_figure(counts: np.ndarray, classes: Sequence[str] = ()) -> Figure:
     """A confusion matrix: colour is the share of each label's videos; numbers are videos, where there is room.
 
     Args:
         counts: (label, prediction).
-        classes: names of the classes; their numbers where there are none.
+        classes: names of the classes; their numbers where there are none, or where no font has a name's letters.
     """
     total = len(counts)
-    names = list(classes) if len(classes) == total else [str(index) for index in range(total)]
+    letters = Lettering.of(classes if len(classes) == total else [str(index) for index in range(total)])
     side = min(10.0, 2.2 + 0.3 * total)
-    figure = Figure(figsize=(side + 0.7, side), dpi=120, layout="constrained", facecolor="white")
+    room = 0.06 * max(map(len, letters.names)) if total <= 40 else 0.0  # inches of the longest name; less aslant
+    figure = Figure(figsize=(side + 0.7 + room, side + 0.7 * room), dpi=120, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
@@ -155,8 +164,8 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str] = ()) -> Figure:
     axes.set_xlabel("prediction")
     axes.set_ylabel("label")
     if total <= 40:
-        axes.set_xticks(range(total), names, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(total), names)
+        axes.set_xticks(range(total), letters.names, rotation=45, ha="right", rotation_mode="anchor", **letters.style)
+        axes.set_yticks(range(total), letters.names, **letters.style)
     if total <= 20:
         for (row, column), count in np.ndenumerate(counts):
             if count:

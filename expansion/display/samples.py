@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from expansion.display.lettering import Lettering
 from expansion.evaluation.samples import Sample
 
 FRAMES_SHOWN = 8
@@ -16,6 +17,7 @@ RIGHT_COLOUR, WRONG_COLOUR = "#007a59", "#b84a00"
 
 def samples_figure(samples: Sequence[Sample], classes: Sequence[str] = ()) -> Figure:
     """One row per clip: what it is, what it was predicted as and how surely, and up to FRAMES_SHOWN of its frames."""
+    letters = Lettering.of(classes)
     shown = max((min(len(sample.clip), FRAMES_SHOWN) for sample in samples), default=1)
     figure = Figure(figsize=(3.2 + 0.9 * shown, 0.3 + 0.95 * max(1, len(samples))), dpi=120, facecolor="white")
     FigureCanvasAgg(figure)
@@ -24,11 +26,11 @@ def samples_figure(samples: Sequence[Sample], classes: Sequence[str] = ()) -> Fi
     for row, sample in enumerate(samples):
         words, strip = figure.add_subplot(grid[row, 0]), figure.add_subplot(grid[row, 1])
         right = sample.label == sample.prediction
-        label, prediction = (_name(classes, index) for index in (sample.label, sample.prediction))
+        label, prediction = (_name(letters.names, index) for index in (sample.label, sample.prediction))
         verdict = "correct" if right else f"predicted as {prediction}"
-        words.text(0, 0.62, label, fontsize=10, fontweight="bold", va="center")
+        words.text(0, 0.62, label, fontsize=10, fontweight="bold", va="center", **letters.style)
         words.text(0, 0.36, f"{verdict}, {100 * sample.probability:.0f} %", fontsize=9, va="center",
-                   color=RIGHT_COLOUR if right else WRONG_COLOUR)
+                   color=RIGHT_COLOUR if right else WRONG_COLOUR, **letters.style)
         strip.imshow(_strip(sample.clip, shown), interpolation="nearest", aspect="equal")
         strip.set_anchor("W")
         for axes in (words, strip):
@@ -37,8 +39,7 @@ def samples_figure(samples: Sequence[Sample], classes: Sequence[str] = ()) -> Fi
 
 
 def _name(classes: Sequence[str], index: int) -> str:
-    name = classes[index] if index < len(classes) else f"class {index}"
-    return name if len(name) <= 28 else f"{name[:27]}..."
+    return classes[index] if index < len(classes) else f"class {index}"
 
 
 def _strip(clip: np.ndarray, shown: int) -> np.ndarray:

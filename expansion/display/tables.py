@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from expansion.search.forecast import retrospective
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 from expansion.search.training_cost import training_cost
+from expansion.tasks.single_label import Baseline
 
 
 class Table(NamedTuple):
@@ -31,6 +33,9 @@ class Table(NamedTuple):
     notes: Sequence[str] = ()
 
 
+# What Markdown, HTML in it and formulas would take for their own; an underscore within a word is none.
+_MARKUP = re.compile(r"[\\|`*\[\]<>&$]|(?<!\w)_|_(?!\w)")
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "$": "&#36;"}
 SPEC_COLUMNS = ("clip", "size", "width", "depth", "bneck")
 
 
@@ -45,6 +50,25 @@ def accuracy(candidate: CandidateState) -> str:
         return percent(candidate.accuracy)
     reach = 100 * max(candidate.interval[1] - candidate.accuracy, candidate.accuracy - candidate.interval[0])
     return f"{percent(candidate.accuracy)} ±{reach:.0f}" if reach >= 9.95 else f"{percent(candidate.accuracy)} ±{reach:.1f}"
+
+
+def baseline_text(found: Baseline, classes: Sequence[str]) -> str:
+    """What an accuracy is worth, in a line: the largest class, the mean over the classes, and who is never named."""
+    text = (f"always saying {classes[found.largest]!r} would reach {percent(found.share)}; mean over the classes "
+            f"{percent(found.balanced)}")
+    return text + (f"; never named: {listed([classes[number] for number in found.never])}" if found.never else "")
+
+
+def baseline_warning(found: Baseline, classes: Sequence[str]) -> str | None:
+    """A line where a network is no better than its largest class; None where it is."""
+    if found.reached:
+        return None
+    return f"no better than always saying {classes[found.largest]!r} ({percent(found.accuracy)}, {percent(found.share)})"
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Names in a line, and how many more there are than it shows."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def points(share: float | None) -> str:
@@ -122,6 +146,17 @@ def failures(step: Step) -> list[str]:
     return lines
 
 
+def largest_class(candidates: Sequence[CandidateState]) -> list[str]:
+    """What the accuracies of candidates are to be compared with, a line; none where their trainings did not tell."""
+    told = [c for c in candidates if c.accuracy is not None and "val_largest_class" in c.metrics]
+    if not told:
+        return []
+    share = told[0].metrics["val_largest_class"]
+    below = [c.axis for c in told if c.accuracy <= share]
+    worse = f"; no better: {', '.join(below)}" if below else ""
+    return [f"always saying the largest class reaches {percent(share)} of the validation videos{worse}"]
+
+
 def stops(step: Step) -> list[str]:
     """A line for each candidate of a step that a race stopped: where, at what accuracy, and how far behind the leader."""
     lines = []
@@ -142,20 +177,23 @@ def step_rows(step: Step, wide: bool = False) -> Table:
     """
     measured = [step.cost] if step.cost in ("memory", "latency") else []
     timed = wide and any("latency_ms" in candidate.metrics for candidate in step.candidates)
+    balanced = wide and any("val_balanced_accuracy" in candidate.metrics for candidate in step.candidates)
     macs = wide or not measured
-    header = ("axis", *SPEC_COLUMNS, *measured, *["MACs"] * macs, "params", "accuracy", "gain", "time",
-              *["measured latency"] * timed)
+    header = ("axis", *SPEC_COLUMNS, *measured, *["MACs"] * macs, "params", "accuracy", *["mean over classes"] * balanced, "gain",
+              "time", *["measured latency"] * timed)
     rows = []
     for candidate in step.candidates:
         rows.append((
             (" = " if wide else "=").join(candidate.names), *spec_cells(candidate.spec),
             *(show_cost(name, candidate.cost) for name in measured), *[show_cost("macs", candidate.macs)] * macs,
-            f"{candidate.params / 1e6:.2f} M", _result(candidate, wide), points(candidate.gain), duration(_seconds(candidate)),
-            *[_latency(candidate)] * timed))
+            f"{candidate.params / 1e6:.2f} M", _result(candidate, wide),
+            *[percent(candidate.metrics.get("val_balanced_accuracy"))] * balanced, points(candidate.gain),
+            duration(_seconds(candidate)), *[_latency(candidate)] * timed))
     notes = [line for line in (verdict(step), gained(step)) if line] if step.kind == "expansion" else []
     if again := [f"{c.axis} {len(c.accuracies)}" for c in step.candidates if len(c.accuracies) > 1]:
         notes.append(f"means over trainings: {', '.join(again)}")
-    notes += stops(step) + failures(step) + [f"{stuck.axis} cannot move: {stuck.reason}" for stuck in step.saturated]
+    notes += largest_class(step.candidates) + stops(step) + failures(step)
+    notes += [f"{stuck.axis} cannot move: {stuck.reason}" for stuck in step.saturated]
     return Table(header, rows, [step.candidates.index(step.winner)] if step.winner else [], notes)
 
 
@@ -195,6 +233,7 @@ def path_rows(search: SearchState, until: int | None = None, wide: bool = False)
                      f"{winner.params / 1e6:.2f} M", accuracy(winner), *(judged if wide else judged[1:2])))
     header = ("step", *SPEC_COLUMNS, "MACs", "params", "accuracy", *(("gain", "margin", "verdict") if wide else ("margin",)))
     notes = [f"step {step.number} {line}" for step in search.steps for line in failures(step)]
+    notes += largest_class([step.winner for step in search.steps if step.winner])
     notes += [line for line in (forecast_error(search), racing_saving(search)) if line]
     return Table(header, rows, [len(shown) - 1 - (shown[-1] not in search.taken)] if rows else [], notes)
 
@@ -229,14 +268,17 @@ def to_rich(table: Table, title: str, mark: str = "", dense: bool | None = None)
 
 def to_markdown(table: Table) -> str:
     """A table in Markdown, without its notes; the first cell of a strong row is bold."""
-    rows = [(f"**{first}**" if place in table.strong else first, *others) for place, (first, *others) in enumerate(table.rows)]
-    lines = ["| " + " | ".join(map(in_markdown, row)) + " |" for row in (table.header, *rows)]
+    rows = [list(map(in_markdown, row)) for row in (table.header, *table.rows)]
+    for place in table.strong:
+        rows[1 + place][0] = f"**{rows[1 + place][0]}**"
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "| --- " + "| ---: " * (len(table.header) - 1) + "|", *lines[1:]])
 
 
 def in_markdown(text: str) -> str:
-    """A text that stays in its cell, and in its line."""
-    return str(text).replace("|", "\\|").replace("\n", " ") or " "
+    """A text that is shown as it is, and stays in its cell and in its line."""
+    text = _MARKUP.sub(lambda found: _ENTITIES.get(found.group()) or f"\\{found.group()}", str(text).replace("\n", " "))
+    return text or " "
 
 
 def forecast_error(search: SearchState) -> str | None:

@@ -14,7 +14,7 @@ from expansion.evaluation.networks import Network, keras_network
 from expansion.foundation.errors import InputError
 from expansion.network.model import X3D
 from expansion.recipe import ClipSettings
-from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.single_label import SINGLE_LABEL, Baseline
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,10 @@ class Evaluation:
         chosen = self.probabilities[np.arange(len(self.labels)), self.labels]
         return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
+    def baseline(self) -> Baseline:
+        """What the accuracy is to be compared with."""
+        return Baseline.of(self.confusion())
+
     def confusion(self) -> np.ndarray:
         """Counts, (label, prediction)."""
         classes = self.probabilities.shape[1]
@@ -78,7 +82,7 @@ def evaluate_network(network: Network, data: VideoDataset, split: str = "val",
     Raises:
         InputError: the split has no records, or the classes are others than the network's.
     """
-    check_classes(network, data)
+    data.check_classes(network.classes, network.class_names)
     labels, video_ids = labels_and_ids(data, split)
     if any(not 0 <= label < network.classes for label in labels):
         raise InputError(f"{data.path}: a label of split {split!r} is outside the {network.classes} classes")
@@ -91,19 +95,6 @@ def evaluate_network(network: Network, data: VideoDataset, split: str = "val",
         if progress:
             progress(int(numbers[-1]) + 1, len(labels))
     return Evaluation(SINGLE_LABEL.combine(sums, views), np.asarray(labels), tuple(video_ids))
-
-
-def check_classes(network: Network, data: VideoDataset) -> None:
-    """Compares the classes of a network with those of a data set.
-
-    Raises:
-        InputError: they differ.
-    """
-    if network.classes != len(data.classes):
-        raise InputError(f"{data.path}: {len(data.classes)} classes, but the network has {network.classes}")
-    for number, (own, other) in enumerate(zip(network.class_names, data.classes)):
-        if own != other:
-            raise InputError(f"{data.path}: class {number} is {other!r} there and {own!r} in the network")
 
 
 def evaluate(model: X3D, data: VideoDataset, split: str = "val", settings: ClipSettings = ClipSettings(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.settings import parse_settings
+from expansion.network.preprocessing import Preprocessing
 from expansion.recipe import ClipSettings
 from expansion.spec import Spec
 
@@ -24,24 +25,25 @@ class Card:
         classes: number of classes.
         class_names: their names, if known.
         size: pixels of the clips that the export takes.
-        clips: how clips are to be cut for it.
+        preprocessing: how videos are to be decoded for it, if that is known, and cut into clips.
     """
 
     spec: Spec
     classes: int
     class_names: tuple[str, ...]
     size: int
-    clips: ClipSettings
+    preprocessing: Preprocessing
 
     @classmethod
     def of(cls, model, clips: ClipSettings) -> Card:
-        """The card of a Keras model."""
-        return cls(model.spec, model.classes, model.class_names, model.size, clips)
+        """The card of a Keras model whose export takes clips that are cut so."""
+        return cls(model.spec, model.classes, model.class_names, model.size, Preprocessing(
+            video=model.preprocessing.video, clips=clips))
 
     def text(self) -> str:
         return json.dumps({
             "spec": self.spec.as_dict(), "classes": self.classes, "class_names": list(self.class_names),
-            "size": self.size, "clips": self.clips.model_dump(mode="json")}, indent=1)
+            "size": self.size, **self.preprocessing.as_dict()}, indent=1)
 
 
 def parse_card(text: str, where: str) -> Card:
@@ -53,7 +55,7 @@ def parse_card(text: str, where: str) -> Card:
     try:
         values = json.loads(text)
         return Card(Spec(**values["spec"]), int(values["classes"]), tuple(values["class_names"]), int(values["size"]),
-                    parse_settings(ClipSettings, values["clips"], where))
+                    parse_settings(Preprocessing, {"video": values.get("video"), "clips": values["clips"]}, where))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{where}: not the {NAME} of an export ({error})") from None
 

@@ -6,7 +6,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,8 +18,10 @@ from expansion.evaluation.tflite import LiteModel
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.paths import plain_name
+from expansion.foundation.settings import parse_settings
 from expansion.network.frozen import folded_forward
 from expansion.network.model import X3D, at_size, probabilities
+from expansion.network.preprocessing import UNKNOWN, Preprocessing
 from expansion.network.saving import load_keras
 from expansion.recipe import ClipSettings
 from expansion.spec import Spec
@@ -37,7 +39,7 @@ class Network:
         size: pixels of the clips that it takes.
         predict: clips (batch, frames, size, size, 3) of uint8, to probabilities (batch, classes).
         most: clips that it takes at once; None for any number.
-        clips: how clips are to be cut for it, where it carries that.
+        preprocessing: how videos are to be decoded and cut into clips for it, as far as it carries that.
     """
 
     form: str
@@ -47,7 +49,7 @@ class Network:
     size: int
     predict: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     most: int | None = None
-    clips: ClipSettings | None = None
+    preprocessing: Preprocessing = UNKNOWN
 
     def batch(self, wanted: int | None = None) -> int:
         """Clips in a forward pass: so many as are wanted, or as fit (complexity.fitting_batch), but no more than it takes."""
@@ -76,7 +78,7 @@ def keras_network(model: X3D, size: int | None = None) -> Network:
         return probabilities(logits(clips))
 
     return Network("keras", model.spec, model.classes, model.class_names, model.size,
-                   lambda clips: predict(clips).numpy())
+                   lambda clips: predict(clips).numpy(), preprocessing=model.preprocessing)
 
 
 def open_network(path: str | os.PathLike, settings: ClipSettings | None = None, size: int | None = None) -> Network:
@@ -108,6 +110,28 @@ def open_network(path: str | os.PathLike, settings: ClipSettings | None = None, 
     return found
 
 
+def network_for(model: X3D | Network | str | os.PathLike, changes: Mapping[str, object], otherwise: Preprocessing = UNKNOWN,
+                size: int | None = None) -> tuple[Network, ClipSettings]:
+    """A network, and how clips are to be cut for it: as in its training, but for some changes.
+
+    Args:
+        changes: values by the names of ClipSettings' fields.
+        otherwise: what is taken where the network does not say; where that does not either, ClipSettings' defaults.
+        size: as open_network takes it.
+
+    Raises:
+        InputError: as open_network, or a value that is not allowed.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        keras = os.fspath(model).endswith(".keras") and files.exists(os.fspath(model))
+        model = load_keras(os.fspath(model)) if keras else open_network(model, size=size)
+    own = model.preprocessing.otherwise(otherwise).clips or ClipSettings()
+    clips = parse_settings(ClipSettings, own.model_dump() | dict(changes), "clips")
+    if isinstance(model, X3D):
+        model = keras_network(model, size or clips.evaluation_size(model.spec.size))
+    return model, clips
+
+
 def _open_saved_model(path: str) -> Network:
     card = read_card(os.path.join(path, CARD))
     with plain_name(path) as name:
@@ -116,4 +140,4 @@ def _open_saved_model(path: str) -> Network:
 
 
 def _fixed(form: str, card: Card, predict, most: int | None = None) -> Network:
-    return Network(form, card.spec, card.classes, card.class_names, card.size, predict, most, card.clips)
+    return Network(form, card.spec, card.classes, card.class_names, card.size, predict, most, card.preprocessing)

@@ -34,7 +34,7 @@ def _failed(path: str, error: OSError) -> WriteFailed:
 
 
 @contextlib.contextmanager
-def _writes(path: str) -> Iterator[None]:
+def writes(path: str) -> Iterator[None]:
     """Makes errors of the system a WriteFailed."""
     try:
         yield
@@ -129,7 +129,7 @@ def read_json(path: str):
 def folder(path: str) -> str:
     """The path of a folder, which is made where it is not there."""
     system, name = to_change(path)
-    with _writes(path):
+    with writes(path):
         system.makedirs(name, exist_ok=True)
     return path
 
@@ -168,7 +168,7 @@ def writing(path: str, scratch: str | None = None, lasting: bool = True) -> Iter
     base = name if scratch is None else os.path.join(to_change(scratch)[1], os.path.basename(name))
     unfinished = f"{base}.{uuid.uuid4().hex[:8]}.unfinished"
     try:
-        with _writes(path):
+        with writes(path):
             for parent in {os.path.dirname(name), os.path.dirname(base)}:
                 system.makedirs(parent, exist_ok=True)
             with open(unfinished, "wb") if is_local(system) else system.open(unfinished, "wb") as file:
@@ -200,7 +200,7 @@ def written_whole(path: str) -> Iterator[str]:
         return
     partial = f"{name.removesuffix(ending)}.{uuid.uuid4().hex[:8]}.unfinished{ending}"
     try:
-        with _writes(path):
+        with writes(path):
             yield partial
             os.replace(partial, name)
     finally:

@@ -11,6 +11,7 @@ from expansion.foundation.errors import InputError
 from expansion.network.blocks import Bottleneck
 from expansion.network.head import head
 from expansion.network.layers import BatchNorm, ChannelwiseConv3D, FoldTime, msra, register
+from expansion.network.preprocessing import UNKNOWN, Preprocessing
 from expansion.spec import MIN_SIZE, STEM_KERNEL_FRAMES, Spec
 
 # For a SavedModel: without the network's own gradients, which serve training alone.
@@ -40,10 +41,13 @@ class X3D(keras.Model):
         drop_connect: largest rate of stochastic depth; it rises linearly over the blocks, the first has none.
         size: pixels of the input, where they differ from the spec's training crop. A smaller input has one position.
         class_names: kept with the model, so that a prediction can be named.
+        preprocessing: how the videos of its training became clips, or the dictionary of that; kept with the model, so that
+            a prediction looks at other videos in the same way. `train` sets it.
     """
 
     def __init__(self, spec: Spec | dict, classes: int, *, dropout: float = 0.5, drop_connect: float = 0.0,
-                 size: int | None = None, class_names: tuple[str, ...] = (), **kwargs):
+                 size: int | None = None, class_names: tuple[str, ...] = (),
+                 preprocessing: Preprocessing | dict = UNKNOWN, **kwargs):
         spec = spec if isinstance(spec, Spec) else Spec(**spec)
         size = size or spec.size
         blocks = spec.blocks()
@@ -54,6 +58,7 @@ class X3D(keras.Model):
             tensor = Bottleneck(block, spec.frames, rate, name=block.name)(tensor)
         super().__init__(inputs, head(tensor, spec, classes, dropout), **kwargs)
         self.spec, self.classes, self.class_names = spec, classes, tuple(class_names)
+        self.preprocessing = Preprocessing.model_validate(preprocessing)
         self._settings = {"dropout": dropout, "drop_connect": drop_connect, "size": size}
 
     @property
@@ -69,7 +74,7 @@ class X3D(keras.Model):
     def get_config(self):
         return {
             "spec": self.spec.as_dict(), "classes": self.classes, "class_names": list(self.class_names),
-            "name": self.name, **self._settings,
+            "name": self.name, "preprocessing": self.preprocessing.as_dict(), **self._settings,
         }
 
     @classmethod

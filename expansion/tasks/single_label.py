@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,6 +46,41 @@ def wilson(right: float, videos: int) -> tuple[float, float]:
     share, square = right / videos, Z_95**2 / videos
     centre, reach = share + square / 2, math.sqrt(square * (share * (1 - share) + square / 4))
     return max(0.0, (centre - reach) / (1 + square)), min(1.0, (centre + reach) / (1 + square))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What an accuracy is to be compared with: what always naming the largest class reaches on the same videos.
+
+    Args:
+        accuracy: share of the videos that are named right.
+        largest: number of the class with most videos.
+        share: that class's share of the videos.
+        balanced: mean over the classes of the share of a class's videos that are named right; classes without videos do not
+            count.
+        never: classes that have videos and that no video is named as.
+    """
+
+    accuracy: float
+    largest: int
+    share: float
+    balanced: float
+    never: tuple[int, ...]
+
+    @classmethod
+    def of(cls, confusion: Sequence[Sequence[int]]) -> Baseline:
+        """From counts of videos, (label, prediction)."""
+        counts = np.asarray(confusion)
+        videos, named, right = counts.sum(axis=1), counts.sum(axis=0), np.diag(counts)
+        there = videos > 0
+        return cls(accuracy=float(right.sum() / videos.sum()), largest=int(videos.argmax()),
+                   share=float(videos.max() / videos.sum()), balanced=float((right[there] / videos[there]).mean()),
+                   never=tuple(np.flatnonzero(there & (named == 0)).tolist()))
+
+    @property
+    def reached(self) -> bool:
+        """Whether the accuracy is better than the largest class's share."""
+        return self.accuracy > self.share
 
 
 class SingleLabel:

@@ -12,6 +12,7 @@ from expansion.data.clips import training_clips
 from expansion.data.dataset import VideoDataset
 from expansion.data.input_wait import InputWait
 from expansion.network.model import X3D, build_model
+from expansion.network.preprocessing import Preprocessing
 from expansion.network.shapes import training_logits
 from expansion.recipe import ClipSettings, Recipe
 from expansion.recipe.schedule import schedule_of, splits, statistic_clips
@@ -35,7 +36,7 @@ def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> 
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_dtype_policy(recipe.dtype_policy)
     return build_model(spec, len(data.classes), dropout=recipe.dropout, drop_connect=recipe.drop_connect,
-                       class_names=data.classes)
+                       class_names=data.classes, preprocessing=Preprocessing.of_records(data.manifest.settings))
 
 
 def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
@@ -173,6 +174,8 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
           checkpoint: str | None = None, until: int | None = None) -> dict[str, list[float]]:
     """Trains a network for all of the recipe's epochs, or up to one of them.
 
+    The network then knows the names of the classes and how the videos became clips (X3D.preprocessing).
+
     Args:
         model: from new_model; made in the scope of a strategy of tf.distribute, it trains on that strategy's devices.
         seed: determines the clips and their order.
@@ -192,9 +195,13 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
 
     Raises:
         Diverged: the loss became NaN or infinite.
-        InputError: the folder holds the state of another training; the batch cannot be divided among the devices, or has too
-            few clips for a statistic of batch norm; a crop of multigrid training is too small.
+        InputError: the data has other classes than the network; the folder holds the state of another training; the batch
+            cannot be divided among the devices, or has too few clips for a statistic of batch norm; a crop of multigrid
+            training is too small.
     """
+    data.check_classes(model.classes, model.class_names)
+    model.class_names = data.classes
+    model.preprocessing = Preprocessing.of_records(data.manifest.settings, settings)
     videos = data.videos("train")
     per_epoch, total = recipe.steps(videos)
     schedule = schedule_of(model.spec, recipe, videos)

@@ -78,8 +78,9 @@ def gradients_released():
 
 
 def _run(folder: TrialFolder, job: TrialJob, on_epoch) -> dict[str, float]:
-    """The attempt's metrics: val_accuracy, val_top5, val_loss, loss, accuracy, and times, which include those of earlier
-    rungs; start_seconds (trace and first step) and input_wait_seconds are parts of train_seconds."""
+    """The attempt's metrics: val_accuracy, val_top5, val_loss, what the accuracy is to be compared with (tasks.Baseline), loss,
+    accuracy, and times, which include those of earlier rungs; start_seconds (trace and first step) and input_wait_seconds are
+    parts of train_seconds."""
     began = time.perf_counter()
     keras.backend.clear_session()  # collects garbage, too
     data = VideoDataset.open(job.data)
@@ -155,10 +156,14 @@ def _new(job: TrialJob, data: VideoDataset) -> X3D:
 
 
 def _metrics(evaluation: Evaluation, history: dict) -> dict[str, float]:
+    baseline = evaluation.baseline()
     return {
         OBJECTIVE: evaluation.accuracy,
         "val_top5": evaluation.top(5),
         "val_loss": evaluation.loss,
+        "val_balanced_accuracy": baseline.balanced,
+        "val_largest_class": baseline.share,
+        "val_never_named": len(baseline.never),
         "loss": history["loss"][-1],
         "accuracy": history["accuracy"][-1],
         "clips_per_second": max(history["clips_per_second"]),

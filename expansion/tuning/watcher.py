@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from expansion.display.lettering import if_drawn
 from expansion.display.path_figure import save_figure
 from expansion.display.progress import SearchProgress
 from expansion.display.tables import percent
@@ -61,7 +62,7 @@ class SearchWatcher:
             self._logger.epoch(summaries.run_name(step, candidate.axis, candidate.repeat), epoch, logs)
 
     def ended(self, trial: str, metrics: dict | None, reason: str | None) -> None:
-        result = f"failed: {reason}" if metrics is None else f"{percent(metrics[OBJECTIVE])} in {metrics['seconds']:.0f} s"
+        result = f"failed: {reason}" if metrics is None else _result(metrics)
         self._progress.trial_ended(result, trial)
 
     def lost(self, trial: str, reason: str) -> None:
@@ -74,6 +75,12 @@ class SearchWatcher:
     def show(self) -> None:
         """Brings pictures and tables up to date."""
         summaries.write_search(self._folder.logs, self._state)
-        save_figure(self._state, self._folder.figure)
+        if_drawn(self._folder.figure, lambda: save_figure(self._state, self._folder.figure))
         if self._logger:
             self._logger.search(self._state)
+
+
+def _result(metrics: dict) -> str:
+    accuracy = metrics[OBJECTIVE]
+    worse = ", no better than its largest class" if accuracy <= metrics.get("val_largest_class", -1) else ""
+    return f"{percent(accuracy)} in {metrics['seconds']:.0f} s{worse}"

@@ -29,9 +29,16 @@ def stored_frames(
     path: str, settings: VideoSettings, start: float | None = None, end: float | None = None
 ) -> Iterator[tuple[bytes, int, Picture, tuple[int, int]]]:
     """(JPEG, times it is stored, picture, (width, height)) one by one; all frames have the first one's size."""
+    return encoded(sampled(pictures(path, settings, start, end), settings.fps, start, end), settings)
+
+
+def encoded(
+    chosen: Iterator[tuple[Picture, int]], settings: VideoSettings
+) -> Iterator[tuple[bytes, int, Picture, tuple[int, int]]]:
+    """Pictures with the times that each is stored, as JPEGs: as `stored_frames` gives them."""
     size = coded = None
     reformatter = VideoReformatter()
-    for picture, times in sampled(pictures(path, settings, start, end), settings.fps, start, end):
+    for picture, times in chosen:
         frame = picture.frame
         if size is None or coded != (frame.width, frame.height):
             found = stored_size(frame.width, frame.height, picture.aspect, settings)
@@ -68,8 +75,12 @@ def store(path: str, settings: VideoSettings, start: float | None = None, end: f
             break
     if len(jpegs) < max(1, settings.min_frames):
         raise Rejected("too_short", f"{len(jpegs)} frames, at least {settings.min_frames}")
-    fps = settings.fps
-    if fps is None:
-        span = last.time - first.time
-        fps = (len(jpegs) - 1) / span if span > 0 else 1 / max(last.until - last.time, 1e-3)
-    return Stored(jpegs, float(fps), *shape)
+    return Stored(jpegs, frame_rate(settings, len(jpegs), first.time, last), *shape)
+
+
+def frame_rate(settings: VideoSettings, frames: int, first: float, last: Picture) -> float:
+    """Frames per second of stored frames: the settings', else as many as lie between the first one's second and the last."""
+    if settings.fps is not None:
+        return float(settings.fps)
+    span = last.time - first
+    return float((frames - 1) / span if span > 0 else 1 / max(last.until - last.time, 1e-3))

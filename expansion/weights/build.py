@@ -33,15 +33,17 @@ def build(spec: Spec | str, classes: int | None = None, *, weights: str | os.Pat
     if class_names and classes not in (None, len(class_names)):
         raise InputError(f"class_names: {len(class_names)} names for {classes} classes")
     classes = classes or len(class_names) or None
-    settings["class_names"] = class_names
+    if class_names:
+        settings["class_names"] = class_names
     if weights is None:
         return build_model(spec, classes or KINETICS_CLASSES, **settings)
     path = os.fspath(weights)
     if path.endswith(".keras"):
         from expansion.network.saving import load_keras
 
+        source = load_keras(path)
+        settings.setdefault("preprocessing", source.preprocessing)
         if classes is None:
-            source = load_keras(path)
             classes, settings["class_names"] = source.classes, source.class_names
         model = build_model(spec, classes, **settings)
         start_from_file(model, path)

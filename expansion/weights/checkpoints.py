@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import yaml
@@ -28,10 +28,10 @@ from expansion.weights.naming import (
 )
 from expansion.weights.torch_file import Tensor, read_torch_file, write_torch_file
 from expansion.weights.torch_pickle import Refused
+from expansion.weights.wrappings import COUNTER, WRAPPINGS, find_state, read_known, without_prefixes, write_known
 
 SHOWN = 10  # keys of each kind in an error
 MAX_CONFIG = 2**20  # characters of the configuration that PySlowFast keeps in a checkpoint
-_COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,15 @@ class WeightsFile:
         dialect: whose names it has.
         tensors: by name, without batch norm's counters.
         config: the configuration that PySlowFast keeps in the file, or an empty one.
+        known: settings of X3D that this project writes beside the weights: the names of the classes, and how the videos of the
+            training became clips.
     """
 
     path: str
     dialect: Dialect
     tensors: Mapping[str, Tensor]
     config: Mapping
+    known: Mapping = field(default_factory=dict)
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -57,6 +60,11 @@ class WeightsFile:
     @property
     def classes(self) -> int | None:
         return find_classes(self.shapes, self.dialect)
+
+    def settings(self, classes: int) -> dict:
+        """Settings of X3D for a network of so many classes: what is known, the names where there are as many."""
+        fits = len(self.known.get("class_names", ())) == classes
+        return {name: value for name, value in self.known.items() if fits or name != "class_names"}
 
     def without_classifier(self) -> WeightsFile:
         prefix = f"{self.dialect.layers[CLASSIFIER]}."
@@ -89,26 +97,24 @@ class WeightsFile:
 
 
 def open_weights(path: str) -> WeightsFile:
-    """Opens PySlowFast's or PyTorchVideo's checkpoint: a dictionary with `model_state`, or a state dictionary alone.
+    """Opens PySlowFast's or PyTorchVideo's checkpoint: a state dictionary alone, or within a trainer's dictionary.
 
+    A trainer's dictionary has it under one of WRAPPINGS; prefixes of the names that a wrapped network gets are taken off.
     Nothing that the file carries is run.
 
     Raises:
         InputError: it is no such file, or its names are neither project's.
     """
     content = read_torch_file(path)
-    state = content.get("model_state", content) if isinstance(content, dict) else None
-    tensors = {name: tensor for name, tensor in (state.items() if isinstance(state, dict) else ())
-               if isinstance(name, str) and isinstance(tensor, Tensor) and not name.endswith(_COUNTER)}
-    if not tensors:
-        raise InputError(f"{path}: neither a dictionary with 'model_state' nor a state dictionary of tensors")
-    for prefix in ("module.", "model."):  # of networks that were wrapped, to train on several devices
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    dialect = detect(tensors)
-    if dialect is None:
-        raise InputError(f"{path}: neither PySlowFast's nor PyTorchVideo's X3D; its keys are {_some(tensors)}")
-    return WeightsFile(path, dialect, tensors, _config(content.get("cfg")))
+    state = find_state(content)
+    if not state:
+        keys = f"; its keys are {_some(map(str, content))}" if isinstance(content, dict) else ""
+        raise InputError(f"{path}: neither a state dictionary of tensors nor a dictionary with one as "
+                         f"{', '.join(map(repr, WRAPPINGS[:-1]))} or {WRAPPINGS[-1]!r}{keys}")
+    for tensors in without_prefixes(state):
+        if (dialect := detect(tensors)) is not None:
+            return WeightsFile(path, dialect, tensors, _config(content.get("cfg")), read_known(content))
+    raise InputError(f"{path}: neither PySlowFast's nor PyTorchVideo's X3D; its keys are {_some(state)}")
 
 
 def _config(text) -> Mapping:
@@ -198,7 +204,7 @@ def load_weights(target: X3D | Spec | None, source: str | WeightsFile, *, new_cl
         arrays = [entry.to_keras(checkpoint.tensors[entry.name].read()) for entry in wanted]
     except Refused as error:
         raise InputError(f"{path}: not read: {error}") from None
-    model = target if isinstance(target, X3D) else build_model(spec, classes, **settings)
+    model = target if isinstance(target, X3D) else build_model(spec, classes, **checkpoint.settings(classes) | settings)
     for entry, array in zip(wanted, arrays):
         _variable(model, entry.layer, entry.weight).assign(array)
     for block in spec.blocks():
@@ -235,12 +241,13 @@ def state_dict(model: X3D, dialect: Dialect) -> dict[str, np.ndarray]:
     for entry in entries(model.spec, model.classes, dialect):
         state[entry.name] = entry.to_torch(arrays[entry.layer, entry.weight])
         if entry.weight == "moving_variance":
-            state[entry.name.replace("running_var", _COUNTER)] = np.asarray(0, "int64")
+            state[entry.name.replace("running_var", COUNTER)] = np.asarray(0, "int64")
     return state
 
 
 def save_weights(model: X3D, path: str, dialect: str = "pyslowfast") -> None:
-    """Writes a checkpoint that PySlowFast or PyTorchVideo loads, with `model_state` and the clip as `cfg`.
+    """Writes a checkpoint that PySlowFast or PyTorchVideo loads, with `model_state`, the clip as `cfg`, and as `x3d` the names
+    of the classes and how the videos of the training became clips, which only this project reads.
 
     Args:
         dialect: "pyslowfast" or "pytorchvideo".
@@ -252,4 +259,5 @@ def save_weights(model: X3D, path: str, dialect: str = "pyslowfast") -> None:
         raise InputError(f"dialect {dialect!r} is not known; allowed are {', '.join(DIALECTS)}")
     spec = model.spec
     clip = {"NUM_FRAMES": spec.frames, "SAMPLING_RATE": spec.stride, "TRAIN_CROP_SIZE": spec.size}
-    write_torch_file(path, state_dict(model, DIALECTS[dialect]), {"cfg": yaml.safe_dump({"DATA": clip})})
+    write_torch_file(path, state_dict(model, DIALECTS[dialect]), {
+        "cfg": yaml.safe_dump({"DATA": clip}), **write_known(model.class_names, model.preprocessing)})

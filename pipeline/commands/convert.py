@@ -20,7 +20,7 @@ from expansion.weights.naming import DIALECTS, entries
 MAX_NAMES = 2**24  # bytes of a file of class names
 
 
-def convert(source: Annotated[str, typer.Argument(metavar="IN", help="Checkpoint (.pyth, .pt, .pth) or .keras file.")],
+def convert(source: Annotated[str, typer.Argument(metavar="IN", help="Checkpoint (.pyth, .pt, .pth, .ckpt) or .keras file.")],
             target: Annotated[str, typer.Argument(metavar="OUT", help="What to write: .keras or .pyth.")],
             spec: Annotated[str | None, typer.Option(
                 help="The checkpoint's network, where its file does not tell: XS, S, M, L, XL or frames=...")] = None,
@@ -37,7 +37,7 @@ def convert(source: Annotated[str, typer.Argument(metavar="IN", help="Checkpoint
     """
     from_keras, to_keras = source.endswith(".keras"), target.endswith(".keras")
     if from_keras and to_keras:
-        raise InputError("one of IN and OUT has to be a checkpoint (.pyth, .pt or .pth)")
+        raise InputError("one of IN and OUT has to be a checkpoint (.pyth, .pt, .pth or .ckpt)")
     if to_keras and to:
         raise InputError(f"--to {to} is for a checkpoint; {target} is a Keras file")
     if to and to not in DIALECTS:

@@ -10,12 +10,13 @@ import typer
 
 from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
-from expansion.display.console import print_json
+from expansion.display.console import make_console, print_json
 from expansion.display.progress import task_progress, waiting
 from expansion.foundation import kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
 from expansion.foundation.settings import parse_settings
+from expansion.network.preprocessing import Preprocessing
 from expansion.recipe import ClipSettings
 from expansion.tasks.single_label import wilson
 from pipeline.commands import eval_tables
@@ -43,7 +44,7 @@ def evaluate(models: Annotated[list[str], typer.Argument(
     """Evaluate models on held-out videos: top-1, top-5, per class, cost, latency.
 
     Raises:
-        InputError: an error of use.
+        InputError: an error of use; some models could not be used, after the others are evaluated, written and printed.
         SystemExit: with 1, after one line on why it failed.
     """
     stored = [find_model(name, runs) for name in models]
@@ -54,20 +55,27 @@ def evaluate(models: Annotated[list[str], typer.Argument(
     check_size(size)
     if batch is not None and batch < 1:
         raise InputError(f"batch is {batch}; at least 1 is allowed")
-    rows, labels = [], eval_tables.distinct([model.name for model in stored])
+    rows, failed, labels = [], [], eval_tables.distinct([model.name for model in stored])
     with session(os.path.join(output, "log.txt"), verbose) as console:
         with waiting(console, "starting TensorFlow"):
             kernels.choose(kernels.onednn_for())
             import_keras()
         for model, label in zip(stored, labels):
-            row, evaluation = _one(model, label, data, split, wanted, size, batch, timing)
+            try:
+                row, evaluation = _one(model, label, data, split, wanted, size, batch, timing)
+            except InputError as error:
+                failed.append(str(error))
+                continue
             eval_tables.write_model(output, label, row, evaluation)
             rows.append(row)
-    eval_tables.write_table(output, rows)
-    if as_json:
+            eval_tables.write_table(output, rows)
+    if rows and as_json:
         print_json(rows)
-    else:
+    elif rows:
         eval_tables.show(rows, output)
+    if failed:
+        of = f"{len(failed)} of {len(stored)} models: " if len(stored) > 1 else ""
+        raise InputError(of + "; ".join(failed))
 
 
 def _records(records: str | None, model: StoredModel) -> VideoDataset:
@@ -79,16 +87,16 @@ def _records(records: str | None, model: StoredModel) -> VideoDataset:
 def _one(model: StoredModel, label: str, data: VideoDataset, split: str, wanted: dict, size: int | None,
          batch: int | None, timing: bool):
     from expansion.evaluation.evaluate import evaluate_network
-    from expansion.evaluation.networks import open_network
+    from expansion.evaluation.networks import network_for
 
-    clips = (model.clips or ClipSettings()).model_copy(update=wanted)
-    network = open_network(model.path, clips, size)
-    if network.clips is not None:
-        clips = network.clips.model_copy(update=wanted)
+    network, clips = network_for(model.path, wanted, model.preprocessing, size)
+    if note := _trained_otherwise(network.preprocessing.otherwise(model.preprocessing), data):
+        make_console(stderr=True).print(f"{label}: {note}", soft_wrap=True)
     batch = network.batch(batch)
     with task_progress(label) as progress:
         evaluation = evaluate_network(network, data, split, clips, batch, progress)
     cost = complexity(network.spec, network.classes, network.size)
+    baseline = evaluation.baseline()
     videos, top1, top5 = len(evaluation.labels), evaluation.accuracy, evaluation.top(5)
     row = {
         "model": label, "path": model.path, "form": network.form, "spec": network.spec.as_dict(), "split": split,
@@ -98,11 +106,31 @@ def _one(model: StoredModel, label: str, data: VideoDataset, split: str, wanted:
         "top5": top5, "top5_interval": wilson(top5 * videos, videos), "loss": evaluation.loss,
         "macs_view": cost.macs, "macs_video": cost.macs * clips.views * clips.crops, "params": cost.params,
         "params_without_bn": cost.params_without_bn, "bytes": size_of(model.path),
+        "largest_class": {"class": data.classes[baseline.largest], "share": baseline.share},
+        "balanced_accuracy": baseline.balanced, "never_named": [data.classes[number] for number in baseline.never],
         "per_class": eval_tables.per_class(evaluation, data.classes), "confusion": evaluation.confusion().tolist(),
     }
     if timing:
         row |= {"latency_ms": 1000 * network.latency(), "batch": batch,
                 "clips_per_second": batch / network.latency(batch), "device": eval_tables.device()}
+    if note:
+        row["note"] = note
     # Of the process so far, so that of several models the later ones have that of the largest.
     row["peak_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return row, evaluation
+
+
+def _trained_otherwise(known: Preprocessing, data: VideoDataset) -> str | None:
+    """A line where a network's training saw videos at another rate or size than a data set holds; None where it did not."""
+    there = Preprocessing.of_records(data.manifest.settings).video
+    if known.video is None or there is None:
+        return None
+    differing = [name for name in ("fps", "short_side") if getattr(known.video, name) != getattr(there, name)]
+    trained, held = (" and ".join(_in_words(name, getattr(video, name)) for name in differing) for video in (known.video, there))
+    return f"trained on {trained}; {data.path} holds {held}, which may cost accuracy" if differing else None
+
+
+def _in_words(name: str, value: float | None) -> str:
+    if name == "short_side":
+        return f"a short side of {value} pixels"
+    return "each video's own frame rate" if value is None else f"{value:g} frames a second"

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from expansion.display.console import make_console, make_table
-from expansion.display.tables import Table, clip_text, percent, to_markdown
+from expansion.display.tables import Table, baseline_warning, clip_text, in_markdown, listed, percent, to_markdown
 from expansion.foundation import files
 from expansion.foundation.cpu import this_cpu
 from expansion.foundation.machine import cores
 from expansion.search.costs import show_cost
 from expansion.spec import Spec
-from expansion.tasks.single_label import wilson
+from expansion.tasks.single_label import Baseline, wilson
 
 SHOWN_CLASSES = 40  # more are in the files alone
 KEPT = 5  # most probable classes of a video that are written
@@ -59,8 +59,10 @@ def device() -> str:
 
 
 def write_model(output: str, label: str, row: dict, evaluation) -> None:
-    """A model's own folder: predictions.jsonl, classes.csv, confusion.csv and confusion.png."""
-    from expansion.display.path_figure import confusion_figure
+    """A model's own folder: predictions.jsonl, classes.csv, confusion.csv and confusion.png; the row gets `picture`, what there
+    is to say of that."""
+    from expansion.display.lettering import Lettering, if_drawn
+    from expansion.display.path_figure import confusion_figure, png
 
     folder, classes = os.path.join(output, label), row["classes"]
     files.write_text(os.path.join(folder, "predictions.jsonl"), "".join(
@@ -72,9 +74,13 @@ def write_model(output: str, label: str, row: dict, evaluation) -> None:
         [["class", "videos", "right", "top1", "low", "high", "taken_for", "times"],
          *([entry["class"], entry["videos"], entry["right"], entry["top1"], *(entry["interval"] or (None, None)),
             entry["taken_for"], entry["times"]] for entry in row["per_class"])]))
-    picture = io.BytesIO()
-    confusion_figure(confusion, classes).savefig(picture, format="png")
-    files.write_bytes(os.path.join(folder, "confusion.png"), picture.getvalue())
+    picture = if_drawn("confusion.png", lambda: png(confusion_figure(confusion, classes)))
+    path = os.path.join(folder, "confusion.png")
+    if picture is None:
+        files.remove_file(path)  # of another evaluation
+    else:
+        files.write_bytes(path, picture)
+    row["picture"] = "cannot be drawn; the log says why" if picture is None else Lettering.of(classes).legend
 
 
 def predictions(evaluation, classes: Sequence[str]):
@@ -102,17 +108,31 @@ def markdown(rows: list[dict]) -> str:
     """The models as a table: accuracies in per cent with 95 % intervals, GMACs of a view times views."""
     first = rows[0]
     table = to_markdown(Table(
-        ("model", "form", "clip", "input", "top-1", "top-5", "GMACs x views", "params", "latency", "clips/s"),
+        ("model", "form", "clip", "input", "top-1", "largest class", "mean over classes", "top-5", "GMACs x views", "params",
+         "latency", "clips/s"),
         [(row["model"], row["form"], clip_text(Spec(**row["spec"])), str(row["size"]), _with_interval(row, "top1"),
-          _with_interval(row, "top5"), gmacs(row), f"{row['params'] / 1e6:.2f} M", *_speed(row)) for row in rows]))
+          percent(row["largest_class"]["share"]), percent(row["balanced_accuracy"]), _with_interval(row, "top5"), gmacs(row),
+          f"{row['params'] / 1e6:.2f} M", *_speed(row)) for row in rows]))
     timed = next((row for row in rows if "device" in row), None)
-    lines = [table, "", f"{first['videos']} videos of split {first['split']!r} of {os.path.basename(first['records'])}; in "
-                        "brackets the 95 % interval (Wilson). GMACs are multiply-adds of one view at the input used; a short or "
-                        "square video has fewer views."]
+    lines = [table, "", *(f"{in_markdown(line)}.\n" for line in _said(rows)),
+             f"{first['videos']} videos of split {first['split']!r} of {os.path.basename(first['records'])}; in brackets the 95 %"
+             " interval (Wilson). Largest class: what always naming it reaches; mean over classes: of their accuracies (balanced "
+             "accuracy). GMACs are multiply-adds of one view at the input used; a short or square video has fewer views."]
     if timed:
         lines.append(f"Latency: median per clip at batch 1; clips/s at the batch of the evaluation; both on "
                      f"{timed['device']}, without decoding.")
     return "\n".join(lines) + "\n"
+
+
+def _said(rows: list[dict]) -> list[str]:
+    """What the accuracies are worth, a line per model where there is something to say."""
+    lines = []
+    for row in rows:
+        warning = baseline_warning(Baseline.of(row["confusion"]), row["classes"])
+        lines += [f"{row['model']}: {warning}"] if warning else []
+        lines += [f"{row['model']}: never named: {listed(row['never_named'])}"] if row["never_named"] else []
+        lines += [f"{row['model']}: confusion.png: {row['picture']}"] if row.get("picture") else []
+    return lines
 
 
 def _speed(row: dict) -> tuple[str, str]:
@@ -138,15 +158,19 @@ def show(rows: list[dict], output: str) -> None:
     """The models, and the classes of each, on the screen."""
     console = make_console()
     table = make_table(f"{rows[0]['videos']} videos, split {rows[0]['split']}", "model", "form", "input", "top-1",
-                       "95 %", "top-5", "MACs x views", "params", "latency", "clips/s")
+                       "95 %", "largest class", "mean over classes", "top-5", "MACs x views", "params", "latency", "clips/s",
+                       text=("form",))
     for row in rows:
         low, high = row["top1_interval"]
         table.add_row(
             row["model"], row["form"], str(row["size"]), percent(row["top1"]), f"{100 * low:.1f} to {100 * high:.1f}",
+            percent(row["largest_class"]["share"]), percent(row["balanced_accuracy"]),
             percent(row["top5"]) if len(row["classes"]) > KEPT else "-",
             f"{show_cost('macs', row['macs_view'])} x {row['views'] * row['crops']}", f"{row['params'] / 1e6:.2f} M",
             *_speed(row))
     console.print(table)
+    for line in _said(rows):
+        console.print(line, soft_wrap=True)
     if len(rows[0]["classes"]) <= SHOWN_CLASSES:
         for row in rows:
             console.print()
@@ -160,7 +184,7 @@ def show(rows: list[dict], output: str) -> None:
 
 
 def _classes_table(row: dict):
-    table = make_table(row["model"], "class", "videos", "right", "top-1", "95 %", "mistaken for")
+    table = make_table(row["model"], "class", "videos", "right", "top-1", "95 %", "mistaken for", text=("mistaken for",))
     for entry in row["per_class"]:
         low, high = entry["interval"] or (0.0, 1.0)
         taken = f"{entry['taken_for']} ({entry['times']})" if entry["taken_for"] else "-"

@@ -61,7 +61,6 @@ def export(model: Annotated[str, typer.Argument(help="A .keras file, or the name
     wanted = {key: value for key, value in {"views": views, "crops": crops}.items() if value is not None}
     parse_settings(ClipSettings, wanted, "export")
     check_size(size)
-    clips = (stored.clips or ClipSettings()).model_copy(update=wanted)
     output = output or _default_output(stored, form, int8)
     if os.path.realpath(output) == os.path.realpath(stored.path):
         raise InputError(f"{output}: the model itself; name another file with --output")
@@ -71,7 +70,7 @@ def export(model: Annotated[str, typer.Argument(help="A .keras file, or the name
     with session(log, verbose) as console, waiting(console, "exporting and checking"):
         kernels.choose(kernels.onednn_for())
         import_keras()
-        found = _export(stored, form, output, int8, data, clips, size)
+        found = _export(stored, form, output, int8, data, wanted, size)
     print_json(found) if as_json else _show(found)
     if found["difference"] > TOLERANCE and not int8:
         raise SystemExit(1)
@@ -84,13 +83,16 @@ def _default_output(model: StoredModel, form: str, integers: bool) -> str:
 
 
 def _export(model: StoredModel, form: str, output: str, integers: bool, data: VideoDataset | None,
-            clips: ClipSettings, size: int | None) -> dict:
+            wanted: dict, size: int | None) -> dict:
     from expansion.evaluation.export import export_saved_model, export_tflite, largest_difference
     from expansion.evaluation.networks import keras_network, open_network
     from expansion.network.model import at_size
     from expansion.network.saving import load_keras
 
     keras = load_keras(model.path)
+    known = keras.preprocessing.otherwise(model.preprocessing)
+    clips = (known.clips or ClipSettings()).model_copy(update=wanted)
+    keras.preprocessing = known.model_copy(update={"clips": clips})
     size = size or clips.evaluation_size(keras.spec.size)
     if form == "keras":
         os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
@@ -139,7 +141,7 @@ def _made_clips(spec, size: int) -> np.ndarray:
 def _show(found: dict) -> None:
     console = make_console()
     here = os.getcwd() + os.sep
-    table = make_table(found["output"].replace(here, ""), "export", found["format"])
+    table = make_table(found["output"].replace(here, ""), "export", found["format"], text=(found["format"],))
     table.add_row("input", f"{found['size']} pixels")
     table.add_row("file", f"{found['bytes'] / 2**20:.2f} MiB")
     table.add_row("checked on", f"{found['checked_clips']} clips ({found['checked_on'].replace(here, '')})")

@@ -9,7 +9,10 @@ import typer
 
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.progress import task_progress
+from expansion.display.tables import listed
 from pipeline.options import Given, Json, Setting, Verbose, configured_by
+
+SHOWN_CLASSES = 40  # at most on the screen
 
 
 @configured_by(
@@ -35,15 +38,32 @@ def ingest(output: Annotated[str, typer.Argument(help="Folder for the records.")
         _show(manifest, output)
 
 
+def _classes(manifest):
+    """Videos of each class; of many classes those with the most and the fewest."""
+    total = {name: sum(counts.per_class.get(name, 0) for counts in manifest.splits.values()) for name in manifest.classes}
+    shown = manifest.classes
+    if len(shown) > SHOWN_CLASSES:
+        ranked = sorted(shown, key=lambda name: (-total[name], name))
+        shown = [*ranked[:SHOWN_CLASSES // 2], *ranked[-SHOWN_CLASSES // 2:]]
+    table = make_table(f"{len(manifest.classes)} classes", "class", *manifest.splits, "all")
+    for name in shown:
+        table.add_row(name, *(str(counts.per_class.get(name, 0)) for counts in manifest.splits.values()), str(total[name]))
+    if len(shown) < len(total):
+        table.caption = (f"those with the most and the fewest videos; {len(total) - len(shown)} classes between them are in "
+                         "manifest.json")
+    return table
+
+
 def _show(manifest, output: str) -> None:
     console = make_console()
-    table = make_table(output, "split", "videos", "frames", "MiB", *manifest.classes)
+    table = make_table(output, "split", "videos", "frames", "MiB")
     for split, counts in manifest.splits.items():
-        table.add_row(split, str(counts.videos), str(counts.frames), f"{counts.bytes / 2**20:.1f}",
-                      *(str(counts.per_class.get(name, 0)) for name in manifest.classes))
+        table.add_row(split, str(counts.videos), str(counts.frames), f"{counts.bytes / 2**20:.1f}")
     console.print(table)
+    console.print()
+    console.print(_classes(manifest))
     console.print(f"accepted {manifest.accepted}, rejected {manifest.rejected}"
                   + "".join(f"\n  {reason}: {count}" for reason, count in manifest.reject_reasons.items()), markup=False)
     for split, names in manifest.without_videos().items():
-        console.print(f"no video in {split}: {', '.join(names)}", markup=False, soft_wrap=True)
+        console.print(f"no video in {split}: {listed(names, SHOWN_CLASSES)}", markup=False, soft_wrap=True)
     console.print(f"every video and its fate: {os.path.join(output, 'videos.jsonl')}", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`x3d predict`: what a network says of video files."""
+"""`x3d predict`: what a network says of video files, on the screen or as CSV or JSON."""
 
 from __future__ import annotations
 
@@ -9,58 +9,99 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from expansion.display.console import make_console, make_table, noise_to, print_json
+from expansion.display.progress import task_progress
 from expansion.display.tables import percent
 from expansion.foundation import kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
+from pipeline.commands.predict_files import Output, json_row
 from pipeline.options import Json, Runs, Verbose, run_names
 from pipeline.runs.models import find_model
 
 if TYPE_CHECKING:
     from expansion.evaluation.predict import Prediction
 
+EACH = 3  # videos that have a table each; more share one, a row for each
+NAMED = 3  # files that a line names, before "..."
+
 
 def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a SavedModel's folder, or a run.",
                                                  autocompletion=run_names)],
-            videos: Annotated[list[str], typer.Argument(help="Video files.")],
+            videos: Annotated[list[str], typer.Argument(help="Video files, and folders of them.")],
             top: Annotated[int, typer.Option(help="Classes to show.")] = 5,
             views: Annotated[int | None, typer.Option(help="Clips per video; default: the model's, else 10.")] = None,
             crops: Annotated[int | None, typer.Option(help="1 or 3 of each clip; default: the model's, else 1.")] = None,
             fps: Annotated[float | None, typer.Option(
-                help="Frames per second to look at; default: those of the run's records, else the video's own.")] = None,
+                help="Frames per second to look at; default: those of the training, else the video's own.")] = None,
+            output: Annotated[str | None, typer.Option(
+                help="File to write the answers to as well, a row per video: .csv, .json or .jsonl.")] = None,
             runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
     """Say what a model sees in video files: the most probable classes.
 
     Raises:
-        InputError: the model or a video cannot be used. What was found of the videos before it is printed.
+        InputError: the model cannot be used, or some videos could not; the answers for the others are printed before.
     """
     if top < 1:
         raise InputError(f"--top is {top}; at least 1 is allowed")
+    written = Output(output, top)
     stored = find_model(model, runs)
-    missing = [video for video in videos if not os.path.exists(video)]
-    if missing:
-        raise InputError(f"{missing[0]}: no such file")
+    if not any(map(os.path.exists, videos)):
+        raise InputError(f"{videos[0]}: no such file")
     found: list[Prediction] = []
     try:
         with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt"), verbose):
             kernels.choose(kernels.onednn_for())
             import_keras()
-            from expansion.evaluation.predict import predictions
+            from expansion.evaluation.predict import predictions, video_paths
 
-            for prediction in predictions(stored.path, videos, views=views, crops=crops, fps=fps or stored.fps,
-                                          short_side=stored.short_side, clips=stored.clips):
-                found.append(prediction)
+            paths, others = [], []
+            for video in videos:
+                inside, beside = video_paths(video)
+                paths, others = paths + inside, others + beside
+            with written, task_progress("predicting") as progress:
+                for prediction in predictions(stored.path, paths, views=views, crops=crops, fps=fps,
+                                              otherwise=stored.preprocessing):
+                    found.append(prediction)
+                    written.write(prediction)
+                    progress(len(found), len(paths))
     finally:
-        _show(found, top, as_json)
+        if found:
+            _show(found, top, as_json)
+    if others:
+        make_console(stderr=True).print(f"not videos, so left out: {_some(others)}", soft_wrap=True)
+    if output:
+        make_console(stderr=True).print(f"written: {output}", soft_wrap=True)
+    failed = [prediction for prediction in found if prediction.error]
+    if len(paths) == 1 and failed:
+        raise InputError(f"{failed[0].video}: {failed[0].error}")
+    if failed:
+        reasons = [f"{prediction.video}: {prediction.error}" for prediction in failed]
+        raise InputError(f"{len(failed)} of {len(paths)} videos have no answer: {_some(reasons, '; ')}")
+
+
+def _some(texts: list[str], between: str = ", ") -> str:
+    more = f"{between}and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
+    return between.join(texts[:NAMED]) + more
 
 
 def _show(found: list[Prediction], top: int, as_json: bool) -> None:
     if as_json:
-        print_json([{"video": prediction.video, "label": prediction.label, "views": prediction.views,
-                     "top": [[label, round(share, 6)] for label, share in prediction.top(top)]} for prediction in found])
+        print_json([json_row(prediction, top) for prediction in found])
+        return
+    console = make_console()
+    if len(found) > EACH:
+        table = make_table(f"{len(found)} videos", "video", "class", "probability", "views", text=("class",))
+        for prediction in found:
+            if prediction.error is None:
+                table.add_row(prediction.video, prediction.label, percent(prediction.top(1)[0][1]), str(prediction.views))
+            else:
+                table.add_row(prediction.video, prediction.error, "-", "-")
+        console.print(table)
         return
     for prediction in found:
-        table = make_table(f"{prediction.video}, {prediction.views} views", "class", "probability")
-        for label, share in prediction.top(top):
-            table.add_row(label, percent(share))
-        make_console().print(table)
+        if prediction.error is None:
+            table = make_table(f"{prediction.video}, {prediction.views} views, {prediction.fps:.4g} frames a second", "class",
+                               "probability")
+            for label, share in prediction.top(top):
+                table.add_row(label, percent(share))
+            console.print(table)

@@ -7,14 +7,16 @@ import dataclasses
 import os
 import time
 
+from rich.console import Console
+
 from expansion.display.console import make_console, make_table, print_json
-from expansion.display.tables import duration, file_size, percent
+from expansion.display.tables import baseline_text, baseline_warning, duration, file_size, percent
 from expansion.foundation.errors import InputError
 from expansion.search.costs import show_cost
 from expansion.search.trace import TRACE
 from pipeline.options import Json, Runs
 from pipeline.runs.folder import RunFolder, all_runs
-from pipeline.runs.held_out import read_held_out
+from pipeline.runs.held_out import HeldOutResult, read_held_out
 from pipeline.runs.size import size_of_run
 from pipeline.runs.state import is_whole, state
 
@@ -45,6 +47,13 @@ def list_runs(runs: Runs = "runs", as_json: Json = False) -> None:
     console.print(sizes)
 
 
+def show_baseline(console: Console, outcome: HeldOutResult) -> None:
+    """Prints what an accuracy on held-out videos is worth."""
+    console.print(baseline_text(outcome.baseline, outcome.classes), soft_wrap=True)
+    if warning := baseline_warning(outcome.baseline, outcome.classes):
+        console.print(f"the chosen network is {warning}", soft_wrap=True)
+
+
 def summary(run: RunFolder) -> dict:
     """A run as a row of JSON. accuracy: of the path's end on validation videos; steps: decided, and at most; bytes: see Size."""
     search, changed = None, None
@@ -60,7 +69,8 @@ def summary(run: RunFolder) -> dict:
     return {
         "name": run.name, "state": state(run, search), "step": len(search.path) - 1 if last else None,
         "steps": search.settings.steps if search else None, "accuracy": last.accuracy if last else trained.get("val_accuracy"),
-        "held_out_accuracy": outcome.accuracy if outcome else None, "macs": last.macs if last else trained.get("macs"),
+        "held_out_accuracy": outcome.accuracy if outcome else None,
+        "held_out_largest_class": outcome.baseline.share if outcome else None, "macs": last.macs if last else trained.get("macs"),
         "params": last.params if last else trained.get("params"), "stopped_by": search.stopped_by if search else None,
         "changed": changed, "folder": run.path, "bytes": dataclasses.asdict(size_of_run(run)),
     }

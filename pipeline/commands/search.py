@@ -9,6 +9,7 @@ from expansion.display.ending import to_go_on
 from expansion.display.progress import waiting
 from expansion.display.tables import path_table, percent
 from expansion.foundation.paths import refuse_patterns
+from pipeline.commands.runs import show_baseline
 from pipeline.config import Config, save_config
 from pipeline.options import Fresh, Given, Json, Runs, Setting, Verbose, configured_by
 from pipeline.runs.folder import RunFolder
@@ -84,6 +85,7 @@ def show_result(result, outcome: HeldOutResult, folder: RunFolder) -> None:
     for name, metrics in sorted(result.per_class.items()):
         table.add_row(f"  {name}", percent(metrics.get("sparse_categorical_accuracy")), percent(metrics.get("top5")))
     console.print(table)
+    show_baseline(console, outcome)
     console.print()
     for what, path in {
         "records": result.examples, "search": result.search_folder,

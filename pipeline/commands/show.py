@@ -7,7 +7,7 @@ import os
 from expansion.display.console import make_console, print_json
 from expansion.display.ending import to_go_on
 from expansion.display.tables import path_table, percent, step_table
-from pipeline.commands.runs import summary
+from pipeline.commands.runs import show_baseline, summary
 from pipeline.options import Json, Run, Runs
 from pipeline.runs.folder import named_or_newest
 from pipeline.runs.held_out import read_held_out
@@ -40,3 +40,4 @@ def show(run: Run = None, runs: Runs = "runs", as_json: Json = False) -> None:
     if outcome:
         console.print(f"chosen network, full schedule, {sum(outcome.videos)} {outcome.split} videos: "
                       f"{percent(outcome.accuracy)} (the seed {percent(outcome.seed_accuracy)})", soft_wrap=True)
+        show_baseline(console, outcome)

@@ -13,7 +13,7 @@ from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
 from expansion.display.console import make_console, make_table, print_json
 from expansion.display.progress import SearchProgress, task_progress, waiting
-from expansion.display.tables import duration, percent
+from expansion.display.tables import duration, listed, percent
 from expansion.foundation import files, kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.identity import differences, flat
@@ -173,7 +173,7 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
     if not chief:
         return {}
     evaluation = evaluate(model, data, "val", config.clips)
-    progress.trial_ended(f"{100 * evaluation.accuracy:.1f} %")
+    progress.trial_ended(percent(evaluation.accuracy))
     save_model(model, folder.keras_model)
     results = _results(config, data, history, evaluation) | {
         "devices": strategy.num_replicas_in_sync, "model": folder.keras_model}
@@ -206,11 +206,13 @@ def _speed(folder: RunFolder) -> Speed:
 def _results(config: Config, data: VideoDataset, history: dict, evaluation) -> dict:
     """Accuracies are shares of 1, losses in nats, times in seconds, costs in MACs per clip."""
     spec, recipe = config.train.spec, config.recipe
-    found = complexity(spec, len(data.classes))
+    found, baseline = complexity(spec, len(data.classes)), evaluation.baseline()
     return {
         "name": config.name, "spec": spec.as_dict(), "classes": len(data.classes), "macs": found.macs,
         "params": found.params, "params_without_bn": found.params_without_bn,
         "val_accuracy": evaluation.accuracy, "val_top5": evaluation.top(5), "val_loss": evaluation.loss,
+        "val_largest_class": {"class": data.classes[baseline.largest], "share": baseline.share},
+        "val_balanced_accuracy": baseline.balanced, "val_never_named": [data.classes[number] for number in baseline.never],
         "val_videos": len(evaluation.labels), "views": config.clips.views,
         "loss": history["loss"][-1], "accuracy": history["accuracy"][-1], "epochs": recipe.epochs, "batch": recipe.batch,
         "multigrid": recipe.multigrid, "steps": sum(history.get("steps", [recipe.steps(data.videos("train"))[1]])),
@@ -243,12 +245,18 @@ def _show(results: dict, folder: RunFolder, before: bool) -> None:
     console = make_console()
     if before:
         console.print(f"{folder.name} is finished; another --name trains again.\n")
+    largest = results["val_largest_class"]
     table = make_table(f"{results['val_videos']} validation videos, {results['views']} views", "network", "MACs", "params",
-                       "top-1", "top-5", "loss", "epochs", "training")
+                       "top-1", "largest class", "mean over classes", "top-5", "loss", "epochs", "training")
     table.add_row(results["name"], show_cost("macs", results["macs"]), f"{results['params'] / 1e6:.2f} M",
-                  percent(results["val_accuracy"]), percent(results["val_top5"]), f"{results['val_loss']:.3f}",
+                  percent(results["val_accuracy"]), percent(largest["share"]), percent(results["val_balanced_accuracy"]),
+                  percent(results["val_top5"]), f"{results['val_loss']:.3f}",
                   f"{results['epochs']:g}", duration(results["train_seconds"]))
     console.print(table)
+    if results["val_accuracy"] <= largest["share"]:
+        console.print(f"no better than always saying {largest['class']!r} ({percent(largest['share'])})", soft_wrap=True)
+    if results["val_never_named"]:
+        console.print(f"never named: {listed(results['val_never_named'])}", soft_wrap=True)
     console.print()
     for what, path in {"network (Keras)": folder.keras_model, "results": folder.training_results,
                        "curves": folder.training_logs, "log": folder.log}.items():

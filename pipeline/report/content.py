@@ -11,8 +11,19 @@ from matplotlib.figure import Figure
 from expansion import paper
 from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
 from expansion.display.ending import to_go_on
+from expansion.display.lettering import Lettering
 from expansion.display.path_figure import search_figure
-from expansion.display.tables import Table, duration, forecast_error, path_rows, percent, step_rows
+from expansion.display.tables import (
+    Table,
+    baseline_text,
+    baseline_warning,
+    duration,
+    forecast_error,
+    listed,
+    path_rows,
+    percent,
+    step_rows,
+)
 from expansion.search.costs import in_macs, show_cost
 from expansion.search.decisions import reason_of
 from expansion.search.selection import CLEAR_ON_VIDEOS
@@ -86,10 +97,14 @@ def cards(facts: Facts) -> list[Card]:
         right, total = sum(outcome.right), sum(outcome.videos)
         low, high = wilson(right, total)
         found.append(Card(percent(outcome.accuracy), f"top-1 on {total:,} {outcome.split} videos",
-                          f"95 % interval {100 * low:.1f} to {100 * high:.1f}; the seed {percent(outcome.seed_accuracy)}"))
+                          f"95 % interval {100 * low:.1f} to {100 * high:.1f}; the seed {percent(outcome.seed_accuracy)}; always "
+                          f"saying the largest class {percent(outcome.baseline.share)}; mean over classes "
+                          f"{percent(outcome.baseline.balanced)}"))
     if winner:
+        share = winner.metrics.get("val_largest_class")
         found.append(Card(percent(winner.accuracy), "top-1 in the search",
-                          f"on validation videos; the seed {percent(facts.search.path[0].accuracy)}"))
+                          f"on validation videos; the seed {percent(facts.search.path[0].accuracy)}"
+                          + ("" if share is None else f"; always saying the largest class {percent(share)}")))
         found.append(Card(show_cost("macs", winner.macs), "MACs per clip",
                           f"{winner.macs / facts.search.path[0].macs:.3g} times the seed's"))
         found.append(Card(f"{winner.params / 1e6:.2f} M", "parameters", f"{winner.params_without_bn / 1e6:.2f} M without BN"))
@@ -104,8 +119,12 @@ def cards(facts: Facts) -> list[Card]:
     return found
 
 
-def pictures(facts: Facts) -> dict[str, Picture]:
-    """The figures that this run has something to show in, by name."""
+def pictures(facts: Facts, as_text: bool = True) -> dict[str, Picture]:
+    """The figures that this run has something to show in, by name.
+
+    Args:
+        as_text: letters stay text, which is shown in the reader's fonts; else they are drawn with this machine's.
+    """
     search, found = facts.search, {}
 
     def add(name: str, figure: Figure, about: str) -> None:
@@ -127,8 +146,9 @@ def pictures(facts: Facts) -> dict[str, Picture]:
         add("time", time_figure(search, SIZE[0]), "Time that the candidates of each step took, by what it went into.")
     if facts.outcome and len(facts.outcome.classes) <= 5 * MOST_CLASSES:
         outcome = facts.outcome
-        add("classes", classes_figure(outcome.classes, outcome.right, outcome.videos, SIZE[0]),
-            f"Accuracy of each class on the {outcome.split} videos, with 95 % intervals.")
+        legend = "" if as_text else Lettering.of(outcome.classes).legend
+        add("classes", classes_figure(outcome.classes, outcome.right, outcome.videos, SIZE[0], as_text),
+            f"Accuracy of each class on the {outcome.split} videos, with 95 % intervals." + (f" ({legend}.)" if legend else ""))
     return found
 
 
@@ -212,7 +232,8 @@ def card_table(facts: Facts) -> Table:
         rows.append(("evaluated on", f"{config.clips.views} clips per video at most, {crops} of each"))
     if outcome:
         rows += [(f"accuracy, {outcome.split} videos", f"top-1 {share_text(sum(outcome.right), sum(outcome.videos))}, "
-                  f"top-5 {percent(outcome.top5)}"), ("Keras model", outcome.keras_model),
+                  f"top-5 {percent(outcome.top5)}"), ("the same by class", baseline_text(outcome.baseline, outcome.classes)),
+                 ("Keras model", outcome.keras_model),
                  ("SavedModel", outcome.serving or "none: it did not reach the thresholds, so it was not pushed")]
     else:
         rows.append(("accuracy, validation videos", percent(winner.accuracy)))
@@ -238,6 +259,10 @@ def limits(facts: Facts) -> list[str]:
         total, smallest = sum(outcome.videos), min(count for count in outcome.videos if count)
         found.append(f"Its accuracy rests on {total:,} {outcome.split} videos, {smallest} of the rarest class; the intervals "
                      "hold for videos of the same origin, not for other cameras, places or people.")
+        if warning := baseline_warning(outcome.baseline, outcome.classes):
+            found.insert(0, f"It is {warning}.")
+        if outcome.baseline.never:
+            found.append(f"It never names {listed([outcome.classes[number] for number in outcome.baseline.never])}.")
         if outcome.split != "test":
             found.append("There is no test split: the same videos chose the path, so the accuracy is too high.")
         weak = [name for right, count, name in zip(outcome.right, outcome.videos, outcome.classes)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 
 import jinja2
 
-from expansion.display.tables import to_markdown
+from expansion.display.lettering import if_drawn
+from expansion.display.path_figure import png
+from expansion.display.tables import in_markdown, to_markdown
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from pipeline.report import content
@@ -34,13 +35,13 @@ def write_report(facts: Facts, path: str, markdown: bool = False) -> list[str]:
     if ending not in ENDINGS[kind]:
         raise InputError(f"--output {path}: {ending or 'no ending'!r} is not known for {kind}; allowed are "
                          f"{', '.join(ENDINGS[kind])}")
-    pictures = content.pictures(facts)
+    pictures = content.pictures(facts, as_text=not markdown)
     if markdown:
         entries, written = _pictures_beside(pictures, path)
         text = _template("page.md.j2").render(facts=facts, content=content, pictures=entries)
     else:
-        entries = {name: {"svg": themed(picture.figure, name, picture.about), "about": picture.about}
-                 for name, picture in pictures.items()}
+        drawn = {name: if_drawn(name, lambda: themed(picture.figure, name, picture.about)) for name, picture in pictures.items()}
+        entries = {name: {"svg": svg, "about": pictures[name].about} for name, svg in drawn.items() if svg is not None}
         text, written = _template("page.html.j2").render(facts=facts, content=content, pictures=entries), []
     files.write_text(path, text)
     return [path, *written]
@@ -51,11 +52,12 @@ def _pictures_beside(pictures: dict[str, content.Picture], path: str) -> tuple[d
     os.makedirs(folder, exist_ok=True)
     entries, written = {}, []
     for name, picture in pictures.items():
-        buffer = io.BytesIO()
-        picture.figure.savefig(buffer, format="png")
+        drawn = if_drawn(name, lambda: png(picture.figure))
+        if drawn is None:
+            continue
         written.append(os.path.join(folder, f"{name}.png"))
         with open(written[-1], "wb") as file:
-            file.write(buffer.getvalue())
+            file.write(drawn)
         entries[name] = {"path": f"{os.path.basename(folder)}/{name}.png", "about": picture.about}
     return entries, written
 
@@ -64,5 +66,5 @@ def _template(name: str) -> jinja2.Template:
     settings = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.report", "."), autoescape=name.endswith(".html.j2"), trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    settings.filters["markdown"] = to_markdown
+    settings.filters |= {"markdown": to_markdown, "plain": in_markdown}
     return settings.get_template(name)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from expansion.foundation import files
 from expansion.foundation.settings import Settings, parse_settings
+from expansion.tasks.single_label import Baseline
 from pipeline.runs.folder import RunFolder
 
 
@@ -49,6 +50,11 @@ class HeldOutResult(Settings):
     @property
     def accuracy(self) -> float:
         return sum(self.right) / sum(self.videos)
+
+    @property
+    def baseline(self) -> Baseline:
+        """What the accuracy is to be compared with."""
+        return Baseline.of(self.confusion)
 
 
 def read_held_out(folder: RunFolder) -> HeldOutResult | None:

@@ -9,7 +9,7 @@ from expansion.data.manifest import read_manifest
 from expansion.data.records import MANIFEST
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
-from expansion.recipe import ClipSettings
+from expansion.network.preprocessing import UNKNOWN, Preprocessing
 from expansion.spec import MIN_SIZE
 from pipeline.config import load_config
 from pipeline.runs.folder import RunFolder, find_run
@@ -24,17 +24,15 @@ class StoredModel:
     Args:
         path: .keras file, .tflite file or folder of a SavedModel.
         name: short, for tables.
-        clips: how the run cut its clips; None where the model is no run's.
         records: the run's records, where it has some of its own.
-        fps, short_side: at which the run's videos were stored; None where the model is no run's, or fps was the videos'.
+        preprocessing: how the run decoded its videos and cut its clips, for a file that does not say; unknown where the
+            model is no run's.
     """
 
     path: str
     name: str
-    clips: ClipSettings | None = None
     records: str | None = None
-    fps: float | None = None
-    short_side: int | None = None
+    preprocessing: Preprocessing = UNKNOWN
 
 
 def find_model(name: str, runs: str = "runs") -> StoredModel:
@@ -56,7 +54,7 @@ def find_model(name: str, runs: str = "runs") -> StoredModel:
     records = config.train.records or ingested
     there = records and files.exists(os.path.join(records, MANIFEST))
     stored = read_manifest(records).settings if there else config.ingest.model_dump()
-    return StoredModel(path, folder.name, config.clips, records, stored["fps"], stored["short_side"])
+    return StoredModel(path, folder.name, records, Preprocessing.of_records(stored, config.clips))
 
 
 def _run(name: str, runs: str) -> RunFolder:

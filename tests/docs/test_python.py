@@ -45,10 +45,12 @@ def test_what_is_made_smaller_is_there():
 
 @pytest.fixture(scope="module")
 def folder(demo_records, demo_labels, tmp_path_factory):
-    """A folder with the files that the blocks name: records, a video, a network in three forms, public weights."""
+    """A folder with the files that the blocks name: records, videos, a network in three forms, public weights."""
     folder = tmp_path_factory.mktemp("blocks")
     (folder / "records").symlink_to(demo_records.path)
-    shutil.copy(next(demo_labels.parent.rglob("*.mp4")), folder / "clip.mp4")
+    (folder / "folder").mkdir()
+    for name in ("clip.mp4", "folder/other.mp4"):
+        shutil.copy(next(demo_labels.parent.rglob("*.mp4")), folder / name)
     spec = expansion.Spec(frames=2, stride=2, size=32, width=0.34, depth=0.2)
     with contextlib.chdir(folder):
         model = expansion.new_model(spec, demo_records, expansion.Recipe())

@@ -66,10 +66,33 @@ def test_the_page_of_a_finished_run(tmp_path):
     assert "85.7 % (70.6 to 93.7) top-1 on 35 test videos" in " ".join(text.split())
     for words in ("MemoryError: a|b", "fast wins by +10.0 points over", "within noise", "spatial cannot move",
                   "x3d search --videos videos", "Seed 7.", "0123456789abcdef", "<sit>", "cannot be decoded 2",
-                  "Classes far below the rest: run | walk.", "python"):
+                  "Classes far below the rest: run | walk.", "python", "always saying the largest class 28.6 %",
+                  "always saying 'fall' would reach 28.6 %; mean over the classes 87.5 %"):
         assert words.lower() in text.lower(), words
     for candidate in search.path:
         assert accuracy(candidate) in page.texts
+
+
+@pytest.mark.slow
+def test_a_network_that_is_no_better_than_its_largest_class_is_called_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.pipeline.folders.CONFUSION", [[9, 0, 0, 0], [1, 0, 0, 0], [2, 0, 0, 0], [1, 0, 0, 0]])
+    search = finished()
+    for candidate in search.path:
+        candidate.metrics |= {"val_largest_class": 0.75, "val_balanced_accuracy": 0.25}
+    text = " ".join(page_of(make_run(tmp_path / "demo", search), tmp_path).texts)
+    assert "It is no better than always saying 'fall' (69.2 %, 69.2 %)." in text
+    assert "It never names jump, run | walk, <sit>." in text and "mean over classes 25.0 %" in text
+    assert "always saying the largest class reaches 75.0 % of the validation videos; no better: " in text
+
+
+@pytest.mark.slow
+def test_a_picture_that_cannot_be_drawn_costs_no_page(tmp_path, monkeypatch):
+    def broken(*args):
+        raise ValueError("no such font")
+
+    monkeypatch.setattr("pipeline.report.write.themed", broken)
+    page = page_of(make_run(tmp_path / "demo", finished()), tmp_path)
+    assert "svg" not in page.names and "Model card" in page.texts
 
 
 @pytest.mark.slow
@@ -145,7 +168,7 @@ def test_markdown_has_the_same_tables_and_its_pictures_beside_it(tmp_path):
     assert [str(tmp_path / "out" / name) for name in shown] == pictures and len(pictures) == 6
     assert all(open(path, "rb").read(4) == b"\x89PNG" for path in pictures)
     assert r"| run \| walk | 6 | 10 | 60.0 % (31.3 to 83.2) |" in text
-    assert "MemoryError: a\\|b" in text and "**2 fast**" in text
+    assert "MemoryError: a\\|b" in text and "**2 fast**" in text and "&lt;sit&gt;" in text and "<sit>" not in text
     tables = re.findall(r"(?:^\|.*\n)+", text, re.M)
     for table in tables:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table

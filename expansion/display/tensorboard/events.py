@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2, summary_pb2
 
+from expansion.display.lettering import if_drawn
 from expansion.foundation import files, paths
 
 
@@ -59,8 +60,12 @@ class Run:
         self._write(tag, step, lambda: tf.summary.text(tag, markdown, step))
 
     def image(self, tag: str, draw: Callable[[], np.ndarray], step: int) -> None:
-        """`draw` makes the picture, (height, width, 3) in uint8; it is called only if the run has none."""
-        self._write(tag, step, lambda: tf.summary.image(tag, draw()[np.newaxis], step))
+        """`draw` makes the picture, (height, width, 3) in uint8; it is called only if the run has none.
+
+        One that cannot be drawn is left out, with a line in the log.
+        """
+        if not self.has(tag, step) and (picture := if_drawn(f"{tag}, step {step}", draw)) is not None:
+            self._write(tag, step, lambda: tf.summary.image(tag, picture[np.newaxis], step))
 
     def raw(self, tag: str, step: int, summary: summary_pb2.Summary) -> None:
         """A Summary message of a plug-in."""

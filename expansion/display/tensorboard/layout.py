@@ -16,7 +16,7 @@ from expansion.search.steps import CandidateState, Step
 
 CURVES = ("loss", "accuracy", "learning_rate", "clips_per_second")
 STEP_CURVES = ("frames", "size", "batch", "learning_rate")  # of trainings whose batches change their shape
-RESULTS = ("val_accuracy", "val_top5", "val_loss", "seconds", "latency_ms")
+RESULTS = ("val_accuracy", "val_balanced_accuracy", "val_top5", "val_loss", "seconds", "latency_ms")
 
 
 def hyperparameters(step: Step, candidate: CandidateState) -> dict[str, str | int | float]:

@@ -19,6 +19,7 @@ from tensorboard.plugins.hparams import metadata
 
 from expansion.display.charts import gains_figure, time_figure
 from expansion.display.ending import to_go_on
+from expansion.display.lettering import Lettering
 from expansion.display.path_figure import confusion_figure, pixels, search_figure
 from expansion.display.samples import samples_figure
 from expansion.display.tables import Table, in_markdown, path_rows, step_rows, to_markdown
@@ -115,6 +116,8 @@ def write_candidate(run_dir: str, step: Step, candidate: CandidateState, metrics
         run.image("confusion", lambda: pixels(confusion_figure(evaluation.confusion(), classes)), step.number)
         if samples:
             run.image("samples", lambda: pixels(samples_figure(samples(), classes)), step.number)
+        if legend := Lettering.of(classes).legend:
+            run.text("legend", in_markdown(legend), step.number)
         run.raw(metadata.SESSION_END_INFO_TAG, 0, session_end())
 
 

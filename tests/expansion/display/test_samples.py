@@ -49,7 +49,7 @@ def test_a_row_tells_label_prediction_and_how_sure(frames):
     figure = samples_figure([Sample("a", clip, 0, 1, 0.756), Sample("b", clip, 1, 1, 1.0)], ["fall", "a" * 40])
     words, strips = figure.axes[::2], figure.axes[1::2]
     texts = [[text.get_text() for text in axes.texts] for axes in words]
-    assert texts == [["fall", f"predicted as {'a' * 27}..., 76 %"], [f"{'a' * 27}...", "correct, 100 %"]]
+    assert texts == [["fall", f"predicted as {'a' * 27}…, 76 %"], [f"{'a' * 27}…", "correct, 100 %"]]
     assert [axes.texts[1].get_color() for axes in words] == [WRONG_COLOUR, RIGHT_COLOUR]
     strip = strips[0].images[0].get_array()
     shown = min(frames, FRAMES_SHOWN)

@@ -109,6 +109,19 @@ def test_a_candidate(tmp_path):
     assert len(run["confusion"]) == 1 and min(run["confusion"][0][1]) > 100
 
 
+def test_a_picture_that_cannot_be_drawn_costs_no_trial(tmp_path, monkeypatch, caplog):
+    def broken(*args):
+        raise ValueError("cash $$")
+
+    monkeypatch.setattr(summaries, "confusion_figure", broken)
+    step = finished().steps[2]
+    summaries.write_candidate(str(tmp_path), step, step.winner, METRICS, evaluation(), Recipe(), ["cash $$"] * 4, broken)
+    run = read(tmp_path)["."]
+    assert run["search/val_accuracy"] == [(2, 0.5)] and metadata.SESSION_END_INFO_TAG in run
+    assert "confusion" not in run and "samples" not in run
+    assert "confusion, step 2 is left out, it cannot be drawn: cash $$" in caplog.text
+
+
 def test_the_hparams_of_a_candidate(tmp_path):
     step = finished().steps[1]
     summaries.write_candidate(str(tmp_path), step, step.winner, METRICS, evaluation(), Recipe())

@@ -6,7 +6,17 @@ import pytest
 from rich.console import Console
 
 from expansion.display.console import make_console, make_table
-from expansion.display.tables import Table, path_rows, path_table, step_rows, step_table, to_markdown, to_rich
+from expansion.display.tables import (
+    Table,
+    in_markdown,
+    path_rows,
+    path_table,
+    percent,
+    step_rows,
+    step_table,
+    to_markdown,
+    to_rich,
+)
 from expansion.search.costs import in_macs, show_cost
 from tests.expansion.searches import SMALL, finished
 
@@ -58,6 +68,25 @@ def test_tables_for_a_terminal_fit_80_columns(cost):
     for table in (*map(step_table, search.steps), path_table(search)):
         table.caption = None  # which is wrapped
         assert max(len(line.rstrip()) for line in shown(table, 200).splitlines()) <= 80
+
+
+def test_accuracies_stand_beside_the_largest_class():
+    search = finished()
+    step = search.steps[1]
+    assert "largest class" not in shown(step_table(step))  # trained before this was told
+    for candidate in (c for step in search.steps for c in step.candidates):
+        candidate.metrics |= {"val_largest_class": step.winner.accuracy, "val_balanced_accuracy": 0.125}
+    said = f"always saying the largest class reaches {percent(step.winner.accuracy)} of the validation videos; no better: "
+    text = " ".join(shown(step_table(step)).split())
+    assert said in text and all(c.axis in text.partition(said)[2] for c in step.candidates)
+    assert said + "seed" in " ".join(shown(path_table(search)).split())
+    wide = step_rows(step, wide=True)
+    assert [row[wide.header.index("mean over classes")] for row in wide.rows] == ["12.5 %"] * len(wide.rows)
+
+
+def test_markdown_shows_names_as_they_are():
+    assert in_markdown("a|b *c* <sit> [x](y) `d` $$ _e_ snake_case & f") == (
+        r"a\|b \*c\* &lt;sit&gt; \[x\](y) \`d\` &#36;&#36; \_e\_ snake_case &amp; f")
 
 
 def test_wide_tables_have_both_costs_and_latencies():

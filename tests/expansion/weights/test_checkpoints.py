@@ -1,6 +1,8 @@
 """Public checkpoints become Keras networks that compute the same, and back; what does not fit is an error."""
 
+import struct
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,9 @@ import yaml
 from expansion.complexity import complexity
 from expansion.foundation.errors import InputError
 from expansion.network.model import X3D, build_model
+from expansion.network.preprocessing import Preprocessing
 from expansion.spec import NAMED, Spec
+from expansion.video.settings import VideoSettings
 from expansion.weights.checkpoints import WeightsFile, load_weights, open_weights, save_weights, state_dict
 from expansion.weights.naming import DIALECTS, entries, find_factors
 from expansion.weights.torch_file import Tensor, read_torch_file, write_torch_file
@@ -207,7 +211,7 @@ def test_a_bare_state_dictionary_is_read():
 
 @pytest.mark.parametrize("content, complaint", [
     ({"conv1.weight": np.zeros(3, "f4")}, "neither PySlowFast's nor PyTorchVideo's X3D; its keys are conv1.weight"),
-    ({}, "neither a dictionary with 'model_state' nor"),
+    ({}, "neither a state dictionary of tensors nor a dictionary with one"),
 ])
 def test_other_networks_are_refused(content, complaint, write):
     with pytest.raises(InputError, match=complaint):
@@ -227,7 +231,7 @@ def test_an_unknown_dialect_is_an_error(awake, tmp_path):
 def test_a_saved_checkpoint_holds_the_clip(awake, tmp_path):
     save_weights(awake, str(tmp_path / "x.pyth"))
     content = read_torch_file(str(tmp_path / "x.pyth"))
-    assert list(content) == ["model_state", "cfg"]
+    assert list(content) == ["model_state", "cfg", "x3d"]
     assert yaml.safe_load(content["cfg"]) == {"DATA": {"NUM_FRAMES": 3, "SAMPLING_RATE": 2, "TRAIN_CROP_SIZE": 32}}
 
 
@@ -249,3 +253,52 @@ def test_parity_sees_a_missing_batch_norm(tmp_path):
     with np.load(FILES / "parity.npz") as stored:
         other = stored["XS_train_pytorchvideo"]
     assert parity.difference(NAMED["XS"], 160, DIALECTS["pyslowfast"], other, str(tmp_path))[0] > 100 * parity.TOLERANCE
+
+
+def renamed(path: str, key: str) -> str:
+    """A copy of a checkpoint whose state dictionary stands under another key, as a trainer writes it."""
+    other = f"{path}.ckpt"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(other, "w") as new:
+        for entry in old.infolist():
+            content = old.read(entry)
+            if entry.filename.endswith("data.pkl"):
+                before, after = (struct.pack("<I", len(name)) + name.encode() for name in ("model_state", key))
+                assert content.count(before) == 1
+                content = content.replace(before, after)
+            new.writestr(entry.filename, content)
+    return other
+
+
+@pytest.mark.parametrize("key, prefix", [
+    ("state_dict", "model."), ("state_dict", "model.module."), ("model_state_dict", ""), ("model", "_orig_mod."),
+    ("net", "module.model.")])
+@BOTH
+def test_a_trainers_checkpoint_is_read_whatever_it_is_wrapped_in(write, dialect, key, prefix):
+    state = small_state(dialect)
+    found = open_weights(renamed(write({f"{prefix}{name}": array for name, array in state.items()}, epoch="3"), key))
+    assert found.dialect == dialect and found.shapes == open_weights(write(state)).shapes
+    assert found.classes == parity.CLASSES
+
+
+def test_wrappings_within_wrappings_and_what_stands_beside_the_network(write, monkeypatch):
+    dialect = DIALECTS["pytorchvideo"]
+    tensors = read_torch_file(write(small_state(dialect)))["model_state"]
+    beside = {"criterion.weight": next(iter(tensors.values())), **{f"model.{name}": tensor for name, tensor in tensors.items()}}
+    content = {"epoch": 3, "state": 1, "model": {"state_dict": beside}, "optimizer": {"state": {}}}
+    monkeypatch.setattr("expansion.weights.checkpoints.read_torch_file", lambda path: content)
+    assert set(open_weights("x.ckpt").tensors) == {name for name in tensors if not name.endswith("num_batches_tracked")}
+    content["model"] = {"weights": beside}
+    with pytest.raises(InputError, match="x.ckpt: neither a state dictionary of tensors nor a dictionary with one as "
+                                         "'model_state', .*; its keys are epoch, state, model, optimizer"):
+        open_weights("x.ckpt")
+
+
+def test_names_and_preprocessing_go_there_and_back(awake, tmp_path):
+    path, known = str(tmp_path / "m.pyth"), Preprocessing(video=VideoSettings(fps=5.0))
+    named = X3D.from_config(awake.get_config() | {"preprocessing": known.as_dict()})
+    save_weights(named, path, "pytorchvideo")
+    back = load_weights(None, path)
+    assert back.class_names == tuple("abcde") and back.preprocessing == known
+    other = load_weights(None, path, new_classes=3)
+    assert other.class_names == () and other.preprocessing == known
+    assert load_weights(None, path, class_names=tuple("vwxyz")).class_names == tuple("vwxyz")

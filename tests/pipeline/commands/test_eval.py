@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 
 from expansion.complexity import complexity
+from expansion.evaluation.evaluate import Evaluation
 from expansion.foundation.errors import InputError
 from expansion.foundation.files import KERAS_MODEL
+from expansion.network.preprocessing import Preprocessing
+from expansion.network.saving import load_keras
 from expansion.spec import NAMED, Spec
+from expansion.tasks.single_label import Baseline
+from expansion.video.settings import VideoSettings
 from pipeline.commands import eval_tables
 from pipeline.commands.eval import evaluate
 from pipeline.commands.export import export
@@ -58,6 +63,10 @@ def test_all_that_is_written_agrees(keras_file, demo_records, tmp_path, capsys):
         assert file.read(8) == b"\x89PNG\r\n\x1a\n"
     assert (row["macs_view"], row["params"]) == (complexity(SPEC, 8).macs, complexity(SPEC, 8).params)
     assert row["macs_video"] == 2 * row["macs_view"]
+    assert row["largest_class"] == {"class": demo_records.classes[0], "share": 0.125}
+    assert row["balanced_accuracy"] == pytest.approx(row["top1"])  # as many videos of each class
+    named = {line["prediction"] for line in lines}
+    assert row["never_named"] == [name for name in demo_records.classes if name not in named] and row["picture"] == ""
     assert row["latency_ms"] > 0 and row["clips_per_second"] > 0 and row["device"]
 
 
@@ -72,6 +81,99 @@ def test_three_crops_count_at_the_larger_input(keras_file, demo_records, tmp_pat
     assert "| 27 |" in table and f"{macs / 1e9:.3g} x 6" in table and "24 videos of split 'val'" in table
     for name in demo_records.classes:
         assert name in text
+    assert "largest class" in table and "12.5 %" in table and "mean over classes" in table and "12.5 %" in text
+
+
+def evaluated(confusion, classes, **row) -> dict:
+    """A row as `evaluate` makes it, of a confusion matrix."""
+    found, total = Baseline.of(confusion), int(np.sum(confusion))
+    labels, predictions = (np.repeat(axis.ravel(), np.ravel(confusion)) for axis in np.indices(np.shape(confusion)))
+    evaluation = Evaluation(np.eye(len(classes))[predictions], labels, tuple(map(str, range(total))))
+    return {
+        "model": "m", "path": "m.keras", "form": "keras", "spec": SPEC.as_dict(), "split": "val", "records": "rec",
+        "videos": total, "classes": classes, "size": 24, "views": 1, "crops": 1, "top1": found.accuracy,
+        "top1_interval": (0.1, 0.9), "top5": 1.0, "top5_interval": (0.1, 0.9), "macs_view": 10**9,
+        "params": 10**6, "peak_memory": 1,
+        "largest_class": {"class": classes[found.largest], "share": found.share}, "balanced_accuracy": found.balanced,
+        "never_named": [classes[number] for number in found.never],
+        "per_class": eval_tables.per_class(evaluation, classes), "confusion": np.array(confusion).tolist()} | row, evaluation
+
+
+def test_a_network_that_always_says_the_largest_class_is_named(tmp_path, capsys):
+    row, evaluation = evaluated([[3, 0], [1, 0]], ["normal", "fall"])
+    eval_tables.write_model(str(tmp_path), "m", row, evaluation)
+    eval_tables.write_table(str(tmp_path), [row])
+    eval_tables.show([row], str(tmp_path))
+    for text in (capsys.readouterr().out, (tmp_path / "results.md").read_text()):
+        assert "m: no better than always saying 'normal' (75.0 %, 75.0 %)" in text and "m: never named: fall" in text
+        assert "50.0 %" in text  # the mean over the classes
+    better, evaluation = evaluated([[3, 0], [0, 1]], ["normal", "fall"])
+    eval_tables.show([better], str(tmp_path))
+    assert "no better" not in capsys.readouterr().out
+
+
+NAMES = ["cash $$", "sit [/] stand", "跑步", "مشي", "a|b*c_", "<b>x</b>"]
+
+
+def test_names_are_data_in_all_that_is_written(tmp_path, capsys):
+    row, evaluation = evaluated(np.eye(6, dtype=int) + np.eye(6, k=1, dtype=int), NAMES)
+    eval_tables.write_model(str(tmp_path), "m", row, evaluation)
+    eval_tables.write_table(str(tmp_path), [row])
+    eval_tables.show([row], str(tmp_path))
+    text = capsys.readouterr().out
+    assert all(name in text for name in NAMES)
+    with open(tmp_path / "m" / "confusion.csv", encoding="utf-8", newline="") as file:
+        assert next(csv.reader(file))[1:] == NAMES
+    assert (tmp_path / "m" / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    if row["picture"]:  # a machine without Chinese letters
+        assert "2 跑步" in text and "2 跑步" in (tmp_path / "results.md").read_text()
+
+
+def test_a_picture_that_cannot_be_drawn_costs_nothing_else(tmp_path, capsys, monkeypatch):
+    from expansion.display import path_figure
+
+    def broken(*args):
+        raise ValueError("no such font")
+
+    monkeypatch.setattr(path_figure, "confusion_figure", broken)
+    row, evaluation = evaluated([[3, 0], [0, 1]], ["a", "b"])
+    eval_tables.write_model(str(tmp_path), "m", row, evaluation)
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["classes.csv", "confusion.csv", "predictions.jsonl"]
+    eval_tables.show([row], str(tmp_path))
+    assert "confusion.png: cannot be drawn; the log says why" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_an_evaluation_fits_the_screen(tmp_path, capsys, monkeypatch, width):
+    monkeypatch.setattr("expansion.display.console.PLAIN_WIDTH", width)
+    classes = [f"a long name of a class, number {number}" for number in range(3)]
+    row, _ = evaluated(np.eye(3, dtype=int) * 1000, classes, model="a_model_with_a_long_name_of_its_own.keras", latency_ms=12.3,
+                       clips_per_second=81.4, device="GPU", picture="")
+    eval_tables.show([row], str(tmp_path))
+    table = capsys.readouterr().out.partition("device:")[0]
+    assert "…" not in table and max(map(len, table.splitlines())) <= width
+    assert all(figure in table for figure in ("100.0 %", "10.0 to 90.0", "1 G x 1", "1.00 M", "12.3 ms", "81.4"))
+
+
+@pytest.mark.slow
+def test_a_model_that_cannot_be_used_costs_no_other_its_figures(keras_file, demo_records, tmp_path, capsys):
+    (tmp_path / "bad.keras").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="1 of 2 models: .*bad.keras: not a network that Keras can read"):
+        run(keras_file, demo_records, tmp_path, names=[str(tmp_path / "bad.keras"), keras_file], as_json=True)
+    (row,) = shown(capsys)
+    assert row == json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))[0]
+
+
+@pytest.mark.slow
+def test_records_of_another_rate_are_said(keras_file, demo_records, tmp_path, capfd):
+    known = Preprocessing(video=VideoSettings(fps=4.0, short_side=32))
+    model = load_keras(keras_file)
+    model.preprocessing = known
+    model.save(tmp_path / "other.keras")
+    run(str(tmp_path / "other.keras"), demo_records, tmp_path, names=[str(tmp_path / "other.keras")], as_json=True)
+    out, said = capfd.readouterr()
+    note = f"trained on 4 frames a second; {demo_records.path} holds each video's own frame rate, which may cost accuracy"
+    assert json.loads(out)[0]["note"] == note and f"other.keras: {note}" in said
 
 
 @pytest.mark.slow
@@ -132,7 +234,7 @@ def test_a_run_is_found_by_its_name(keras_file, tmp_path):
     (trained / KERAS_MODEL).write_bytes(b"")
     (tmp_path / "runs" / "mine" / "config.yaml").write_text("clips: {eval_scale: 1.1}")
     found = find_model("mine", str(tmp_path / "runs"))
-    assert (found.path, found.name, found.clips.eval_scale) == (str(trained / KERAS_MODEL), "mine", 1.1)
+    assert (found.path, found.name, found.preprocessing.clips.eval_scale) == (str(trained / KERAS_MODEL), "mine", 1.1)
 
 
 def test_a_training_is_found_with_its_records(demo_records, tmp_path):
@@ -147,7 +249,8 @@ def test_a_training_is_found_with_its_records(demo_records, tmp_path):
     manifest.write(str(tmp_path / "t" / "records"))
     found = find_model("t", str(tmp_path))
     assert found.records == str(tmp_path / "t" / "records")
-    assert (found.fps, found.short_side) == (7.5, manifest.settings["short_side"])  # not those of the configuration
+    video = found.preprocessing.video
+    assert (video.fps, video.short_side) == (7.5, manifest.settings["short_side"])  # not those of the configuration
 
 
 @pytest.mark.slow
