@@ -115,7 +115,7 @@ def plan(asked: argparse.Namespace) -> None:
         work = asked.seeds * (searches * budget + len(asked.contenders) * last)
         total += work
         print(f"{terms.name}: at most {show_cost('macs', terms.limit(len(data.classes)))} MACs per clip; a search may train for "
-              f"{show_cost('macs', budget)}, a pass for {show_cost('macs', work)}")
+              f"{budget / 1e12:.3g} T, a pass for {work / 1e12:.3g} T")
     print(f"in all about {duration(total / (GMACS_PER_SECOND * 1e9))} on 2 cores at {GMACS_PER_SECOND:g} GMACs/s")
 
 

@@ -92,8 +92,8 @@ def table(found: Sequence[Row], level: float = 0.05) -> str:
         tied = place == 0 or (row.p_first is not None and row.p_first >= level)
         reach = "" if row.reach is None else f" ±{100 * row.reach:.1f}"
         cells = (f"**{row.contender}**" if tied else row.contender, f"{100 * row.accuracy:.1f} %{reach} ({row.seeds} seeds)",
-                 show_cost("macs", row.macs), show_cost("macs", row.searched) if row.searched else "-",
-                 show_cost("macs", row.trained), f"{row.seconds:.0f} s", row.network)
+                 show_cost("macs", row.macs), f"{row.searched / 1e12:.3g} T" if row.searched else "-",
+                 f"{row.trained / 1e12:.3g} T", f"{row.seconds:.0f} s", row.network)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -8,6 +8,13 @@ from expansion.search.state import SearchState
 from expansion.tasks.single_label import fewest_clear
 
 
+def ended(search: SearchState) -> str:
+    """Why a search ended and what would have it go on, in sentences; "" where it has not ended."""
+    if search.stopped_by is None:
+        return ""
+    return " ".join([f"The search has ended: {search.stopped_by}.", *filter(None, [to_go_on(search)])])
+
+
 def to_go_on(search: SearchState) -> str | None:
     """What a search that ended for want of a gain kept, and what would have it go on; None where it ended otherwise."""
     if search.stopped_by != NO_GAIN:

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from expansion import paper
 from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
-from expansion.display.ending import to_go_on
 from expansion.display.lettering import Lettering
 from expansion.display.path_figure import search_figure
 from expansion.display.tables import (
@@ -71,12 +70,6 @@ def headline(facts: Facts) -> str:
             f"{', '.join(settings.axes)} in each step, on {on}: {steps} step{'s' if steps != 1 else ''} decided, "
             f"{len(facts.trained)} candidates trained" + (f", {len(facts.failed)} failed" if facts.failed else "")
             + f". {protocol(facts)}")
-
-
-def ending(facts: Facts) -> str:
-    """Why the search ended and what would have it go on, in sentences; "" where it has not ended."""
-    more = to_go_on(facts.search)
-    return f" The search ended by: {facts.search.stopped_by}.{f' {more}' if more else ''}" if facts.search.stopped_by else ""
 
 
 def protocol(facts: Facts) -> str:
@@ -276,8 +269,7 @@ def limits(facts: Facts) -> list[str]:
         found.append(f"The winner of step{'s' if len(noisy) > 1 else ''} {', '.join(noisy)} leads within noise: another "
                      "seed may take another path.")
     if any(step.decision and step.decision.verdict == CLEAR_ON_VIDEOS for step in facts.search.steps):
-        found.append("Each candidate of the steps that are clear on these videos was trained once: how much another training "
-                     "would have differed was not measured.")
+        found.append("Where a step is clear on these videos, each candidate was trained once: another seed was not tried.")
     if facts.config and facts.config.proxy:
         found.append(f"The search ran on a proxy of the data ({facts.config.proxy.text()}): its accuracies are those of the "
                      "proxy, and the path may be another on all data.")
@@ -290,9 +282,7 @@ def limits(facts: Facts) -> list[str]:
 
 def commands(facts: Facts) -> list[str]:
     """Command lines that make the same run, and that look at it."""
-    lines = []
-    if command := facts.environment.get("command"):
-        lines.append(command)
+    lines = [command] if (command := facts.environment.get("command")) else []
     name = shlex.quote(facts.folder.path)
     if facts.config:
         lines.append(f"x3d search --config {shlex.quote(facts.folder.config)}   # the same, every setting spelled out")
