@@ -10,7 +10,9 @@ import av
 from expansion.video.reasons import Deadline, Rejected, first_line
 
 # Containers that hold their own video. Playlists, which make the library open other files, are not among them.
-DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,mpegvideo,flv,asf,ogg,m4v,h264,hevc,dv,mxf"
+DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,mpegvideo,flv,asf,ogg,m4v,h264,hevc,dv,mxf,ivf,obu,mjpeg,"
+    "yuv4mpegpipe")
 DECLARING = frozenset(("mov", "matroska", "avi", "flv", "asf", "mxf"))  # they state a duration; others only let one estimate it
 ATTACHED_PIC, TIMED_THUMBNAILS, STILL_IMAGE = 0x400, 0x800, 0x100000  # libav's AV_DISPOSITION_*
 DEFAULT = 0x1
