@@ -166,7 +166,8 @@ def _separator(lines: list[str], first: int, told: str | None, tells: tuple[IsVi
     shares = {separator: _share(sample, separator, is_video) for separator in ([told] if told else SEPARATORS)}
     best = max(shares, key=shares.get)
     listed = sum(_is_listed(line.strip(), is_video, is_known) for line in sample) / len(sample)
-    if told or form == "csv" or shares[best] > max(NAMED, listed):
+    tabs = best == "\t" and shares[best] == listed  # in a list, a tab is a space
+    if told or form == "csv" or shares[best] > max(NAMED, listed - tabs):
         separator = best
     elif listed or not name.lower().endswith((".csv", ".tsv")):
         return None, None
