@@ -63,6 +63,8 @@ def _run(config: Config, folder: RunFolder, console):
         from components.ingestion.ingest import make_plan
 
         plan = make_plan(config.ingest)
+    for note in plan.notes:
+        console.print(note, markup=False, soft_wrap=True)
     evaluate_on = "test" if any(entry.split == "test" for part in plan.parts for entry in part.entries) else "val"
     with waiting(console, "starting TFX (about half a minute)"):
         import_tfx()
