@@ -13,8 +13,9 @@ from components.ingestion.entries import Unused, shorten
 from expansion.foundation.errors import InputError
 
 VIDEO_ENDINGS = frozenset(
-    ".264 .265 .3g2 .3gp .3gpp .asf .avc .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .m1v .m2p .m2t .m2ts .m2v .m4v .mkv "
-    ".mod .mov .mp4 .mp4v .mpe .mpeg .mpg .mpg4 .mpv .mts .mxf .ogm .ogv .qt .tod .tp .trp .ts .vob .webm .wmv .xvid".split()
+    ".264 .265 .3g2 .3gp .3gpp .asf .avc .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m1v .m2p .m2t .m2ts "
+    ".m2v .m4v .mjpeg .mjpg .mkv .mod .mov .mp4 .mp4v .mpe .mpeg .mpg .mpg4 .mpv .mts .mxf .obu .ogm .ogv .qt .tod "
+    ".tp .trp .ts .vob .webm .wmv .xvid .y4m".split()
 )
 PICTURE_ENDINGS = frozenset(".bmp .jpeg .jpg .png .ppm .tif .tiff .webp".split())
 PICTURES = "pictures"  # reason of a folder of pictures
@@ -25,7 +26,7 @@ NO_VIDEO_FOLDER = "empty_folder"
 _BEGINNINGS = (
     rb"\x1aE\xdf\xa3", rb"RIFF....AVI ", rb"GIF8[79]a", rb"FLV\x01", rb"OggS", rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
     rb"....(?:ftyp|moov|mdat|wide|moof|styp)", rb"\0\0\x01[\xb0\xb3\xb5\xba]", rb"\0\0(?:\0)?\x01[\x09\x27\x40\x42\x46\x67]",
-    rb"\x06\x0e\x2b\x34\x02\x05\x01\x01", rb"\x1f\x07\0[\x3f\xbf]",
+    rb"\x06\x0e\x2b\x34\x02\x05\x01\x01", rb"\x1f\x07\0[\x3f\xbf]", b"DKIF", b"YUV4MPEG2 ",
 )  # fmt: skip
 _BEGINNING = re.compile(b"|".join(_BEGINNINGS), re.DOTALL)
 _PACKETS, _SYNC = ((0, 188), (4, 192)), 0x47  # (offset, bytes) of a transport stream's packets, and what each begins with
@@ -124,7 +125,7 @@ def with_folders_of_frames(found: FilesFound) -> FilesFound:
 
 def _what(name: str) -> str:
     ending = PurePosixPath(name).suffix
-    return f"neither the ending {ending!r} nor its first bytes are a video's" if ending else "its first bytes are not a video's"
+    return (f"the ending {ending!r} and its " if ending else "its ") + "first bytes are none of a video that is read"
 
 
 def _of_pictures(endings: Counter) -> str:

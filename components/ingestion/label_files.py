@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
+from components.ingestion.encodings import decode, shown
 from components.ingestion.files_found import has_video_ending
 from expansion.foundation.errors import InputError
 
 SEPARATORS = ",;\t|"
 NAMES_OF = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 HEADER_WORDS = frozenset(("path", "label", "youtube_id"))  # a line with one of them, and no video, is a header
-BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
-}  # fmt: skip
 LOOKED_AT = 1000  # lines that tell which separator it is
 NAMED = 0.5  # share of the lines that must name a video for a column to be the one of the paths
-SHOWN_OF_A_LINE = 80  # letters
 
 IsVideo = Callable[[str], bool]
 
@@ -80,33 +74,6 @@ class Table:
         return f"{self.name}: {', '.join(what)}"
 
 
-def shown(line: str) -> str:
-    """A line of a label file in a message: quoted, and not too long."""
-    return repr(line if len(line) <= SHOWN_OF_A_LINE else line[:SHOWN_OF_A_LINE] + "...")
-
-
-def decode(data: bytes, name: str) -> tuple[str, str]:
-    """(text without byte order mark, encoding).
-
-    Raises:
-        InputError: not UTF-8, and not UTF-16 or UTF-32 either.
-    """
-    encoding = next((found for mark, found in BYTE_ORDER_MARKS.items() if data.startswith(mark)), None)
-    head = data[:200]
-    if encoding is None and head.count(0) > len(head) // 4:  # UTF-16 without a mark: every second byte of plain letters is 0
-        encoding = "utf-16-le" if head[1::2].count(0) > head[0::2].count(0) else "utf-16-be"
-    try:
-        text = data.decode(encoding or "utf-8")
-    except UnicodeDecodeError as error:
-        if encoding not in (None, "utf-8"):
-            raise InputError(f"label file {name!r} is not {encoding.upper()}, which it begins as (byte {error.start})") from None
-        number = data.count(b"\n", 0, error.start) + 1
-        line = data.splitlines()[number - 1].decode("ascii", "backslashreplace") if data.splitlines() else ""
-        raise InputError(f"label file {name!r} is not UTF-8 (line {number}: {shown(line)}); save it as UTF-8, in Excel as "
-                         "'CSV UTF-8'") from None
-    return text.removeprefix("\ufeff"), re.sub("-[lb]e$", "", encoding or "utf-8")
-
-
 def read_table(data: bytes, name: str, is_video: IsVideo = has_video_ending, is_known: IsVideo = lambda text: False,
                form: str = "auto", header_words: frozenset[str] = HEADER_WORDS) -> Table:
     """The table that a label file holds.
@@ -121,7 +88,7 @@ def read_table(data: bytes, name: str, is_video: IsVideo = has_video_ending, is_
     Raises:
         InputError: it cannot be decoded, or is no CSV where it began as one.
     """
-    text, encoding = decode(data, name)
+    text, encoding = decode(data, name, is_known)
     lines = re.split(r"\r\n|\n|\r", text)
     at = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
     told = None
@@ -199,7 +166,8 @@ def _separator(lines: list[str], first: int, told: str | None, tells: tuple[IsVi
     shares = {separator: _share(sample, separator, is_video) for separator in ([told] if told else SEPARATORS)}
     best = max(shares, key=shares.get)
     listed = sum(_is_listed(line.strip(), is_video, is_known) for line in sample) / len(sample)
-    if told or form == "csv" or shares[best] > max(NAMED, listed):
+    tabs = best == "\t" and shares[best] == listed  # in a list, a tab is a space
+    if told or form == "csv" or shares[best] > max(NAMED, listed - tabs):
         separator = best
     elif listed or not name.lower().endswith((".csv", ".tsv")):
         return None, None
@@ -268,8 +236,3 @@ def counts_up(cells: Sequence[str]) -> bool:
     if len(cells) < 2 or not all(re.fullmatch(r"\d{1,15}", cell) for cell in cells):
         return False
     return all(int(cell) == int(cells[0]) + at for at, cell in enumerate(cells))
-
-
-def stem(path: str) -> str:
-    """A path without a video's ending."""
-    return path[: -len(PurePosixPath(path).suffix)] if has_video_ending(path) else path

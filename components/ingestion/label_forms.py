@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Sequence
 
+from components.ingestion.encodings import shown
 from components.ingestion.entries import SPLIT_NAMES, Entry, composed
 from components.ingestion.files_found import has_video_ending
-from components.ingestion.label_files import Row, Table, column_of_paths, counts_up, read_table, shown
+from components.ingestion.label_files import Row, Table, column_of_paths, counts_up, read_table
 from components.ingestion.names import Names, inside
 from expansion.foundation.errors import InputError
 

@@ -8,8 +8,8 @@ import re
 from collections import defaultdict
 from dataclasses import replace
 
+from components.ingestion.encodings import decode, shown
 from components.ingestion.entries import SPLIT_NAMES, Entry, composed, shorten
-from components.ingestion.label_files import decode, shown
 from components.ingestion.label_forms import NO_LABEL, entry, split_name
 from components.ingestion.names import Names
 from expansion.foundation import files

@@ -24,7 +24,7 @@ class Ranked:
     noun = "mAP"
     full_noun = "mAP"
     titles = {"map": "mAP", "map_sklearn": "mAP (sklearn)", "wap": "wAP", "loss": "loss"}
-    test = "paired bootstrap over videos"
+    test = "a paired bootstrap over videos"
 
     def ranked(self, probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The answers and labels that average precision is taken of."""
@@ -85,6 +85,10 @@ class Ranked:
     def variance(self, evidence: np.ndarray) -> float:
         """Sampling variance of a score, or of a difference of scores, by its evidence: that over the replicates."""
         return float(np.var(np.asarray(evidence, np.float64)[1:]))
+
+    def least_clear(self, evidence: Sequence[float]) -> float | None:
+        """None: of a ranking there is no smallest difference."""
+        return None
 
     def interval(self, score: float, evidence: Sequence[float]) -> tuple[float, float]:
         """95 % interval of a score: the replicates' quantiles about their mean, moved to the score."""

@@ -31,6 +31,11 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     return min(1.0, 2 * math.fsum(math.exp(value) for value in log_tail))
 
 
+def fewest_clear(level: float = 0.05) -> int:
+    """Videos that one classifier alone must get right, and the other none, for McNemar's test to tell them apart."""
+    return math.floor(1 - math.log2(level)) + 1
+
+
 def wilson(right: float, videos: int) -> tuple[float, float]:
     """95 % confidence interval of a share, by Wilson's score (1927).
 
@@ -152,6 +157,10 @@ class SingleLabel:
         """Sampling variance of a score, or of a difference of scores, from what each video adds to it."""
         evidence = np.asarray(evidence)
         return float(evidence.var(dtype=np.float64)) / max(1, len(evidence) - 1)
+
+    def least_clear(self, evidence: Sequence[bool]) -> float | None:
+        """The smallest difference of two networks that McNemar's test can tell, on these videos; None without videos."""
+        return min(1.0, fewest_clear() / len(evidence)) if len(evidence) else None
 
     def interval(self, score: float, evidence: Sequence[bool]) -> tuple[float, float]:
         """Wilson's interval."""

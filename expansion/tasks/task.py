@@ -60,5 +60,8 @@ class Task(Protocol):
         """Variances between trainings of one network, from their evidence (trainings, n): of the score, and n times what of
         `variance` comes from single trainings; search.variance takes it off, so that it does not count twice."""
 
+    def least_clear(self, evidence: Sequence) -> float | None:
+        """The smallest difference of two scores that can be told from chance at all; None where there is none."""
+
     def interval(self, score: float, evidence: Sequence) -> tuple[float, float]:
         """95 % confidence interval of a score."""

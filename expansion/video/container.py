@@ -10,7 +10,9 @@ import av
 from expansion.video.reasons import Deadline, Rejected, first_line
 
 # Containers that hold their own video. Playlists, which make the library open other files, are not among them.
-DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,mpegvideo,flv,asf,ogg,m4v,h264,hevc,dv,mxf"
+DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,mpegvideo,flv,asf,ogg,m4v,h264,hevc,dv,mxf,ivf,obu,mjpeg,"
+    "yuv4mpegpipe")
 DECLARING = frozenset(("mov", "matroska", "avi", "flv", "asf", "mxf"))  # they state a duration; others only let one estimate it
 ATTACHED_PIC, TIMED_THUMBNAILS, STILL_IMAGE = 0x400, 0x800, 0x100000  # libav's AV_DISPOSITION_*
 DEFAULT = 0x1
@@ -20,11 +22,11 @@ _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # ASF: the 
 _SEGMENT = 0x18538067  # Matroska: the element of all content
 
 
-def open_video(path: str, deadline: Deadline | None = None):
-    """(an open container, its stream that a player shows).
+def open_video(path: str):
+    """An open container with a video stream.
 
     Raises:
-        Rejected: missing, unreadable, empty, no_video, or timeout.
+        Rejected: missing, unreadable, empty, or no_video.
     """
     try:
         state = os.stat(path)
@@ -39,11 +41,10 @@ def open_video(path: str, deadline: Deadline | None = None):
     if not state.st_size:
         raise Rejected("empty", "0 bytes")
     container = _open(path)
-    try:
-        return container, container.streams[_shown(path, container, deadline)]
-    except BaseException:
+    if not container.streams.video:
         container.close()
-        raise
+        raise Rejected("no_video", "no video stream")
+    return container
 
 
 def _open(path: str):
@@ -54,31 +55,28 @@ def _open(path: str):
         raise Rejected("unreadable", f"not a video: {first_line(error)}") from None
 
 
-def _shown(path: str, container, deadline: Deadline | None) -> int:
-    """Index of the stream that a player shows: no cover and no thumbnails; one that moves, the default one, the largest.
+def shown_stream(container, path: str, deadline: Deadline | None = None):
+    """The stream that a player shows: no cover and no thumbnails; one that moves, the default one, the largest.
 
     Raises:
-        Rejected: no_video.
+        Rejected: no_video, or timeout.
     """
-    videos = list(container.streams.video)
-    if not videos:
-        raise Rejected("no_video", "no video stream")
     still = ATTACHED_PIC | TIMED_THUMBNAILS | STILL_IMAGE
-    shown = [stream for stream in videos if not int(stream.disposition) & still]
+    shown = [stream for stream in container.streams.video if not int(stream.disposition) & still]
     if not shown:
         raise Rejected("no_video", "no video stream, only a cover or thumbnails")
     readable = [stream for stream in shown if stream.codec_context is not None]
     if not readable:
         raise Rejected("no_video", "no decoder for the video stream")
     if len(readable) == 1:
-        return readable[0].index
+        return readable[0]
     packets = _count_packets(path, [stream.index for stream in readable], deadline)
 
     def rank(stream):
         count, context = packets[stream.index], stream.codec_context
         return count > 1, int(stream.disposition) & DEFAULT, count, context.width * context.height, -stream.index
 
-    return max(readable, key=rank).index
+    return max(readable, key=rank)
 
 
 def _count_packets(path: str, indexes: list[int], deadline: Deadline | None) -> dict[int, int]:
@@ -115,6 +113,20 @@ def declared_seconds(container, stream) -> float | None:
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     except ValueError:
         return None
+
+
+def leaves_screen(container, stream, path: str, packets: int, until: float) -> float:
+    """Seconds at which the last frame leaves the screen: later than it says where the container, which is whole, declares more.
+
+    What a recorder writes when the picture changes stays until the end; where frames are stored out of order, only the
+    container knows how long.
+
+    Args:
+        packets: of the stream, as read.
+        until: seconds at which the frame itself says it ends.
+    """
+    declared = declared_seconds(container, stream)
+    return declared if declared is not None and declared > until and is_whole(container, stream, path, packets) else until
 
 
 def is_whole(container, stream, path: str, packets: int) -> bool:

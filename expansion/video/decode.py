@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import av
 
-from expansion.video.container import declared_seconds, family, is_whole, open_video
+from expansion.video.container import declared_seconds, family, is_whole, leaves_screen, open_video, shown_stream
 from expansion.video.deinterlace import deinterlaced
 from expansion.video.libav_errors import libav_errors
 from expansion.video.reasons import Deadline, Rejected, first_line
@@ -24,7 +24,7 @@ SHORTFALL = 0.1  # share of the declared duration that may be absent before a vi
 RATES = (1e-3, 1000)  # frames a second that are believed
 UNKNOWN_RATE = 25  # frames a second where none is stated
 FURTHER_BACK = (0.0, 10.0, None)  # seconds before a stretch where decoding begins, tried in turn; None: from the beginning
-RAW = frozenset(("h264", "hevc", "m4v", "mpegvideo"))  # streams without a container
+RAW = frozenset(("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "obu"))  # streams without a container
 NO_CLOCK = RAW | {"gif", "dv"}  # no times to seek by
 DAMAGES = ("decode_error", "truncated", "no_frames")  # what a seek into the middle of frames may seem to find
 SEEK_ERROR, ROUNDING = 1e-3, 1e-6  # seconds
@@ -80,8 +80,9 @@ def _pictures(path: str, settings: VideoSettings, deadline: Deadline, start: flo
     """As `pictures`, decoded from `back` seconds before the start; None: from the beginning."""
     errors: list[str] = []
     with libav_errors(errors):
-        container, stream = open_video(path, deadline)
+        container = open_video(path)
     with container:
+        stream = shown_stream(container, path, deadline)
         reading = Reading(container, stream, path, _usual(stream), deadline, errors)
         _prepare(reading, settings, start is not None or end is not None)
         first = None if back is None else _seek(reading, start, start - back)
@@ -106,7 +107,9 @@ def _pictures(path: str, settings: VideoSettings, deadline: Deadline, start: flo
             raise Rejected("no_frames", "the video stream holds no frame that can be decoded")
         frame, at, length = waiting
         whole = start is None and end is None
-        until = _held(reading, at + length) if whole else at + length
+        until = at + length
+        if whole and not reading.discarded:
+            until = leaves_screen(container, stream, path, reading.packets, until)
         if (end is None or at < end - ROUNDING) and (start is None or until > start + ROUNDING):
             yield Picture(frame, at, until, stream.sample_aspect_ratio)
         if whole:
@@ -166,8 +169,8 @@ def _first_of_steady(path: str, until: float, deadline: Deadline) -> float | Non
     """
     first = before = None
     try:
-        container, stream = open_video(path, deadline)
-        with container:
+        with open_video(path) as container:
+            stream = shown_stream(container, path, deadline)
             for packet in container.demux(stream):
                 deadline.check()
                 if packet.is_corrupt:
@@ -186,18 +189,6 @@ def _first_of_steady(path: str, until: float, deadline: Deadline) -> float | Non
     except (av.FFmpegError, ValueError, OSError):
         return None
     return first
-
-
-def _held(reading: Reading, until: float) -> float:
-    """When the last frame leaves the screen: later than it says where the container, which is whole, declares more.
-
-    What a recorder writes when the picture changes stays until the end; where frames are stored out of order, only the
-    container knows how long.
-    """
-    declared = declared_seconds(reading.container, reading.stream)
-    if declared is None or declared <= until or reading.discarded:
-        return until
-    return declared if is_whole(reading.container, reading.stream, reading.path, reading.packets) else until
 
 
 def _check_whole(reading: Reading, count: int, decoded: float) -> None:

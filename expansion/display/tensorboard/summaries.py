@@ -18,6 +18,7 @@ from tensorboard.plugins.hparams import api as hp
 from tensorboard.plugins.hparams import metadata
 
 from expansion.display.charts import gains_figure, time_figure
+from expansion.display.ending import ended
 from expansion.display.path_figure import pixels, search_figure
 from expansion.display.tables import Table, in_markdown, path_rows, step_rows, to_markdown
 from expansion.display.tensorboard.events import Run, event_files
@@ -198,6 +199,6 @@ def _step_text(step: Step) -> str:
 
 
 def _path_text(search: SearchState, until: int) -> str:
-    ended = search.finished and until == len(search.steps) - 1
+    last = search.finished and until == len(search.steps) - 1
     return to_markdown(path_rows(search, until, wide=True)) + (
-        f"\n\nThe search has ended: {search.stopped_by}." if ended else "")
+        f"\n\n{ended(search)}" if last else "")

@@ -64,6 +64,17 @@ def test_encodings_and_ends_of_lines(encoding, ending):
     assert note.startswith(f"labels.csv: {encoding.upper().split('-')[0]}-{encoding.split('-')[1]}")
 
 
+@pytest.mark.parametrize(("encoding", "word"), [
+    ("cp1252", "läuft"), ("cp1251", "бежит"), ("gb18030", "跑步"), ("shift_jis", "走る")])
+def test_names_of_files_tell_the_encoding(encoding, word):
+    found, (note,) = read(f"path;label\n{word} 0.mp4;{word}\nb.mp4;sit\n", encoding=encoding, files=[f"{word} 0.mp4", "b.mp4"])
+    assert [row[:2] for row in found] == [(f"{word} 0.mp4", word), ("b.mp4", "sit")] and encoding.upper() in note
+    with pytest.raises(InputError, match=r"is not UTF-8 \(line 2: "):
+        read(f"path;label\n{word} 0.mp4;{word}\n{word} 1.mp4;sit\n", encoding=encoding, files=[f"{word} 0.mp4"])
+    with pytest.raises(InputError, match=r"is not UTF-8 \(line 2: "):
+        read(f"path;label\nb.mp4;{word}\n", encoding=encoding)
+
+
 def test_lists_with_labels_of_several_words_labels_first_and_numbers():
     assert [row[:2] for row in read(lines("{p} {l}"), "l.txt")[0]] == ROWS
     assert "2 labels of several words" in read(lines("{p} {l}"), "l.txt")[1][0]

@@ -7,7 +7,7 @@ import os
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.ingestion.files_found import begins_as_video, find_files
@@ -180,8 +180,9 @@ def test_a_folder_without_rights_is_named_and_a_pipe_is_not_opened(tmp_path, mon
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", without_rights)
-    assert [(one.source, one.reason, one.detail) for one in find_files(str(tmp_path)).others] == [
-        ("shut/", "unreadable", "Permission denied"), ("walk/pipe", "not_video", "its first bytes are not a video's")]
+    shut, pipe = find_files(str(tmp_path)).others
+    assert (shut.source, shut.reason, shut.detail) == ("shut/", "unreadable", "Permission denied")
+    assert (pipe.source, pipe.reason) == ("walk/pipe", "not_video") and "first bytes are none of a video" in pipe.detail
 
 
 def test_files_beside_the_labels_are_accounted_for(tmp_path):
@@ -308,3 +309,39 @@ def test_jester_as_published(tmp_path):
     (tmp_path / "jester-v1-train.csv").write_text("34870;Drumming Fingers\n56557;Sliding Two Fingers Right\n")
     listing = read_sources(IngestSettings(videos=str(tmp_path), labels=str(tmp_path / "jester-v1-train.csv")))
     assert [row[:2] for row in seen(listing)] == [("34870.mp4", "Drumming Fingers"), ("56557.mp4", "Sliding Two Fingers Right")]
+
+
+WAYS = {
+    "as is": str, "backslashes": lambda path: path.replace("/", "\\"), "upper": str.upper,
+    "decomposed": lambda path: unicodedata.normalize("NFD", path), "drive": lambda path: "D:\\set\\" + path.replace("/", "\\"),
+    "bare": lambda path: path.rsplit(".", 1)[0],
+}  # fmt: skip
+FORMS = {
+    "csv": ("path,label\n", "{p},{l}\n"), "semicolons": ("path;label\r\n", "{p};{l}\r\n"), "no header": ("", "{p},{l}\n"),
+    "index": (",path,label\n", "{n},{p},{l}\n"), "tabs": ("# by hand\n", "{l}\t{p}\n"), "text": ("", "{p} {l}\n"),
+}  # fmt: skip
+kept = st.sampled_from(["walk/0.mp4", "walk/1.avi", "läuft/b 2.mkv", "3.webm", "sit/deep/4.h264"])
+beside = st.sampled_from([
+    "5.mp4", "walk/6.mov", "notes.txt", "walk/frames/1.jpg", "walk/frames/2.jpg", "clip/7.png", "read.me", "8.xyz"])
+
+
+@settings(max_examples=40)
+@given(st.lists(kept, min_size=2, unique=True), st.lists(beside, unique=True), st.sampled_from(sorted(WAYS)),
+       st.sampled_from(sorted(FORMS)), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]), st.booleans())
+def test_every_file_is_accounted_for_in_every_form(tmp_path_factory, labelled, others, way, form, encoding, inside_of_it):
+    root = tmp_path_factory.mktemp("set")
+    touch(root, "videos/9.mp4", *(f"videos/{name}" for name in (*labelled, *others)))
+    classes = [f"class {at}" if form != "text" else "ab"[at % 2] for at in range(len(labelled))]
+    head, line = FORMS[form]
+    rows = enumerate(zip(labelled, classes))
+    text = head + "".join(line.format(p=WAYS[way](name), l=label, n=at) for at, (name, label) in rows)
+    path = root / ("videos/labels.csv" if inside_of_it else "labels.csv")
+    path.write_bytes(text.encode(encoding))
+    listing = read_sources(IngestSettings(videos=str(root / "videos"), labels=str(path)))
+    assert [(one.source, one.label_text, one.missing) for one in listing.entries] == [
+        (name, label, False) for name, label in zip(labelled, classes)], "no class and no row is lost"
+    pictures = {f"{name.rsplit('/', 1)[0]}/" for name in others if name.endswith((".jpg", ".png"))}
+    plain = {name for name in others if not name.endswith((".jpg", ".png"))}
+    assert {one.source for one in listing.unused} == pictures | plain | {"9.mp4"}
+    assert len(listing.unused) == len({one.source for one in listing.unused}) and all(one.detail for one in listing.unused)
+    assert listing.notes and all("\n" not in note for note in listing.notes)
