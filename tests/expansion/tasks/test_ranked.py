@@ -110,3 +110,15 @@ def test_the_golden_numbers(shared):
     found = LOCALIZATION.metrics(np.array(golden["scores"])[:, None, None], np.array(golden["labels"])[:, None, None])
     assert found["map"] == golden["official (stable order, no merging of ties)"]
     assert found["map_sklearn"] == pytest.approx(golden["sklearn average_precision_score (ties merged)"], abs=1e-9)
+
+
+def test_what_varies_between_trainings_is_taken_off_the_resampling(answers):
+    """Of evidence whose replicates differ by the trainings alone, the second variance is all of a training's sampling variance."""
+    rng = np.random.default_rng(5)
+    trainings = np.concatenate([[[0.4], [0.5], [0.6]], 0.5 + rng.normal(0, 0.1, (3, 500))], axis=1)
+    of_score, resampled = MULTI_LABEL.between(trainings)
+    assert of_score == pytest.approx(0.01)
+    assert resampled / 501 == pytest.approx(MULTI_LABEL.variance(trainings[0]), rel=0.2)
+    labels, good, _ = answers
+    one = MULTI_LABEL.evidence(good, labels)
+    assert MULTI_LABEL.between(np.stack([one, one])) == (0.0, 0.0)
