@@ -37,15 +37,15 @@ class SearchSettings(Settings):
 
     Args:
         start: where it starts: a spec, its settings, or a name; X2D if it is not set, or null, and with weights their network.
-        weights: file whose network the search grows from: .keras, or a checkpoint of PySlowFast or PyTorchVideo. Candidates then
-            begin with their parent's weights, the seed with the file's.
-        new_head: begin a new last layer in place of the file's, which is needed where the classes differ.
         classes: outputs of the networks (they count in the MACs).
         axes: axes to try, of axes.AXES.
         factor: cost of a candidate over its parent's.
         cost: C(X), what candidates are matched in and gains are counted by; see costs.cost_of.
         constraints: what candidates must not exceed, such as "params < 4M".
         warm_start: candidates begin with their parent's weights; else from scratch, as in the paper.
+        weights: file whose network the search grows from: .keras, or a checkpoint of PySlowFast or PyTorchVideo. Candidates then
+            begin with their parent's weights, the seed with the file's.
+        new_head: begin a new last layer in place of the file's, which is needed where the classes differ.
         race: candidates of a step stop early; by default none does.
         repeats: further trainings of candidates that cannot be told from the best; by default none.
         steps: expansions at most; with 0 the seed alone is trained.
@@ -61,14 +61,14 @@ class SearchSettings(Settings):
     """
 
     start: SpecSetting = X2D
-    weights: str | None = None
-    new_head: bool = False
     classes: int = Field(400, ge=2)
     axes: tuple[Axis, ...] = Field(AXES, min_length=1)
     factor: float = Field(2.0, gt=1)
     cost: CostName = "macs"
     constraints: tuple[Constraint, ...] = ()
     warm_start: bool = False
+    weights: str | None = None
+    new_head: bool = False
     race: RaceSettings = RaceSettings()
     repeats: RepeatSettings = RepeatSettings()
     steps: int = Field(11, ge=0)
