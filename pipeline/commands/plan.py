@@ -188,9 +188,9 @@ def measure_speed(config: Config, runs: str) -> None:
         with waiting(console, "measuring this machine"):
             sources = []
             if config.ingest.videos and os.path.exists(config.ingest.videos):
-                from components.ingestion.sources import list_videos
+                from components.ingestion.files_found import find_files
 
-                sources = [os.path.join(config.ingest.videos, name) for name in list_videos(config.ingest.videos)]
+                sources = [os.path.join(config.ingest.videos, name) for name in find_files(config.ingest.videos).videos]
             measure(config, os.path.join(runs, config.name), sources)
 
 

@@ -16,6 +16,7 @@ from pipeline.runs.folder import RunFolder
 from pipeline.runs.held_out import HeldOutResult, evaluate_run
 from pipeline.runs.state import working
 from pipeline.session import choose_kernels, session
+from pipeline.tfx_import import import_tfx
 
 
 @configured_by(
@@ -64,8 +65,11 @@ def _run(config: Config, folder: RunFolder, console):
 
         plan = make_plan(config.ingest)
         _check_head(config, plan)
+    for note in plan.notes:
+        console.print(note, markup=False, soft_wrap=True)
     evaluate_on = "test" if any(entry.split == "test" for part in plan.parts for entry in part.entries) else "val"
     with waiting(console, "starting TFX (about half a minute)"):
+        import_tfx()
         from pipeline.local_runner import run_pipeline
     result = run_pipeline(config, folder, evaluate_on=evaluate_on)
     with waiting(console, "evaluating on the held-out videos"):
