@@ -25,7 +25,7 @@ from expansion.training.losses import make_loss
 from expansion.training.optimizer import optimizer
 from expansion.training.precise_bn import recompute_statistics
 from expansion.training.scheduled import fit_scheduled
-from expansion.training.soft_targets import balanced, soft_accuracy, soft_loss
+from expansion.training.soft_targets import class_weights, soft_accuracy, soft_loss
 
 
 class Diverged(RuntimeError):
@@ -40,12 +40,12 @@ def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> 
                        class_names=data.classes, preprocessing=Preprocessing.of_records(data.manifest.settings))
 
 
-def compile_model(model: X3D, recipe: Recipe, videos: int, class_weights: Sequence[float] = ()) -> X3D:
+def compile_model(model: X3D, recipe: Recipe, videos: int, weights: Sequence[float] = ()) -> X3D:
     """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes.
 
     Args:
         videos: for training.
-        class_weights: of the loss, by class; none for equal ones.
+        weights: of the classes in the loss; none for equal ones.
     """
     for layer in model.layers:
         if recipe.freezes(layer.name):
@@ -53,7 +53,7 @@ def compile_model(model: X3D, recipe: Recipe, videos: int, class_weights: Sequen
     with model.distribute_strategy.scope():
         model.compile(
             optimizer(recipe, videos),
-            soft_loss(recipe, model.classes, class_weights) if recipe.augment.mixes or class_weights
+            soft_loss(recipe, model.classes, weights) if recipe.augment.mixes or weights
             else make_loss(SINGLE_LABEL.loss, recipe, model.classes),
             metrics=[soft_accuracy() if recipe.augment.mixes else keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
             jit_compile=False,
@@ -141,8 +141,17 @@ def _options(recipe: Recipe) -> dict:
     return {"augment": recipe.augment, "clips_per_video": recipe.clips_per_video}
 
 
-def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
-    """Computes batch norm's statistics again, from the first clips of the epoch that would come next, on one device."""
+def renew_statistics(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
+    """Where the recipe asks for averaged weights, takes them; where for precise batch norm, computes its statistics again, from
+    the first clips of the epoch that would come next, on one device.
+
+    Args:
+        epochs: that it has trained for.
+    """
+    if recipe.ema:  # Keras' fit has done it, unless a stopped training had nothing left to fit
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    if not recipe.precise_batches:
+        return
     devices = model.distribute_strategy.num_replicas_in_sync
     batch = recipe.batch // devices
     batches = min(recipe.precise_batches, recipe.steps(data.videos("train"))[0] * devices)
@@ -153,6 +162,28 @@ def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSe
     recompute_statistics(single, clips.take(batches), split)
     if single is not model:
         model.set_weights(single.get_weights())
+
+
+def fit_epochs(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, first: int, last: int,
+               callbacks: Sequence[keras.callbacks.Callback], verbose: int = 0) -> None:
+    """Trains a compiled network from one epoch of the recipe, from 0, up to another; see `train`.
+
+    Args:
+        callbacks: see an epoch's logs as the history of `train` has them.
+        verbose: as of Keras' fit; a recipe with a Schedule shows nothing.
+
+    Raises:
+        Diverged: the loss became NaN or infinite.
+    """
+    videos = data.videos("train")
+    spread_random_states(model)
+    with without_passes(model):
+        if schedule := schedule_of(model.spec, recipe, videos):
+            fit_scheduled(model, data, schedule, settings, seed, first, last, [_Finite(), *callbacks])
+            return
+        clips, wait = _clips(model, data, recipe, settings, seed, first)
+        model.fit(clips, epochs=last, initial_epoch=first, steps_per_epoch=recipe.steps(videos)[0], verbose=verbose,
+                  shuffle=False, callbacks=[_Finite(), _Watch(recipe.batch, wait), *callbacks])
 
 
 def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, *, seed: int = 0,
@@ -196,7 +227,7 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
     schedule = schedule_of(model.spec, recipe, videos)
     epochs = len(schedule.epochs) if schedule else math.ceil(total / per_epoch)
     statistic_clips(recipe, model.distribute_strategy.num_replicas_in_sync)
-    compile_model(model, recipe, videos, balanced(data) if recipe.class_weights else ())
+    compile_model(model, recipe, videos, class_weights(recipe, data))
     state = Checkpoint(checkpoint, model, data, recipe, settings, seed, start) if checkpoint else None
     history = state.restore() if state else {}
     done = len(history.get("loss", ()))
@@ -204,25 +235,14 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
         return history
     last = epochs if until is None else min(until, epochs)
     if done < last:
-        spread_random_states(model)
         watch: list[keras.callbacks.Callback] = []
         if on_epoch:
             watch.append(keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, epochs, dict(logs or {}))))
         # The state is saved last: what the callbacks write of an epoch is there before the epoch counts as done.
         watch += [*callbacks, _History(history, state.save if state else None)]
-        with without_passes(model):
-            if schedule:
-                fit_scheduled(model, data, schedule, settings, seed, done, last, [_Finite(), *watch])
-            else:
-                clips, wait = _clips(model, data, recipe, settings, seed, done)
-                model.fit(clips, epochs=last, initial_epoch=done,
-                          steps_per_epoch=per_epoch, verbose=0, shuffle=False,
-                          callbacks=[_Finite(), _Watch(recipe.batch, wait), *watch])
-    if recipe.ema:
-        model.optimizer.finalize_variable_values(model.trainable_variables)
-    if recipe.precise_batches:
-        _precise_bn(model, data, recipe, settings, seed, last)
+        fit_epochs(model, data, recipe, settings, seed, done, last, watch)
+    renew_statistics(model, data, recipe, settings, seed, last)
     if state and until is None:
         state.save(history, finished=True)
     return history

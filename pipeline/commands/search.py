@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from expansion.display.console import make_console, make_table, print_json
+from expansion.display.ending import to_go_on
 from expansion.display.progress import waiting
 from expansion.display.tables import path_table, percent
 from expansion.foundation.paths import refuse_patterns
@@ -90,6 +91,8 @@ def show_result(result, outcome: HeldOutResult, folder: RunFolder) -> None:
     console = make_console()
     console.print(path_table(result.search))
     console.print(f"\nended by: {result.search.stopped_by}\n", markup=False)
+    if more := to_go_on(result.search):
+        console.print(f"{more}\n", markup=False, highlight=False, soft_wrap=True)
     table = make_table("held-out videos", "network", "top-1", "top-5")
     table.add_row("seed (step 0)", percent(outcome.seed_accuracy), "-")
     table.add_row("chosen network, full schedule", percent(result.metrics.get("sparse_categorical_accuracy")),
