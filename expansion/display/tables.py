@@ -214,7 +214,7 @@ def _latency(candidate: CandidateState) -> str:
 
 
 def path_rows(search: SearchState, until: int | None = None, wide: bool = False) -> Table:
-    """The winners from the seed on; the chosen one is strong. Notes name it, what failed on the way and what it took.
+    """The winners from the seed to the end, which is strong; notes name what failed on the way and what it took.
 
     A last step that gained nothing and ended the search is shown as not taken.
 
@@ -223,9 +223,6 @@ def path_rows(search: SearchState, until: int | None = None, wide: bool = False)
         wide: with what a terminal of 80 columns has no place for.
     """
     rows, shown = [], [step for step in search.steps[: None if until is None else until + 1] if step.winner]
-    strong = [place for place, step in enumerate(shown) if step.winner is search.chosen]
-    if until is not None and shown:
-        strong = [len(shown) - 1 - (shown[-1] not in search.taken)]
     for step in shown:
         winner, taken = step.winner, step in search.taken
         kind = " (contracted)" if step.kind == "contraction" else "" if taken else " (not taken)"
@@ -238,9 +235,7 @@ def path_rows(search: SearchState, until: int | None = None, wide: bool = False)
     notes = [f"step {step.number} {line}" for step in search.steps for line in failures(step)]
     notes += largest_class([step.winner for step in search.steps if step.winner])
     notes += [line for line in (forecast_error(search), racing_saving(search)) if line]
-    if until is None and search.path and search.chosen is not search.path[-1]:
-        notes.insert(0, "no step was more accurate than the stressed one, which a search from weights therefore ends with")
-    return Table(header, rows, strong, notes)
+    return Table(header, rows, [len(shown) - 1 - (shown[-1] not in search.taken)] if rows else [], notes)
 
 
 def step_table(step: Step) -> RichTable:

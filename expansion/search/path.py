@@ -38,10 +38,11 @@ class SearchPath:
 
     def __init__(self, settings: SearchSettings, *, latency: Cost | None = None, forecast: Forecast | None = None,
                  steps: list[Step] | None = None, seed_keeps: Preserved | None = None):
-        self.settings, self.seed_keeps = settings, seed_keeps
+        self.settings = settings
         self.latency, self.forecast = latency, forecast
         self.steps = steps or []
         self.set_aside: list[Step] = []
+        self.seed_keeps = seed_keeps
         self.stopped_by: str | None = None
         if not self.steps:
             broken = settings.limits.broken_by(settings.start)
@@ -78,17 +79,6 @@ class SearchPath:
     def path(self) -> list[CandidateState]:
         """The winners of the steps taken, from the seed on; the last one is what the search found."""
         return [step.winner for step in self.taken]
-
-    @property
-    def chosen(self) -> CandidateState | None:
-        """The network that it ends with, so far: the end of the path.
-
-        From weights it is the most accurate of the path, of equals the first, so that it is no worse than what it grew from.
-        """
-        path = self.path
-        if self.settings.weights is None or not path:
-            return path[-1] if path else None
-        return max(path, key=lambda winner: winner.accuracy)
 
     def _candidate(self, axis: str, spec: Spec) -> Candidate:
         return Candidate(axis, spec, self.cost(spec))

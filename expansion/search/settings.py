@@ -38,9 +38,6 @@ class SearchSettings(Settings):
 
     Args:
         start: where it starts: a spec, its settings, or a name; X2D if it is not set, or null, and with weights their network.
-        weights: file whose network the search grows from: .keras, or a checkpoint of PySlowFast or PyTorchVideo. Candidates then
-            begin with their parent's weights, the seed with the file's.
-        new_head: begin a new last layer in place of the file's, which is needed where the classes differ.
         classes: outputs of the networks (they count in the MACs).
         task: what is learnt, and whose score is maximised; it follows from recipe and data.
         axes: axes to try, of axes.AXES.
@@ -48,6 +45,9 @@ class SearchSettings(Settings):
         cost: C(X), what candidates are matched in and gains are counted by; see costs.cost_of.
         constraints: what candidates must not exceed, such as "params < 4M".
         warm_start: candidates begin with their parent's weights; else from scratch, as in the paper.
+        weights: file whose network the search grows from: .keras, or a checkpoint of PySlowFast or PyTorchVideo. Candidates then
+            begin with their parent's weights, the seed with the file's.
+        new_head: begin a new last layer in place of the file's, which is needed where the classes differ.
         race: candidates of a step stop early; by default none does.
         repeats: further trainings of candidates that cannot be told from the best; by default none.
         protocol: "paper" promises the paper's search: each candidate is trained once, from scratch and to its end, and steps
@@ -67,8 +67,6 @@ class SearchSettings(Settings):
     """
 
     start: SpecSetting = X2D
-    weights: str | None = None
-    new_head: bool = False
     classes: int = Field(400, ge=2)
     task: TaskName = "single-label"
     axes: tuple[Axis, ...] = Field(AXES, min_length=1)
@@ -76,6 +74,8 @@ class SearchSettings(Settings):
     cost: CostName = "macs"
     constraints: tuple[Constraint, ...] = ()
     warm_start: bool = False
+    weights: str | None = None
+    new_head: bool = False
     race: RaceSettings = RaceSettings()
     repeats: RepeatSettings = RepeatSettings()
     protocol: Literal["paper"] | None = None
@@ -89,11 +89,6 @@ class SearchSettings(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _as_the_paper(cls, value):
-        return {"without_gain": "continue", **value} if isinstance(value, dict) and value.get("protocol") == "paper" else value
-
-    @model_validator(mode="before")
-    @classmethod
     def _from_weights(cls, values):
         if not isinstance(values, dict):
             return values
@@ -104,6 +99,11 @@ class SearchSettings(Settings):
         elif values.setdefault("warm_start", True) is False:
             raise ValueError("warm_start is false: from weights, candidates begin with their parent's; leave it out")
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_paper(cls, value):
+        return {"without_gain": "continue", **value} if isinstance(value, dict) and value.get("protocol") == "paper" else value
 
     @model_validator(mode="after")
     def _protocol_is_kept(self):

@@ -28,7 +28,7 @@ class SearchState(SearchPath):
     """Decides what is trained next, and each step once its candidates are done.
 
     Args:
-        settings, latency, forecast, steps: as of SearchPath.
+        settings, latency, forecast, steps, seed_keeps: as of SearchPath.
         made_with: what else its results depend on (data, recipe, clips, seed), as JSON; kept in the trace.
 
     Attributes:
@@ -42,8 +42,7 @@ class SearchState(SearchPath):
     """
 
     def __init__(self, settings: SearchSettings, made_with: dict | None = None, *, latency: Cost | None = None,
-                 forecast: Forecast | None = None, steps: list[Step] | None = None,
-                 seed_keeps: Preserved | None = None):
+                 forecast: Forecast | None = None, steps: list[Step] | None = None, seed_keeps: Preserved | None = None):
         super().__init__(settings, latency=latency, forecast=forecast, steps=steps, seed_keeps=seed_keeps)
         self.made_with = made_with or {}
         self.threads: int | None = None

@@ -27,7 +27,7 @@ from expansion.training.losses import make_loss, training_accuracy
 from expansion.training.optimizer import optimizer
 from expansion.training.precise_bn import recompute_statistics
 from expansion.training.scheduled import fit_scheduled
-from expansion.training.soft_targets import balanced, soft_accuracy, soft_loss
+from expansion.training.soft_targets import class_weights, soft_accuracy, soft_loss
 
 
 class Diverged(RuntimeError):
@@ -63,12 +63,12 @@ def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> 
                        task=task_of(recipe, data).name)
 
 
-def compile_model(model: X3D, recipe: Recipe, videos: int, class_weights: Sequence[float] = ()) -> X3D:
+def compile_model(model: X3D, recipe: Recipe, videos: int, weights: Sequence[float] = ()) -> X3D:
     """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes.
 
     Args:
         videos: for training.
-        class_weights: of the loss, by class; none for equal ones.
+        weights: of the classes in the loss; none for equal ones.
     """
     for layer in model.layers:
         if recipe.freezes(layer.name):
@@ -76,7 +76,7 @@ def compile_model(model: X3D, recipe: Recipe, videos: int, class_weights: Sequen
     with model.distribute_strategy.scope():
         model.compile(
             optimizer(recipe, videos),
-            soft_loss(recipe, model.classes, class_weights) if recipe.augment.mixes or class_weights
+            soft_loss(recipe, model.classes, weights) if recipe.augment.mixes or weights
             else make_loss(model.task.loss, recipe, model.classes),
             metrics=[soft_accuracy() if recipe.augment.mixes else training_accuracy(model.task.labels)],
             jit_compile=False,
@@ -166,12 +166,14 @@ def _options(recipe: Recipe) -> dict:
 
 
 def renew_statistics(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
-    """Where the recipe asks for precise batch norm, computes its statistics again, from the first clips of the epoch that
-    would come next, on one device.
+    """Where the recipe asks for averaged weights, takes them; where for precise batch norm, computes its statistics again, from
+    the first clips of the epoch that would come next, on one device.
 
     Args:
         epochs: that it has trained for.
     """
+    if recipe.ema:  # Keras' fit has done it, unless a stopped training had nothing left to fit
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     if not recipe.precise_batches:
         return
     devices = model.distribute_strategy.num_replicas_in_sync
@@ -250,7 +252,7 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
     schedule = schedule_of(model.spec, recipe, videos)
     epochs = len(schedule.epochs) if schedule else math.ceil(total / per_epoch)
     statistic_clips(recipe, model.distribute_strategy.num_replicas_in_sync)
-    compile_model(model, recipe, videos, balanced(data) if recipe.class_weights else ())
+    compile_model(model, recipe, videos, class_weights(recipe, data))
     state = Checkpoint(checkpoint, model, data, recipe, settings, seed, start) if checkpoint else None
     history = state.restore() if state else {}
     done = len(history.get("loss", ()))
@@ -265,8 +267,6 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
         # The state is saved last: what the callbacks write of an epoch is there before the epoch counts as done.
         watch += [*callbacks, _History(history, state.save if state else None)]
         fit_epochs(model, data, recipe, settings, seed, done, last, watch)
-    if recipe.ema:
-        model.optimizer.finalize_variable_values(model.trainable_variables)
     renew_statistics(model, data, recipe, settings, seed, last)
     if state and until is None:
         state.save(history, finished=True)

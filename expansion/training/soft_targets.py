@@ -57,3 +57,8 @@ def balanced(data: VideoDataset) -> tuple[float, ...]:
     counts = data.manifest.splits["train"].per_class
     seen = sum(count > 0 for count in counts.values())
     return tuple(data.videos("train") / (seen * counts[name]) if counts[name] else 0.0 for name in data.classes)
+
+
+def class_weights(recipe: Recipe, data: VideoDataset) -> tuple[float, ...]:
+    """What a recipe weighs the classes of a data set with; nothing where it weighs them alike."""
+    return balanced(data) if recipe.class_weights else ()

@@ -23,6 +23,7 @@ from expansion.search.constraints import Constraint, broken_constraint
 from expansion.search.costs import cost_of
 from expansion.spec import X2D, Spec
 from expansion.training.fit import compile_model, fit_epochs, new_model, renew_statistics
+from expansion.training.soft_targets import class_weights
 from expansion.tuning.jobs import OBJECTIVE
 from expansion.tuning.trial import gradients_released
 
@@ -143,7 +144,7 @@ class X3DHyperModel(keras_tuner.HyperModel):
             keras_tuner.errors.FailedTrialError: as `spec`.
         """
         model = new_model(self.spec(hp), self.data, self.recipe, self.seed)
-        return compile_model(model, self.recipe, self.data.videos("train"))
+        return compile_model(model, self.recipe, self.data.videos("train"), class_weights(self.recipe, self.data))
 
     def fit(self, hp: keras_tuner.HyperParameters, model: X3D, *args, epochs: int | None = None, initial_epoch: int = 0,
             callbacks: Sequence[keras.callbacks.Callback] = (), verbose: int | str = 0, **kwargs) -> dict[str, float]:

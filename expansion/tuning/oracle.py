@@ -105,11 +105,9 @@ class ExpansionOracle(keras_tuner.Oracle):
             self.save()
 
     def get_best_trials(self, num_trials=1):
-        """The network that the search ends with, then the path from its end back to the seed; then the others by accuracy."""
+        """The end of the path first, back to the seed; then the others by accuracy."""
         ended = [(step, c) for step in self.search.all_steps for c in step.trainings if c.status == "completed"]
-        chosen = self.search.chosen
-        path = [winner for winner in reversed(self.search.path) if winner is not chosen]
-        path = [chosen, *path] if chosen else []
+        path = list(reversed(self.search.path))
         place = {id(candidate): number for number, candidate in enumerate(path)}
         ended.sort(key=lambda pair: (place.get(id(pair[1]), len(path)), -pair[1].accuracies[0]))
         return [self._trial_of(*pair) for pair in ended[:num_trials]]

@@ -72,7 +72,7 @@ def summary(run: RunFolder) -> dict:
     trained = run.read_training()
     if trained:
         changed = os.path.getmtime(run.training_results)
-    last = search.chosen if search else None
+    last = search.path[-1] if search and search.path else None
     outcome = read_held_out(run) if search and is_whole(run) else None
     return {
         "name": run.name, "state": state(run, search), "step": len(search.path) - 1 if last else None,

@@ -94,8 +94,8 @@ def settings(given: Given, from_run: str | None, runs: str) -> Config:
             raise InputError(f"run {from_run}: no step of its search is decided yet")
         if given.get("train.spec"):
             raise InputError("--spec and --from-run both name a network: give one of them")
-        step = next(number for number, winner in enumerate(search.path) if winner is search.chosen)
-        own = {"train.spec": search.chosen.spec.as_dict(), "name": own["name"] and f"{run.name}-train"}
+        step = len(search.path) - 1
+        own = {"train.spec": search.path[-1].spec.as_dict(), "name": own["name"] and f"{run.name}-train"}
         if not given.get("train.weights") and search.settings.weights:
             own |= {"train.weights": search.settings.weights, "train.new_head": search.settings.new_head}
         if not given.get("ingest.videos") and not given.get("train.records"):

@@ -61,7 +61,7 @@ class Facts:
 
     @property
     def winner(self) -> CandidateState | None:
-        return self.search.chosen
+        return self.search.path[-1] if self.search.path else None
 
     @property
     def seconds(self) -> dict[str, float]:

@@ -65,15 +65,15 @@ def _run(name: str, runs: str) -> RunFolder:
 
 
 def _newest_model(folder: RunFolder) -> str:
-    """The trained network of a run; while there is none, the one that its search has chosen so far."""
+    """The trained network of a run; while there is none, the last winner of its search."""
     trained = files.inside_each(os.path.join(folder.artifacts, "Trainer", "model"), files.KERAS_MODEL)
     trained += [folder.keras_model] if files.exists(folder.keras_model) else []
     if trained:
         return max(trained, key=os.path.getmtime)
     traces = folder.traces()
-    chosen = folder.search().chosen if traces else None
-    if chosen:
-        model = os.path.join(traces[-1], f"trial_{chosen.trial_id}", files.KERAS_MODEL)
+    path = folder.search().path if traces else []
+    if path:
+        model = os.path.join(traces[-1], f"trial_{path[-1].trial_id}", files.KERAS_MODEL)
         if files.exists(model):
             return model
     raise InputError(f"{folder.path}: no trained network there yet")
