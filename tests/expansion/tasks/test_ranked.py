@@ -113,7 +113,7 @@ def test_the_golden_numbers(shared):
 
 
 def test_what_varies_between_trainings_is_taken_off_the_resampling(answers):
-    """Of evidence whose replicates differ by the trainings alone, the second variance is all of a training's sampling variance."""
+    """Where replicates differ by the trainings alone, the second variance is all of a training's sampling variance."""
     rng = np.random.default_rng(5)
     trainings = np.concatenate([[[0.4], [0.5], [0.6]], 0.5 + rng.normal(0, 0.1, (3, 500))], axis=1)
     of_score, resampled = MULTI_LABEL.between(trainings)
