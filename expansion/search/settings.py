@@ -39,7 +39,6 @@ class SearchSettings(Settings):
     Args:
         start: where it starts: a spec, its settings, or a name; X2D if it is not set, or null, and with weights their network.
         classes: outputs of the networks (they count in the MACs).
-        task: what is learnt, and whose score is maximised; it follows from recipe and data.
         axes: axes to try, of axes.AXES.
         factor: cost of a candidate over its parent's.
         cost: C(X), what candidates are matched in and gains are counted by; see costs.cost_of.
@@ -61,6 +60,7 @@ class SearchSettings(Settings):
             trials added up.
         follow: axes to take in steps 1, 2, ... whatever the accuracies say; the search ends where one cannot move.
         limits: what the data allows.
+        task: what is learnt, and whose score is maximised; it follows from recipe and data.
 
     Raises:
         pydantic.ValidationError: a key is unknown or a value is not allowed.
@@ -68,7 +68,6 @@ class SearchSettings(Settings):
 
     start: SpecSetting = X2D
     classes: int = Field(400, ge=2)
-    task: TaskName = "single-label"
     axes: tuple[Axis, ...] = Field(AXES, min_length=1)
     factor: float = Field(2.0, gt=1)
     cost: CostName = "macs"
@@ -86,6 +85,7 @@ class SearchSettings(Settings):
     hours: float | None = Field(None, gt=0)
     follow: tuple[Axis, ...] = ()
     limits: Limits = Limits()
+    task: TaskName = "single-label"
 
     @model_validator(mode="before")
     @classmethod
