@@ -18,6 +18,7 @@ DECLARING = frozenset(("mov", "matroska", "avi", "flv", "asf", "mxf"))  # they s
 ATTACHED_PIC, TIMED_THUMBNAILS, STILL_IMAGE = 0x400, 0x800, 0x100000  # libav's AV_DISPOSITION_*
 DEFAULT = 0x1
 MOVING = 5  # packets after which a stream counts as a video, as libav itself counts
+BEYOND = 1.2  # share of the declared duration that a last frame may reach
 FILLED = 0.9  # share of an MP4's bytes for samples that its tables must name
 ALL_BUT_PADDING = 0.99  # share of an AVI file that its lists must take; some writers add padding
 
@@ -115,7 +116,7 @@ def declared_seconds(container, stream) -> float | None:
         return None
 
 
-def leaves_screen(container, stream, path: str, packets: int, until: float) -> float:
+def leaves_screen(container, stream, path: str, packets: int, until: float, usually: float) -> float:
     """Seconds at which the last frame leaves the screen: later than it says where the container, which is whole, declares more.
 
     What a recorder writes when the picture changes stays until the end; where frames are stored out of order, only the
@@ -123,10 +124,15 @@ def leaves_screen(container, stream, path: str, packets: int, until: float) -> f
 
     Args:
         packets: of the stream, as read.
-        until: seconds at which the frame itself says it ends.
+        until: seconds at which the frame itself says it ends. Not believed where that is far behind what is declared.
+        usually: seconds at which it would end if it were as long as others.
     """
     declared = declared_seconds(container, stream)
-    return declared if declared is not None and declared > until and is_whole(container, stream, path, packets) else until
+    if declared is None:
+        return until
+    if until > BEYOND * max(declared, usually):
+        return usually
+    return declared if declared > until and is_whole(container, stream, path, packets) else until
 
 
 def is_whole(container, stream, path: str, packets: int) -> bool:
