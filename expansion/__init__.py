@@ -10,7 +10,7 @@ _HOME = {
     "Limits": "spec", "expand": "search.axes", "propose": "search.axes", "contract": "search.axes",
     "decide": "search.selection", "marginal_gain": "search.selection",
     "RepeatSettings": "search.repeats", "Constraint": "search.constraints", "start_from": "network.transfer",
-    "Recipe": "recipe", "ClipSettings": "recipe",
+    "Recipe": "recipe", "ClipSettings": "recipe", "Augmentation": "recipe",
     "SearchSettings": "search.settings", "SearchState": "search.state", "read_trace": "search.trace",
     "VideoDataset": "data.dataset", "InputError": "foundation.errors",
     "build": "weights.build", "predict": "evaluation.predict", "Prediction": "evaluation.predict",
@@ -23,6 +23,7 @@ _HOME = {
     "export_saved_model": "evaluation.export",
     "load_weights": "weights.checkpoints", "save_weights": "weights.checkpoints", "open_weights": "weights.checkpoints",
     "EngineSettings": "tuning.engines.settings", "ExpansionOracle": "tuning.oracle", "ExpansionTuner": "tuning.tuner",
+    "X3DHyperModel": "tuning.hypermodel",
     "search_figure": "display.path_figure", "save_figure": "display.path_figure",
 }
 

@@ -28,6 +28,7 @@ from expansion.search.axes import AXES
 from expansion.search.costs import in_macs
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
+from expansion.tasks.registry import task_named
 
 
 class AxisStyle(NamedTuple):
@@ -92,9 +93,11 @@ def search_figure(search: SearchState, *, until: int | None = None, references: 
     axes = figure.add_subplot()
     steps = [step for step in search.steps if until is None or step.number <= until]
     _draw_references(axes, references)
-    _draw_candidates(axes, steps)
-    _draw_path(axes, [step for step in steps if step.winner])
+    path = [step for step in search.taken if until is None or step.number <= until]
+    _draw_candidates(axes, steps, path)
+    _draw_path(axes, path)
     _scales(axes)
+    axes.set_ylabel(f"{task_named(search.settings.task).full_noun} on validation videos (%)")
     _legend(axes, steps, references_name if references else None)
     if title:
         axes.set_title(title, loc="left")
@@ -177,10 +180,10 @@ def _drawn(step: Step) -> list[CandidateState]:
     return [candidate for candidate in step.candidates if candidate.status == "completed"]
 
 
-def _draw_candidates(axes: Axes, steps: Sequence[Step]) -> None:
+def _draw_candidates(axes: Axes, steps: Sequence[Step], path: Sequence[Step]) -> None:
     for step in steps:
         for candidate in _drawn(step):
-            if candidate is not step.winner:
+            if candidate is not step.winner or step not in path:
                 (line,) = axes.plot(candidate.macs / 1e9, 100 * candidate.accuracy, alpha=0.75, zorder=3,
                                     **STYLES[candidate.axis].drawn(6, filled=False))
                 described(line, _about(step, candidate))
@@ -232,7 +235,6 @@ def _scales(axes: Axes) -> None:
     axes.set_xlim(low / 1.25, high * 1.05)
     axes.margins(y=0.08)
     axes.set_xlabel("cost per clip (GMACs)")
-    axes.set_ylabel("top-1 accuracy on validation videos (%)")
     axes.grid(color="#e3e3e3", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -23,7 +23,8 @@ def config(demo_labels):
     return parse_settings(Config, {
         "name": "tiny",
         "ingest": {"videos": str(demo_labels.parent), "labels": str(demo_labels), "short_side": 32},
-        "search": {"start": {"stride": 8, "size": 24, "width": 0.5, "depth": 0.2}, "steps": 1, "axes": ["fast", "bottleneck"]},
+        "search": {"start": {"stride": 8, "size": 24, "width": 0.5, "depth": 0.2}, "steps": 1, "axes": ["fast", "bottleneck"],
+                   "without_gain": "continue"},
         "recipe": {"epochs": 1, "batch": 8, "rate": 0.05, "rate_batch": 8, "warmup_epochs": 0},
         "final": {"epochs": 2},
         "clips": {"flip": False, "views": 2},
@@ -74,7 +75,7 @@ def test_the_trace_tells_every_candidate_and_decision(finished):
     assert [step.kind for step in trace.steps] == ["seed", "expansion"] and trace.stopped_by == "steps"
     assert {c.axis for c in trace.steps[1].candidates} == {"fast", "bottleneck"}
     for step in trace.steps:
-        assert all(c.status == "completed" and 0 <= c.accuracy <= 1 and len(c.correct) == 24 for c in step.candidates)
+        assert all(c.status == "completed" and 0 <= c.accuracy <= 1 and len(c.evidence) == 24 for c in step.candidates)
         assert step.kind == "seed" or step.winner.gain == max(c.gain for c in step.candidates)
     assert os.path.getsize(os.path.join(result.search_folder, "path.png")) > 1000
 

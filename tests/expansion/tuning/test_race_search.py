@@ -26,7 +26,8 @@ RECIPE = Recipe(epochs=4, batch=16, rate=0.1, rate_batch=16, warmup_epochs=0)
 
 def tuner(data, folder, progress=None, engine="in-process", recipe=RECIPE, steps=1, **settings):
     return expansion.ExpansionTuner(
-        data, expansion.SearchSettings(start=SEED, steps=steps, axes=("width", "bottleneck"), **settings), recipe=recipe,
+        data, expansion.SearchSettings(start=SEED, steps=steps, axes=("width", "bottleneck"), without_gain="continue",
+                                       **settings), recipe=recipe,
         clips=ClipSettings(flip=False, views=2), directory=folder, project_name="s", engine=engine,
         progress=progress or SearchProgress(quiet=True))
 
@@ -57,7 +58,7 @@ def test_a_killed_race_resumes_and_pauses_change_no_result(demo_records, tmp_pat
     assert (stopped.status, winner.status, step.winner) == ("stopped", "completed", winner)
     for candidate in step.candidates:
         folder = search.folder.trial(candidate.trial_id)
-        assert len(candidate.rungs[0].curve) == 2 and len(candidate.rungs[0].correct) == demo_records.videos("val")
+        assert len(candidate.rungs[0].curve) == 2 and len(candidate.rungs[0].evidence) == demo_records.videos("val")
         assert os.path.exists(folder.model) == (candidate is winner)
         assert not os.path.exists(folder.checkpoint) and not folder.attempts()
     raced = search.folder.trial(winner.trial_id)
