@@ -193,6 +193,15 @@ def test_a_piece_that_is_absent_and_packets_that_were_lost(tmp_path):
     assert continuity(str(tmp_path / "whole.ts"), 256, "h264").leaps == 0
 
 
+def test_a_recording_that_another_hides_is_not_lost_in_silence(tmp_path):
+    """Two devices number their streams otherwise: libav sees two streams, of which a player shows one."""
+    one = make(tmp_path / "1.ts", numbers(0, 10)).read_bytes()
+    two = make(tmp_path / "2.ts", numbers(10, 10), container={"mpegts_start_pid": "300"}).read_bytes()
+    for joined in (one + two, two + one):
+        (tmp_path / "a.ts").write_bytes(joined)
+        assert "another recording" in reason(tmp_path / "a.ts").detail
+
+
 # Interlaced frames, and colours.
 
 
