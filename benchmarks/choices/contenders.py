@@ -48,12 +48,12 @@ def expansion_search(**settings) -> Choose:
         tuner.search()
         spent = sum(training_macs(t.spec, terms.recipe, data, t.rungs[-1].epoch if t.status == "stopped" else None)
                     for step in tuner.state.all_steps for t in step.trainings if t.status in ("completed", "stopped"))
-        return Found(tuner.state.path[-1].spec, spent, tuple(map(_kept, tuner.state.steps)))
+        return Found(tuner.state.path[-1].spec, spent, tuple(map(kept, tuner.state.steps)))
 
     return choose
 
 
-def _kept(step: Step) -> dict:
+def kept(step: Step) -> dict:
     """What decisions are compared by; see Result.steps."""
     candidates = [{"axis": c.axis, "macs": c.macs, "params": c.params, "accuracy": c.accuracy, "right": letters(c.correct)}
                   for c in step.candidates if c.status == "completed"]
