@@ -26,6 +26,8 @@ def to_go_on(search: SearchState) -> str | None:
              f"{points(winner.accuracy - parent.accuracy)} points to the network of step {step.number - 1}, which is kept. "
              "With search.without_gain=continue the same command takes the step and goes on.")
     if videos:
-        found += (f" On {videos:,} validation videos no gain below {100 * min(1.0, fewest_clear() / videos):.1f} points can be "
-                  "clear: more of them, longer trainings or a seed that sees more frames may show one.")
+        least = fewest_clear() / videos
+        which = f"no gain below {100 * least:.1f} points" if least < 1 else "no gain"
+        found += (f" On {videos:,} validation videos {which} can be clear: more of them, longer trainings or a seed that sees more "
+                  "frames may show one.")
     return found
