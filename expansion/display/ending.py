@@ -28,6 +28,6 @@ def to_go_on(search: SearchState) -> str | None:
     if videos:
         least = fewest_clear() / videos
         which = f"no gain below {100 * least:.1f} points" if least < 1 else "no gain"
-        found += (f" On {videos:,} validation videos {which} can be clear: more of them, longer trainings or a seed that sees more "
-                  "frames may show one.")
+        found += (f" On {videos:,} validation videos {which} can be clear: more of them, longer trainings or a seed that sees "
+                  "more frames may show one.")
     return found
