@@ -116,7 +116,7 @@ def named(terms: DataSet, data: VideoDataset, seed: int, folder: Path) -> Found:
 def named_near(terms: DataSet, data: VideoDataset, seed: int, folder: Path) -> Found:
     """XS at the frames and the size that come nearest to the cost from below; the cheapest where none does."""
     limit = terms.limit(len(data.classes))
-    return Found(_nearest([_that_fits(XS.replace(frames=frames, size=size), data) for frames in (4, 8, 16)
+    return Found(_nearest([_that_fits(XS.replace(frames=frames, size=size), data) for frames in (2, 4, 8, 16)
                            for size in range(LEAST_SIZE, data.short_side + 1, 4)], limit, data))
 
 

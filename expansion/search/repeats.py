@@ -26,7 +26,7 @@ class RepeatSettings(Settings):
     Args:
         extra: further trainings a step at most; 0 for one training of each candidate, as in the paper.
         std: standard deviation of a candidate's accuracy between trainings, on endless videos (share of 1), where that is
-            known. By default it is measured from the repeats of this step and of those before; see search.variance.
+            known. By default it is measured from the repeats of this step and of those before, once there are four.
         tie_break: what decides among candidates still tied: the largest mean gain, the lowest cost, or the fewest
             parameters.
     """

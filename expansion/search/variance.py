@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import stdtr
 
 CLEAR_LEVEL = 0.01  # at 0.05 more than a tenth of the clear steps would be overturned: docs/explanation/noise.md
-LEAST_DEGREES = 2  # with one, a lucky pair of trainings would make everything clear
+LEAST_DEGREES = 4  # with two, lucky pairs of trainings make steps clear that another seed overturns
 
 
 @dataclass(frozen=True)
