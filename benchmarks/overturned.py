@@ -124,14 +124,14 @@ def halves(steps: Sequence[FirstStep], repeats: RepeatSettings, tries: int = 200
     start = float(np.mean([step.accuracy for step in steps]))
 
     def decided(order: Sequence[int]) -> tuple[int, bool, int]:
-        correct = [[c.correct] for c in steps[order[0]].candidates]
+        correct = [[c.evidence] for c in steps[order[0]].candidates]
         while True:
             runs = [Runs(c.axis, c.cost, c.params, right) for c, right in zip(steps[0].candidates, correct)]
             found = judge(start, steps[0].macs, runs, repeats)
             if found.winner is not None:
                 return found.winner, len(found.tied) == 1 and found.knows_trainings, sum(map(len, correct))
             for index in found.more:
-                correct[index].append(steps[order[len(correct[index])]].candidates[index].correct)
+                correct[index].append(steps[order[len(correct[index])]].candidates[index].evidence)
 
     for _ in range(tries):
         order = rng.permutation(len(steps))
@@ -142,7 +142,7 @@ def halves(steps: Sequence[FirstStep], repeats: RepeatSettings, tries: int = 200
 
 def _recorded_rows() -> Iterable[str]:
     for name, steps in recordings().items():
-        title = f"{name}, {len(steps)} seeds, {len(steps[0].candidates[0].correct)} videos"
+        title = f"{name}, {len(steps)} seeds, {len(steps[0].candidates[0].evidence)} videos"
         yield _row(title, RULES[0].name, pairs(steps), truth=False)
         if len(steps) >= 6:
             yield _row(title, RULES[1].name, halves(steps, RULES[1].repeats), truth=False)
