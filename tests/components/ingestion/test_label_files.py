@@ -182,7 +182,7 @@ def test_two_beginnings_are_refused_and_a_file_elsewhere_is_not_taken_for_one_in
 
 @pytest.mark.parametrize(("path", "near"), [
     ("videos/fall/0.mp4", "fall/0.mp4"), ("0.mp4", "fall/0.mp4"), ("fall/0.avi", "fall/0.mp4"),
-    ("walk/wak_12.mp4", "fall/walk_12.mp4"), ("nothing like it.mp4", None),
+    ("walk/wak_12.mp4", "fall/walk_12.mp4"), ("nothing like it.mp4", None), ("fall/7.mp4", None),
 ])  # fmt: skip
 def test_a_file_that_nearly_fits(path, near):
     assert names_of("fall/0.mp4", "fall/walk_12.mp4").nearest(path) == near
