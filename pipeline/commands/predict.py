@@ -52,14 +52,18 @@ def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a Sa
         with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt"), verbose):
             kernels.choose(kernels.onednn_for())
             import_keras()
+            from expansion.evaluation.networks import network_for
             from expansion.evaluation.predict import predictions, video_paths
 
+            wanted = {name: value for name, value in {"views": views, "crops": crops}.items() if value is not None}
+            network, clips = network_for(stored.path, wanted, stored.preprocessing)
+            known = network.preprocessing.otherwise(stored.preprocessing).video is not None or fps is not None
             paths, others = [], []
             for video in videos:
                 inside, beside = video_paths(video)
                 paths, others = paths + inside, others + beside
             with written, task_progress("predicting") as progress:
-                for prediction in predictions(stored.path, paths, views=views, crops=crops, fps=fps,
+                for prediction in predictions(network, paths, views=clips.views, crops=clips.crops, fps=fps,
                                               otherwise=stored.preprocessing):
                     found.append(prediction)
                     written.write(prediction)
@@ -67,6 +71,9 @@ def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a Sa
     finally:
         if found:
             _show(found, top, as_json)
+    if not known:
+        make_console(stderr=True).print(f"{stored.name} does not say at which frame rate it was trained, so each video's own "
+                                        "frames were looked at; --fps sets a rate", soft_wrap=True)
     if others:
         make_console(stderr=True).print(f"not videos, so left out: {_some(others)}", soft_wrap=True)
     if output:
@@ -98,10 +105,14 @@ def _show(found: list[Prediction], top: int, as_json: bool) -> None:
                 table.add_row(prediction.video, prediction.error, "-", "-")
         console.print(table)
         return
-    for prediction in found:
+    for number, prediction in enumerate(found):
+        if number:
+            console.print()
         if prediction.error is None:
             table = make_table(f"{prediction.video}, {prediction.views} views, {prediction.fps:.4g} frames a second", "class",
                                "probability")
             for label, share in prediction.top(top):
                 table.add_row(label, percent(share))
             console.print(table)
+        else:
+            console.print(f"{prediction.video}: {prediction.error}", soft_wrap=True)

@@ -90,6 +90,15 @@ def test_answers_are_kept_when_it_is_stopped(stored, mixed, tmp_path, capsys, mo
     assert len(json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))) == 1
 
 
+@pytest.mark.slow
+def test_a_network_that_does_not_know_its_frame_rate_is_called_so(stored, demo_labels, capsys):
+    video = str(next(demo_labels.parent.glob("left/*.mp4")))
+    predict(stored, [video], views=1)
+    assert "m.keras does not say at which frame rate it was trained" in capsys.readouterr().err
+    predict(stored, [video], views=1, fps=3)
+    assert "does not say" not in capsys.readouterr().err
+
+
 def test_many_videos_share_a_table(stored, demo_labels, tmp_path, capsys):
     videos = [str(path) for path in sorted(demo_labels.parent.glob("left/*.mp4"))[:4]]
     predict(stored, videos, views=1)
