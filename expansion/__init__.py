@@ -23,6 +23,7 @@ _HOME = {
     "export_saved_model": "evaluation.export",
     "load_weights": "weights.checkpoints", "save_weights": "weights.checkpoints", "open_weights": "weights.checkpoints",
     "EngineSettings": "tuning.engines.settings", "ExpansionOracle": "tuning.oracle", "ExpansionTuner": "tuning.tuner",
+    "X3DHyperModel": "tuning.hypermodel",
     "search_figure": "display.path_figure", "save_figure": "display.path_figure",
 }
 

@@ -52,7 +52,7 @@ def name_of(spec: Spec) -> str | None:
 
 def recorded_search() -> SearchState:
     """The search that the accuracies of Figure 2 lead to, step 0 to 11; costs are this project's."""
-    search = SearchState(SearchSettings(steps=STEPS))
+    search = SearchState(SearchSettings(steps=STEPS, protocol="paper"))
     while proposal := search.next():
         step, candidate = proposal
         trial = f"{step.number}/{candidate.axis}"

@@ -61,7 +61,8 @@ class Setting:
 SETTINGS = {
     "name": Setting("name", str, "Name of the run; its folder is RUNS/NAME."),
     "videos": Setting("ingest.videos", str, "Folder of the videos."),
-    "labels": Setting("ingest.labels", str, "Label file: CSV path,label[,split][,group]; `path label` text; Kinetics CSV. "
+    "labels": Setting("ingest.labels", str, "Label file: CSV path,label[,split][,group]; `path label` text; JSON; or "
+                                            "as published with Kinetics, UCF101, HMDB51, Something-Something V2, Jester. "
                                             "Without it, class folders."),
     "steps": Setting("search.steps", int, "Expansion steps at most."),
     "target_gmacs": Setting("search.target_gmacs", float, "Stop at this cost, contracted to it."),

@@ -33,7 +33,7 @@ from killing import children, kill_group, kill_until_done, wait_for  # noqa: E40
 TIMES = ("seconds", "clips_per_second", "latency_ms", "lost")
 SETTINGS = {
     "search": {"start": {"frames": 1, "stride": 8, "size": 24, "width": 0.34, "depth": 0.2}, "steps": 2,
-               "axes": ["fast", "spatial"]},
+               "without_gain": "continue", "axes": ["fast", "spatial"]},
     "recipe": {"epochs": 3, "batch": 16, "rate": 0.05, "rate_batch": 16, "warmup_epochs": 0.5, "dropout": 0.1},
     "clips": {"flip": False, "views": 2},
 }

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
+from components.ingestion.entries import Entry
 from components.ingestion.settings import IngestSettings
-from components.ingestion.sources import Entry
 from expansion.foundation import files
 
 RECORDS, DONE = ".tfrecord", ".json"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 
+from components.ingestion.entries import Entry
 from components.ingestion.settings import IngestSettings
-from components.ingestion.sources import Entry
 from expansion.data import records
 from expansion.data.example import example
 from expansion.foundation.child_process import Died, Hung, Isolated

@@ -7,18 +7,18 @@ import json
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.ingestion.beam import DONE, RECORDS, Part, Shard, WritePart, WriteShard, part_result, run, write_failure
-from components.ingestion.encode import VideoRow, rejected_row
+from components.ingestion.beam import DONE, RECORDS, Shard, WritePart, WriteShard, part_result, run, write_failure
+from components.ingestion.encode import VideoRow
+from components.ingestion.entries import shorten
+from components.ingestion.files_found import NO_VIDEO_FOLDER, NOT_VIDEO, PICTURES
 from components.ingestion.index import write_index
-from components.ingestion.settings import RECORD_VERSION, IngestSettings, digest
-from components.ingestion.sources import Entry, read_sources, shorten
-from components.ingestion.splits import assign, class_names, position, same_content, without_repeats
+from components.ingestion.plan import Plan, make_plan
+from components.ingestion.settings import IngestSettings
 from expansion.data.frame_index import index_paths
 from expansion.data.manifest import Manifest, SplitCounts, is_whole
 from expansion.data.records import MANIFEST, SPLITS, VIDEOS
@@ -28,96 +28,9 @@ from expansion.foundation.machine import cores
 
 WORK = "_parts"  # beside the Split-* folders while the ingestion runs
 SHARD_NAME = "data_tfrecord"  # TFX's name; no .gz, because JPEG does not compress
-PART_VIDEOS = (4, 32)  # fewest and most videos in one part
-PARTS = 64  # aim: enough to spread over workers and to lose little when stopped
-SHARE_EXEMPT = ("missing", "no_label", "duplicate")  # said of the list, not of the videos
+SHARE_EXEMPT = ("missing", "no_label", "duplicate", "link", NOT_VIDEO, PICTURES, NO_VIDEO_FOLDER)  # said of no video
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an input comes to, before anything is decoded.
-
-    Attributes:
-        parts: the work, in the order of the records.
-        classes: names; the index is the label.
-        refused: rows of what is not even tried.
-        fingerprint: of the label files, the videos (path, bytes, time of change), the settings and the code's version.
-    """
-
-    parts: tuple[Part, ...]
-    classes: tuple[str, ...]
-    refused: tuple[VideoRow, ...]
-    fingerprint: str
-
-    @property
-    def videos(self) -> int:
-        return sum(len(part.entries) for part in self.parts)
-
-
-def make_plan(settings: IngestSettings) -> Plan:
-    """Lists, checks and splits the input.
-
-    Raises:
-        InputError: any error of use: see `sources` and `splits`; a label whose video does not exist.
-    """
-    listing = read_sources(settings)
-    missing = [entry for entry in listing.entries if entry.missing]
-    if missing and settings.missing == "error":
-        raise InputError(
-            f"label without a video: {shorten(entry.source for entry in missing)} not found under {settings.videos!r}"
-        )
-    refused = [rejected_row(entry, "missing", "no such file") for entry in missing]
-    entries, repeats = without_repeats(tuple(entry for entry in listing.entries if not entry.missing))
-    entries, copies = same_content(entries, settings.copies == "keep")
-    refused += [rejected_row(entry, "duplicate", detail) for entry, detail in repeats + copies]
-    refused += [VideoRow(name, name, None, None, None, False, "no_label", "no label names it") for name in listing.unlabelled]
-    if not entries:
-        raise InputError(f"no labelled videos under {settings.videos!r}")
-    entries = assign(entries, settings)
-    classes = class_names(entries)
-    stamps = {entry.source: _stamp(entry.path) for entry in entries}
-    fingerprint = digest(
-        RECORD_VERSION, settings.of_records(), classes, [_entry_identity(entry, stamps) for entry in entries],
-        sorted((name, _stamp(os.path.join(settings.videos, name))) for name in listing.unlabelled),
-        [asdict(row) for row in refused], _label_bytes(settings),
-    )  # fmt: skip
-    return Plan(tuple(_parts(entries, classes, stamps, settings)), tuple(classes), tuple(refused), fingerprint)
-
-
-def _stamp(path: str) -> list[int]:
-    try:
-        state = os.stat(path)
-    except OSError:
-        return [-1, -1]
-    return [state.st_size, state.st_mtime_ns]
-
-
-def _entry_identity(entry: Entry, stamps: dict) -> list:
-    return [{key: value for key, value in asdict(entry).items() if key != "path"}, stamps[entry.source]]
-
-
-def _label_bytes(settings: IngestSettings) -> list[str]:
-    """The label files' content: a changed file is a changed input, whatever it says."""
-    labels = settings.labels
-    paths = [] if labels is None else [labels] if isinstance(labels, str) else [labels[key] for key in sorted(labels)]
-    return [files.read_bytes(path).decode("latin-1") for path in paths]
-
-
-def _parts(entries: list[Entry], classes: list[str], stamps: dict, settings: IngestSettings) -> Iterator[Part]:
-    label = {name: index for index, name in enumerate(classes)}
-    size = max(PART_VIDEOS[0], min(PART_VIDEOS[1], len(entries) // PARTS))
-    for split in SPLITS:
-        order = sorted(
-            (entry for entry in entries if entry.split == split),
-            key=lambda entry: (position(settings.seed, "order", entry.video_id), entry.video_id),
-        )
-        for number, at in enumerate(range(0, len(order), size)):
-            chosen = tuple(order[at : at + size])
-            labels = tuple(label[entry.label_text] for entry in chosen)
-            key = digest(RECORD_VERSION, settings.of_records(), labels, [_entry_identity(entry, stamps) for entry in chosen])
-            yield Part(f"{split}-{number:05d}-{key[:16]}", chosen, labels)
 
 
 def ingest(
@@ -209,7 +122,7 @@ def _manifest(rows: list[VideoRow], plan: Plan, settings: IngestSettings, writte
                                       sum(row.bytes for row in of_it)) for split, of_it in by_split.items() if of_it},
         accepted=len(stored), rejected=len(rows) - len(stored), reject_reasons=dict(sorted(reasons.items())),
         short_side=min(min(row.width, row.height) for row in stored), settings=settings.of_records(),
-        fingerprint=plan.fingerprint, files=written)
+        fingerprint=plan.fingerprint, files=written, notes=list(plan.notes))
 
 
 def _judge(rows: list[VideoRow], classes: Sequence[str], settings: IngestSettings, listed: str) -> None:

@@ -11,10 +11,10 @@ from pydantic import Field, field_validator, model_validator
 from expansion.data.records import SPLITS
 from expansion.video.settings import VideoSettings
 
-RECORD_VERSION = 3  # raise it when the same input and settings would give other files
+RECORD_VERSION = 4  # raise it when the same input and settings would give other files
 
 # What can change without changing one stored record.
-_NOT_IN_RECORDS = {"videos", "labels", "timeout", "max_reject_share", "missing", "copies", "links"}
+_NOT_IN_RECORDS = {"videos", "labels", "timeout", "max_reject_share", "missing", "copies", "groups", "links"}
 
 
 class IngestSettings(VideoSettings):
@@ -22,26 +22,30 @@ class IngestSettings(VideoSettings):
 
     Attributes:
         videos: folder of the videos; paths in label files are relative to it and cannot leave it.
-        labels: label file, or one per split, {"train": path, "val": path}. None reads class folders.
-        format: form of the labels; "auto" tells from the folder or from the label file's first line.
+        labels: label file, or one per split, {"train": path, "val": path}; of HMDB51, the folder of its lists. None reads
+            class folders.
+        format: form of the labels; "auto" tells from the folders' names or from the label file's lines. Of folders,
+            "classes" takes the top ones for classes whatever their names, "splits" for splits.
         ratios: shares of train, val and test where no split is given.
         seed: of the hash splits and of the order of the records.
         max_reject_share: more rejects than this share of the labelled videos stop the ingestion.
         missing: what to do with a label whose video is not there: "error", or "reject" (listed, not in the share).
         copies: what to do with files of the same bytes in two splits or under two labels: "error", or "keep" them.
             Copies in one split and class are always stored once.
+        groups: what to do with a group that the given splits divide: "error", or "keep" the splits as they are given.
         links: symbolic links that lead out of the folder of videos: "error", or "follow" them.
         shard_mb: MiB of a shard, about.
     """
 
     videos: str
     labels: str | dict[str, str] | None = None
-    format: Literal["auto", "folders", "csv", "text", "kinetics"] = "auto"
+    format: Literal["auto", "folders", "classes", "splits", "csv", "text", "kinetics"] = "auto"
     ratios: tuple[float, float, float] = (8.0, 1.0, 1.0)
     seed: int = 0
     max_reject_share: float = Field(0.1, ge=0, le=1)
     missing: Literal["error", "reject"] = "error"
     copies: Literal["error", "keep"] = "error"
+    groups: Literal["error", "keep"] = "error"
     links: Literal["error", "follow"] = "error"
     shard_mb: int = Field(128, ge=1)
 
@@ -54,10 +58,11 @@ class IngestSettings(VideoSettings):
 
     @model_validator(mode="after")
     def _labels_fit_their_form(self):
-        if self.labels is None and self.format not in ("auto", "folders"):
+        of_folders = self.format in ("folders", "classes", "splits")
+        if self.labels is None and not of_folders and self.format != "auto":
             raise ValueError(f"format {self.format!r} needs labels, a label file")
-        if self.labels is not None and self.format == "folders":
-            raise ValueError("format 'folders' takes the labels from the folders: leave out labels")
+        if self.labels is not None and of_folders:
+            raise ValueError(f"format {self.format!r} takes the labels from the folders: leave out labels")
         if isinstance(self.labels, dict) and (not self.labels or set(self.labels) - set(SPLITS)):
             raise ValueError(f"labels by split takes the keys {', '.join(SPLITS)}, got {', '.join(self.labels) or 'none'}")
         return self

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
+from components.ingestion.entries import Entry, shorten
 from components.ingestion.settings import IngestSettings
-from components.ingestion.sources import Entry, shorten
 from expansion.data.records import SPLITS
 from expansion.foundation.errors import InputError
 
@@ -108,8 +108,8 @@ def _hash(path: str) -> str | None:
         return None
 
 
-def assign(entries: list[Entry], settings: IngestSettings) -> list[Entry]:
-    """The same entries, each with a split and a group (the file where none was given).
+def assign(entries: list[Entry], settings: IngestSettings) -> tuple[list[Entry], list[str]]:
+    """The same entries, each with a split and a group (the file where none was given); and a note on divided groups.
 
     Given splits are kept, and a group's videos without one follow the group. The rest is split by a hash of the
     group, else of the video, with `settings.ratios`. Where splits are given but none is val, val is taken from train
@@ -118,16 +118,43 @@ def assign(entries: list[Entry], settings: IngestSettings) -> list[Entry]:
     hash, if no class loses its last training unit by that, else a test unit.
 
     Raises:
-        InputError: a group in two splits, a class with one video, or a class without training videos.
+        InputError: a group in two splits (unless `settings.groups` keeps them: its videos without a split then follow the
+            first), a class with one video, or a class without training videos.
     """
     given: dict[str, str] = {}
+    divided: dict[str, None] = {}
     for entry in entries:
         if entry.split is None:
             continue
         known = given.setdefault(unit(entry), entry.split)
         if known != entry.split:
             what = f"group {entry.group!r}" if entry.group is not None else f"video {entry.source!r}"
-            raise InputError(f"{what} stands in two splits, {known} and {entry.split}")
+            if settings.groups == "error":
+                raise InputError(f"{what} stands in two splits, {known} and {entry.split}; groups='keep' keeps the splits as "
+                                 "they are given")
+            divided[what] = None
+    if divided:
+        return _as_given(entries, list(divided), settings)
+    return _by_unit(entries, given, settings), []
+
+
+def _as_given(entries: list[Entry], divided: list[str], settings: IngestSettings) -> tuple[list[Entry], list[str]]:
+    """`assign` where groups stand in two splits: what a group has in one split is a group of its own there."""
+    first: dict[str, str] = {}
+    for entry in entries:
+        if entry.split is not None:
+            first.setdefault(unit(entry), entry.split)
+    apart = [replace(entry, group=f"{entry.split or first.get(unit(entry), '')}\0{unit(entry)}") for entry in entries]
+    given = {unit(one): one.split for one in apart if one.split is not None}
+    found = _by_unit(apart, given, settings)
+    of_source = [replace(one, group=entry.source if entry.group is None else entry.group)
+                 for one, entry in zip(found, entries)]
+    named = ", ".join(divided[:3]) + (f", ... ({len(divided)} in all)" if len(divided) > 3 else "")
+    return of_source, [f"kept in two splits, as given: {named}"]
+
+
+def _by_unit(entries: list[Entry], given: dict[str, str], settings: IngestSettings) -> list[Entry]:
+    """The entries with the split of their unit: the given one, else by hash."""
     classes = defaultdict(set)  # class -> units
     for entry in entries:
         classes[entry.label_text].add(unit(entry))

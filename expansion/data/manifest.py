@@ -63,6 +63,7 @@ class Manifest(Settings):
         settings: those of the ingestion that decide the records.
         fingerprint: of the input, the settings and the version of the code.
         files: shards and indexes (relative path) -> bytes.
+        notes: how the input was understood where it could have been understood otherwise; each one line.
         proxy: of a part of another data set: which part (see subset), and under "of" that one's fingerprint.
     """
 
@@ -76,6 +77,7 @@ class Manifest(Settings):
     settings: dict
     fingerprint: str
     files: dict[str, int]
+    notes: list[str] = []
     proxy: dict | None = None
 
     def without_videos(self) -> dict[str, list[str]]:

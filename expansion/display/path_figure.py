@@ -92,8 +92,9 @@ def search_figure(search: SearchState, *, until: int | None = None, references: 
     axes = figure.add_subplot()
     steps = [step for step in search.steps if until is None or step.number <= until]
     _draw_references(axes, references)
-    _draw_candidates(axes, steps)
-    _draw_path(axes, [step for step in steps if step.winner])
+    path = [step for step in search.taken if until is None or step.number <= until]
+    _draw_candidates(axes, steps, path)
+    _draw_path(axes, path)
     _scales(axes)
     _legend(axes, steps, references_name if references else None)
     if title:
@@ -177,10 +178,10 @@ def _drawn(step: Step) -> list[CandidateState]:
     return [candidate for candidate in step.candidates if candidate.status == "completed"]
 
 
-def _draw_candidates(axes: Axes, steps: Sequence[Step]) -> None:
+def _draw_candidates(axes: Axes, steps: Sequence[Step], path: Sequence[Step]) -> None:
     for step in steps:
         for candidate in _drawn(step):
-            if candidate is not step.winner:
+            if candidate is not step.winner or step not in path:
                 (line,) = axes.plot(candidate.macs / 1e9, 100 * candidate.accuracy, alpha=0.75, zorder=3,
                                     **STYLES[candidate.axis].drawn(6, filled=False))
                 described(line, _about(step, candidate))

@@ -120,6 +120,17 @@ def verdict(step: Step) -> str:
     return f"{step.winner.axis} wins by {points(decision.margin)} points over {against} ({found}{chance}{also})"
 
 
+def gained(step: Step) -> str | None:
+    """One line: what the winner gained over the network that it grew from; None where nothing can be said."""
+    over = step.decision.over_parent if step.decision else None
+    if over is None:
+        return None
+    if not step.gained:
+        return f"no gain: {points(over.margin)} points to the network of step {step.number - 1}"
+    chance = "" if over.p_value is None else f", p = {over.p_value:.2g}"
+    return f"{points(over.margin)} points to the network of step {step.number - 1} ({over.verdict}{chance})"
+
+
 def failures(step: Step) -> list[str]:
     """A line for each candidate of a step that failed, at last or before it completed."""
     lines = []
@@ -178,7 +189,7 @@ def step_rows(step: Step, wide: bool = False) -> Table:
             f"{candidate.params / 1e6:.2f} M", _result(candidate, wide),
             *[percent(candidate.metrics.get("val_balanced_accuracy"))] * balanced, points(candidate.gain),
             duration(_seconds(candidate)), *[_latency(candidate)] * timed))
-    notes = [verdict(step)] if step.kind == "expansion" else []
+    notes = [line for line in (verdict(step), gained(step)) if line] if step.kind == "expansion" else []
     if again := [f"{c.axis} {len(c.accuracies)}" for c in step.candidates if len(c.accuracies) > 1]:
         notes.append(f"means over trainings: {', '.join(again)}")
     notes += largest_class(step.candidates) + stops(step) + failures(step)
@@ -205,15 +216,16 @@ def _latency(candidate: CandidateState) -> str:
 def path_rows(search: SearchState, until: int | None = None, wide: bool = False) -> Table:
     """The winners from the seed to the end, which is strong; notes name what failed on the way and what it took.
 
+    A last step that gained nothing and ended the search is shown as not taken.
+
     Args:
         until: the last step to show; None for all.
         wide: with what a terminal of 80 columns has no place for.
     """
-    rows = []
-    for step in search.steps[: None if until is None else until + 1]:
-        if (winner := step.winner) is None:
-            continue
-        kind = " (contracted)" if step.kind == "contraction" else ""
+    rows, shown = [], [step for step in search.steps[: None if until is None else until + 1] if step.winner]
+    for step in shown:
+        winner, taken = step.winner, step in search.taken
+        kind = " (contracted)" if step.kind == "contraction" else "" if taken else " (not taken)"
         decision = step.decision
         chance = "" if decision.p_value is None else f", p = {decision.p_value:.2g}"
         judged = (points(winner.gain), points(decision.margin), "-" if step.kind != "expansion" else decision.verdict + chance)
@@ -223,7 +235,7 @@ def path_rows(search: SearchState, until: int | None = None, wide: bool = False)
     notes = [f"step {step.number} {line}" for step in search.steps for line in failures(step)]
     notes += largest_class([step.winner for step in search.steps if step.winner])
     notes += [line for line in (forecast_error(search), racing_saving(search)) if line]
-    return Table(header, rows, [len(rows) - 1] if rows else [], notes)
+    return Table(header, rows, [len(shown) - 1 - (shown[-1] not in search.taken)] if rows else [], notes)
 
 
 def step_table(step: Step) -> RichTable:

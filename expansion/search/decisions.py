@@ -7,12 +7,14 @@ racing hold the rules, this applies them to the state of a step.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from expansion.search.racing import race
-from expansion.search.repeats import RepeatsOutcome, Runs, judge
-from expansion.search.selection import Decision, Scored, decide
+from expansion.search.repeats import RepeatsOutcome, Runs, difference, judge
+from expansion.search.selection import CLEAR, CLEAR_ON_VIDEOS, NOISE_LEVEL, Comparison, Decision, Scored, compare, decide
 from expansion.search.settings import SearchSettings
 from expansion.search.steps import CandidateState, Rung, Step
+from expansion.search.variance import CLEAR_LEVEL
 
 
 class NoCandidate(RuntimeError):
@@ -25,8 +27,11 @@ def reason_of(message: str | None) -> str:
     return lines[-1] if lines[0].startswith("Traceback") else lines[0]
 
 
-def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | None) -> bool:
+def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | None, earlier: Sequence[Step] = ()) -> bool:
     """Decides a step whose trainings are all done, or has candidates trained once more: then it is False.
+
+    Args:
+        earlier: steps whose repeats tell how much trainings differ.
 
     Raises:
         NoCandidate: none completed.
@@ -43,14 +48,17 @@ def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | N
         return True
     candidates = [step.candidates[place] for place in places]
     prescribed = _prescribed(settings, step, places)
-    judged = _judged(settings, parent, candidates) if prescribed is None else None
+    before = [c.all_correct for other in earlier if other is not step for c in other.candidates if c.repeats]
+    judged = _judged(settings, parent, candidates, before) if prescribed is None else None
     if judged and judged.more:
         for index in judged.more:
             candidates[index].add_repeat()
         return False
     scored = [Scored(c.axis, c.accuracy, c.cost, c.params, c.correct) for c in candidates]
-    repeated = {"winner": judged.winner, "p_values": judged.p_values} if judged else {}
+    rule = {"level": judged.level, "clear": CLEAR if judged.knows_trainings else CLEAR_ON_VIDEOS} if judged else {}
+    repeated = rule | {"winner": judged.winner, "p_values": judged.p_values} if judged else {}
     decision = decide(parent.accuracy, parent.cost, scored, prescribed, **repeated)
+    decision = dataclasses.replace(decision, over_parent=_over_parent(settings, parent, candidates, decision.winner, before))
     for candidate, gain in zip(candidates, decision.gains):
         candidate.gain = gain
     if decision.verdict == "unopposed" and best_stopped(step):
@@ -59,15 +67,31 @@ def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | N
     return True
 
 
-def _judged(settings: SearchSettings, parent: CandidateState, candidates: list[CandidateState]) -> RepeatsOutcome | None:
+def _over_parent(settings: SearchSettings, parent: CandidateState, candidates: list[CandidateState], winner: int,
+                 before: list) -> Comparison:
+    """The winner against the network that it grew from, by what is known of how much trainings differ."""
+    one, other = (Scored(c.axis, c.accuracy, c.cost, c.params, c.correct) for c in (candidates[winner], parent))
+    variance = settings.repeats.variance([*before, *(c.all_correct for c in candidates)]) if settings.repeats.extra else None
+    if variance is None or not one.correct or len(one.correct) != len(other.correct):
+        return compare(one, other, None)
+    found = difference(_runs(candidates[winner]), _runs(parent), variance)
+    level = CLEAR_LEVEL if settings.repeats.std is None else NOISE_LEVEL
+    return compare(one, other, None, found if one.accuracy > other.accuracy else 1.0, level)
+
+
+def _runs(candidate: CandidateState) -> Runs:
+    return Runs(candidate.axis, candidate.cost, candidate.params, candidate.all_correct)
+
+
+def _judged(settings: SearchSettings, parent: CandidateState, candidates: list[CandidateState],
+            before: list) -> RepeatsOutcome | None:
     """What the rule of adaptive repeats says; None where it is off, or the videos cannot be paired."""
     repeats, videos = settings.repeats, {len(c.correct) for c in candidates}
     if not repeats.extra or len(videos) > 1 or not min(videos):
         return None
     failed = sum(repeat.status == "failed" for candidate in candidates for repeat in candidate.repeats)
-    return judge(parent.accuracy, parent.cost,
-                 [Runs(c.axis, c.cost, c.params, c.all_correct) for c in candidates],
-                 repeats.model_copy(update={"extra": max(0, repeats.extra - failed)}))
+    return judge(parent.accuracy, parent.cost, [_runs(candidate) for candidate in candidates],
+                 repeats.model_copy(update={"extra": max(0, repeats.extra - failed)}), before)
 
 
 def _prescribed(settings: SearchSettings, step: Step, places: list[int]) -> int | None:

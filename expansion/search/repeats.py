@@ -8,7 +8,7 @@ can or the budget is spent; then a stated tie-break decides.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ from pydantic import Field
 
 from expansion.foundation.settings import Settings
 from expansion.search.selection import NOISE_LEVEL, Scored, rank
+from expansion.search.variance import CLEAR_LEVEL, TrainingVariance, p_value, pooled
 
 
 class RepeatSettings(Settings):
@@ -24,15 +25,19 @@ class RepeatSettings(Settings):
 
     Args:
         extra: further trainings a step at most; 0 for one training of each candidate, as in the paper.
-        std: standard deviation of a candidate's accuracy between trainings, on endless videos (share of 1). What
-            trainings differ by on the validation videos at hand is measured from the videos and need not be in it.
+        std: standard deviation of a candidate's accuracy between trainings, on endless videos (share of 1), where that is
+            known. By default it is measured from the repeats of this step and of those before; see search.variance.
         tie_break: what decides among candidates still tied: the largest mean gain, the lowest cost, or the fewest
             parameters.
     """
 
     extra: int = Field(0, ge=0)
-    std: float = Field(0.001, ge=0, le=0.5)
+    std: float | None = Field(None, ge=0, le=0.5)
     tie_break: Literal["gain", "cost", "params"] = "gain"
+
+    def variance(self, networks: Iterable[Sequence[Sequence[bool]]]) -> TrainingVariance | float | None:
+        """Between trainings: as assumed, else as measured on networks' trainings; None where they are too few."""
+        return pooled(networks) if self.std is None else self.std**2
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ class RepeatsOutcome:
         tied: indices that cannot be told from the leader, the leader first; the leader alone where it is clear.
         p_values: of each candidate's gain against the leader's, or against the winner's where there is one.
         reason: "clear", "more repeats", or "tie-break".
+        level: of p below which one is told from another.
+        knows_trainings: whether the p-values know how much trainings differ; else they know the videos alone.
     """
 
     winner: int | None
@@ -70,53 +77,63 @@ class RepeatsOutcome:
     tied: tuple[int, ...]
     p_values: tuple[float, ...]
     reason: Literal["clear", "more repeats", "tie-break"]
+    level: float = NOISE_LEVEL
+    knows_trainings: bool = True
 
 
-def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs], settings: RepeatSettings) -> RepeatsOutcome:
+def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs], settings: RepeatSettings,
+          before: Sequence[Sequence[Sequence[bool]]] = ()) -> RepeatsOutcome:
     """Decides a step, or says what to train again.
 
-    Two candidates are tied where the difference of their mean gains lies within its 95 % interval. Its variance is that
-    of the paired difference over the videos, and std squared over each one's number of trainings. The parent's own
-    noise is common to all candidates and left out. Called again with more results it continues from there.
+    Two candidates are told apart where the test of search.variance on the difference of their mean gains has a p below
+    CLEAR_LEVEL, or, with an assumed std, below NOISE_LEVEL. The parent's own noise is common to all candidates and left out.
+    Until the variance between trainings is known, the leader and the second are trained again. Called again with more
+    results it continues from there.
 
     Args:
         parent_accuracy: share of 1.
         candidates: all completed ones, with the same videos in the same order.
         settings: the budget counts trainings beyond the first of each candidate.
+        before: of networks of earlier steps, which videos each training got right.
     """
     doublings = [math.log2(candidate.cost / parent_cost) for candidate in candidates]
-    per_video = [np.asarray(c.correct, dtype=np.float32).mean(axis=0) / d for c, d in zip(candidates, doublings)]
     order, gains = rank([Scored(c.axis, float(np.mean(c.correct)), c.cost, c.params) for c in candidates],
                         parent_accuracy, parent_cost)
+    variance = settings.variance([*before, *(candidate.correct for candidate in candidates)])
+    level = CLEAR_LEVEL if settings.std is None else NOISE_LEVEL
+
+    def outcome(winner: int | None, more: Sequence[int], reason) -> RepeatsOutcome:
+        shown = found if winner in (None, leader) else p_values(winner)
+        return RepeatsOutcome(winner, tuple(more), tied, shown, reason, level, variance is not None)
 
     def p_values(one: int) -> tuple[float, ...]:
-        def against(other: int) -> float:
-            training = sum(settings.std**2 / candidates[i].trainings / doublings[i]**2 for i in (one, other))
-            return _p_value(per_video[one] - per_video[other], gains[one] - gains[other], training)
-
-        return tuple(1.0 if index == one else against(index) for index in range(len(candidates)))
+        return tuple(1.0 if index == one else difference(candidates[one], candidates[index], variance,
+                                                         doublings[one], doublings[index])
+                     for index in range(len(candidates)))
 
     leader = order[0]
     found = p_values(leader)
-    tied = tuple(index for index in order if found[index] >= NOISE_LEVEL)
-    if len(tied) == 1:
-        return RepeatsOutcome(leader, (), tied, found, "clear")
+    tied = tuple(index for index in order if found[index] >= level)
+    if len(tied) == 1 and (variance is not None or len(candidates) == 1):
+        return outcome(leader, (), "clear")
     left = settings.extra - sum(candidate.trainings - 1 for candidate in candidates)
     if left > 0:
         # The leader before the others, and whoever has been trained least before both.
-        again = sorted(tied, key=lambda i: candidates[i].trainings)[:left]
-        return RepeatsOutcome(None, tuple(again), tied, found, "more repeats")
+        again = tied if len(tied) > 1 else order[:2]
+        return outcome(None, sorted(again, key=lambda i: candidates[i].trainings)[:left], "more repeats")
     keys = {"gain": lambda i: (), "cost": lambda i: (candidates[i].cost, candidates[i].params),
             "params": lambda i: (candidates[i].params, candidates[i].cost)}
-    winner = min(tied, key=lambda i: (*keys[settings.tie_break](i), order.index(i)))
-    return RepeatsOutcome(winner, (), tied, p_values(winner), "tie-break")
+    return outcome(min(tied, key=lambda i: (*keys[settings.tie_break](i), order.index(i))), (), "tie-break")
 
 
-def _p_value(differences: np.ndarray, difference: float, training_variance: float) -> float:
-    """Two-sided p of a mean difference over videos, by the normal distribution."""
-    videos = len(differences)
-    sampling = float(differences.var(dtype=np.float64)) / max(1, videos - 1)
-    spread = math.sqrt(sampling + training_variance)
-    if spread == 0:
-        return 1.0 if difference == 0 else 0.0
-    return math.erfc(abs(difference) / spread / math.sqrt(2))
+def difference(one: Runs, other: Runs, variance: TrainingVariance | float | None, one_scale: float = 1.0,
+               other_scale: float = 1.0) -> float:
+    """Two-sided p of the difference of two candidates' mean accuracies, each divided by its scale; see variance.p_value.
+
+    Args:
+        variance: as there; None where it is not known: by the videos alone.
+    """
+    first, second = (np.asarray(runs.correct, np.float32).mean(axis=0) / scale
+                     for runs, scale in ((one, one_scale), (other, other_scale)))
+    weight = 1 / one.trainings / one_scale**2 + 1 / other.trainings / other_scale**2
+    return p_value(first - second, weight, variance or 0.0)

@@ -14,6 +14,8 @@ from expansion.foundation.errors import InputError
 from expansion.tasks.single_label import SINGLE_LABEL
 
 NOISE_LEVEL = 0.05  # two-sided p above which a winner is called "within noise"
+CLEAR = "clear"  # beyond chance, of other videos and of other trainings
+CLEAR_ON_VIDEOS = "clear on these videos"  # beyond chance of other videos; how much another training differs is not known
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,15 @@ class Comparison:
     """The winner against one loser, on the same validation videos.
 
     Args:
-        loser: index into the candidates.
+        loser: index into the candidates; None for the network that they grew from.
         margin: winner's accuracy less the loser's, share of 1.
         p_value: McNemar's exact test; None where it cannot be made. Of repeated trainings that of repeats.judge, on gains.
-        verdict: "clear" where the winner is the more accurate one beyond chance, else "within noise", also where the
-            winner is the less accurate and won by its cost; "not tested" without paired videos.
+        verdict: where the winner is the more accurate one beyond chance, "clear", or CLEAR_ON_VIDEOS for a test that does
+            not know how much trainings differ, as McNemar's; else "within noise", also where the winner is the less
+            accurate and won by its cost; "not tested" without paired videos.
     """
 
-    loser: int
+    loser: int | None
     margin: float
     p_value: float | None
     verdict: str
@@ -55,10 +58,11 @@ class Decision:
         runner_up: index of the second best; None with one candidate.
         margin: winner's accuracy less the runner-up's; None with one candidate.
         p_value: McNemar's exact test of winner against runner-up on the same videos; None where it cannot be made.
-        verdict: "clear" where the winner is so against every loser, else "within noise"; "unopposed" with one candidate;
+        verdict: the weakest of those in `against`; "unopposed" with one candidate;
             "others stopped" where a race left one;
             "not tested" without paired videos; "prescribed" where the winner was given and the accuracies had no say.
         against: the winner against each loser, the largest gain first.
+        over_parent: the winner against the network that it grew from; None where that is not known.
     """
 
     winner: int
@@ -68,6 +72,7 @@ class Decision:
     p_value: float | None
     verdict: str
     against: tuple[Comparison, ...] = ()
+    over_parent: Comparison | None = None
 
     def among(self, places: Sequence[int]) -> Decision:
         """The same, where candidate i of those compared has the place places[i] among all of the step."""
@@ -105,25 +110,30 @@ def rank(candidates: Sequence[Scored], parent_accuracy: float, parent_cost: floa
     return order, gains
 
 
-def compare(winner: Scored, loser: Scored, index: int, p_values: Sequence[float] | None = None) -> Comparison:
-    """The paired test of a winner against the loser of that index, by its p-value among those given if there are any."""
+def compare(winner: Scored, loser: Scored, index: int | None, p_value: float | None = None, level: float = NOISE_LEVEL,
+            clear: str = CLEAR) -> Comparison:
+    """A winner against the loser of that index, by McNemar's test on the videos or by the p-value of another test.
+
+    Args:
+        level, clear: of p below which the other test tells them apart, and its verdict then.
+    """
     margin = winner.accuracy - loser.accuracy
-    if p_values is not None:
-        p_value = p_values[index]
-        return Comparison(index, margin, p_value, "clear" if p_value < NOISE_LEVEL else "within noise")
+    if p_value is not None:
+        return Comparison(index, margin, p_value, clear if p_value < level else "within noise")
     if not winner.correct or len(winner.correct) != len(loser.correct):
         return Comparison(index, margin, None, "not tested")
     p_value = SINGLE_LABEL.p_value(winner.correct, loser.correct)
-    return Comparison(index, margin, p_value, "clear" if margin > 0 and p_value < NOISE_LEVEL else "within noise")
+    return Comparison(index, margin, p_value, CLEAR_ON_VIDEOS if margin > 0 and p_value < NOISE_LEVEL else "within noise")
 
 
 def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scored], prescribed: int | None = None,
-           winner: int | None = None, p_values: Sequence[float] | None = None) -> Decision:
+           winner: int | None = None, p_values: Sequence[float] | None = None, level: float = NOISE_LEVEL,
+           clear: str = CLEAR) -> Decision:
     """The candidate of largest marginal gain; see rank.
 
     Args:
         prescribed: index of a candidate to take whatever its gain; its margin, to the best of the others, may be negative.
-        winner, p_values: what repeats.judge found where candidates were trained several times.
+        winner, p_values, level, clear: what repeats.judge found where candidates were trained several times; see compare.
 
     Raises:
         InputError: there is no candidate.
@@ -136,14 +146,15 @@ def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scor
         order.remove(first)
         order.insert(0, first)
     winner, *losers = order
-    against = tuple(compare(candidates[winner], candidates[index], index, p_values) for index in losers)
+    against = tuple(compare(candidates[winner], candidates[index], index, p_values and p_values[index], level, clear)
+                    for index in losers)
     if prescribed is not None:
         verdict = "prescribed"
     elif not against:
         verdict = "unopposed"
     else:  # the weakest of the verdicts
         found = {comparison.verdict for comparison in against}
-        verdict = next(name for name in ("not tested", "within noise", "clear") if name in found)
+        verdict = next(name for name in ("not tested", "within noise", CLEAR_ON_VIDEOS, CLEAR) if name in found)
     if not against:
         return Decision(winner, gains, None, None, None, verdict)
     nearest = against[0]

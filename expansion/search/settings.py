@@ -45,6 +45,10 @@ class SearchSettings(Settings):
         warm_start: candidates begin with their parent's weights; else from scratch, as in the paper.
         race: candidates of a step stop early; by default none does.
         repeats: further trainings of candidates that cannot be told from the best; by default none.
+        protocol: "paper" promises the paper's search: each candidate is trained once, from scratch and to its end, and steps
+            are taken whatever they gain. A setting that breaks the promise is refused.
+        without_gain: what follows a step whose winner is no more accurate than the network that it grew from: "stop" ends
+            the search with that network; "continue" takes the step, as the paper's protocol would.
         steps: expansions at most; with 0 the seed alone is trained.
         target_gmacs: end when a winner reaches this cost; one above it is contracted to it.
         target_accuracy: end when a winner reaches this accuracy (share of 1).
@@ -66,12 +70,27 @@ class SearchSettings(Settings):
     warm_start: bool = False
     race: RaceSettings = RaceSettings()
     repeats: RepeatSettings = RepeatSettings()
+    protocol: Literal["paper"] | None = None
+    without_gain: Literal["stop", "continue"] = "stop"
     steps: int = Field(11, ge=0)
     target_gmacs: float | None = Field(None, gt=0)
     target_accuracy: float | None = Field(None, gt=0, le=1)
     hours: float | None = Field(None, gt=0)
     follow: tuple[Axis, ...] = ()
     limits: Limits = Limits()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_paper(cls, value):
+        return {"without_gain": "continue", **value} if isinstance(value, dict) and value.get("protocol") == "paper" else value
+
+    @model_validator(mode="after")
+    def _protocol_is_kept(self):
+        broken = {"warm_start": self.warm_start, "race": self.race.on, "repeats.extra": self.repeats.extra > 0,
+                  "without_gain": self.without_gain == "stop"}
+        for key in (key for key, given in broken.items() if given and self.protocol == "paper"):
+            raise ValueError(f"protocol: the paper's protocol does not go with {key}; leave one of them out")
+        return self
 
     @model_validator(mode="after")
     def _follow_is_tried(self):

@@ -143,6 +143,11 @@ class Step:
         return self.candidates[self.decision.winner] if self.decision else None
 
     @property
+    def gained(self) -> bool:
+        """Whether the winner is more accurate than the network that it grew from; true where none was to grow."""
+        return self.kind != "expansion" or self.winner is None or round(self.winner.gain, 12) > 0
+
+    @property
     def trainings(self) -> Iterator[CandidateState]:
         """Of all candidates, further trainings last."""
         yield from self.candidates

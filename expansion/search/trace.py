@@ -19,7 +19,7 @@ from expansion.search.state import STEPS, SearchState
 from expansion.search.steps import Step
 
 TRACE = "trace.json"
-BUDGET = {"steps", "target_gmacs", "target_accuracy", "hours"}  # settings that only say when a search ends
+BUDGET = {"steps", "target_gmacs", "target_accuracy", "hours", "without_gain", "protocol"}  # they only say when a search ends
 _MODELS = {"recipe": Recipe, "clips": ClipSettings}
 
 

@@ -31,6 +31,11 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     return min(1.0, 2 * math.fsum(math.exp(value) for value in log_tail))
 
 
+def fewest_clear(level: float = 0.05) -> int:
+    """Videos that one classifier alone must get right, and the other none, for McNemar's test to tell them apart."""
+    return math.floor(1 - math.log2(level)) + 1
+
+
 def wilson(right: float, videos: int) -> tuple[float, float]:
     """95 % confidence interval of a share, by Wilson's score (1927).
 

@@ -125,8 +125,15 @@ def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSetting
     return strategy.distribute_datasets_from_function(of_machine), None
 
 
-def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
-    """Computes batch norm's statistics again, from the first clips of the epoch that would come next, on one device."""
+def renew_statistics(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
+    """Where the recipe asks for precise batch norm, computes its statistics again, from the first clips of the epoch that
+    would come next, on one device.
+
+    Args:
+        epochs: that it has trained for.
+    """
+    if not recipe.precise_batches:
+        return
     devices = model.distribute_strategy.num_replicas_in_sync
     batch = recipe.batch // devices
     batches = min(recipe.precise_batches, recipe.steps(data.videos("train"))[0] * devices)
@@ -137,6 +144,28 @@ def _precise_bn(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSe
     recompute_statistics(single, clips.take(batches), split)
     if single is not model:
         model.set_weights(single.get_weights())
+
+
+def fit_epochs(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, first: int, last: int,
+               callbacks: Sequence[keras.callbacks.Callback], verbose: int = 0) -> None:
+    """Trains a compiled network from one epoch of the recipe, from 0, up to another; see `train`.
+
+    Args:
+        callbacks: see an epoch's logs as the history of `train` has them.
+        verbose: as of Keras' fit; a recipe with a Schedule shows nothing.
+
+    Raises:
+        Diverged: the loss became NaN or infinite.
+    """
+    videos = data.videos("train")
+    spread_random_states(model)
+    with without_passes(model):
+        if schedule := schedule_of(model.spec, recipe, videos):
+            fit_scheduled(model, data, schedule, settings, seed, first, last, [_Finite(), *callbacks])
+            return
+        clips, wait = _clips(model, data, recipe, settings, seed, first)
+        model.fit(clips, epochs=last, initial_epoch=first, steps_per_epoch=recipe.steps(videos)[0], verbose=verbose,
+                  shuffle=False, callbacks=[_Finite(), _Watch(recipe.batch, wait), *callbacks])
 
 
 def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, *, seed: int = 0,
@@ -186,23 +215,14 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
         return history
     last = epochs if until is None else min(until, epochs)
     if done < last:
-        spread_random_states(model)
         watch: list[keras.callbacks.Callback] = []
         if on_epoch:
             watch.append(keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, epochs, dict(logs or {}))))
         # The state is saved last: what the callbacks write of an epoch is there before the epoch counts as done.
         watch += [*callbacks, _History(history, state.save if state else None)]
-        with without_passes(model):
-            if schedule:
-                fit_scheduled(model, data, schedule, settings, seed, done, last, [_Finite(), *watch])
-            else:
-                clips, wait = _clips(model, data, recipe, settings, seed, done)
-                model.fit(clips, epochs=last, initial_epoch=done,
-                          steps_per_epoch=per_epoch, verbose=0, shuffle=False,
-                          callbacks=[_Finite(), _Watch(recipe.batch, wait), *watch])
-    if recipe.precise_batches:
-        _precise_bn(model, data, recipe, settings, seed, last)
+        fit_epochs(model, data, recipe, settings, seed, done, last, watch)
+    renew_statistics(model, data, recipe, settings, seed, last)
     if state and until is None:
         state.save(history, finished=True)
     return history

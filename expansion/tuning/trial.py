@@ -55,7 +55,7 @@ def run_attempt(path: str, on_epoch: Callable[[int, int, dict], None] | None = N
         if found := earlier.read_result(job.rung):
             return found["metrics"], earlier.path
     attempt = folder.begin_attempt()
-    with _gradients_released():
+    with gradients_released():
         metrics = _run(attempt, job, on_epoch)
     if job.rung is None:
         files.remove_folder(attempt.checkpoint)
@@ -63,7 +63,7 @@ def run_attempt(path: str, on_epoch: Callable[[int, int, dict], None] | None = N
 
 
 @contextlib.contextmanager
-def _gradients_released():
+def gradients_released():
     """Forgets the custom gradients that the block made: TensorFlow keeps each for ever, and with it its whole graph.
 
     40 to 100 MB a trial of the smallest networks. There is no public way; where the private one is gone, nothing is done.

@@ -1,45 +1,33 @@
-"""Decodes one video as a player would show it: order, timing, rotation, pixel shape. One frame in memory at a time."""
+"""Decodes one video as a player would show it: order, timing, whole frames. One frame in memory at a time."""
 
 from __future__ import annotations
 
 import math
 import os
-import stat
-import struct
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 import av
-from av.video.reformatter import VideoReformatter
-from PIL import Image
-from PIL.Image import Transpose
 
+from expansion.video.container import declared_seconds, family, is_whole, leaves_screen, open_video, shown_stream
+from expansion.video.deinterlace import deinterlaced
 from expansion.video.libav_errors import libav_errors
+from expansion.video.reasons import Deadline, Rejected, first_line
 from expansion.video.settings import VideoSettings
+from expansion.video.timing import FALLS_BACK, JOINED, Reading
+from expansion.video.transport_stream import NEW_RECORDING
 
-# Containers that hold their own video. Playlists, which make the library open other files, are not among them.
-DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg,mpegvideo,flv,asf,ogg,m4v,h264,hevc,dv,mxf"
 MAX_CODED_PIXELS = 1 << 26  # a larger coded frame is not decoded at all
-CUT_OFF = ("ended prematurely", "LZW decode failed")  # all that libav says where a container or GIF is cut off
 TS_PACKETS = (188, 192, 204)  # bytes; an MPEG transport stream is a whole number of them
 SHORTFALL = 0.1  # share of the declared duration that may be absent before a video counts as truncated
-BT709_HEIGHT = 720  # a player takes untagged video of at least this height for BT.709, below for BT.601
-BT709, BT601 = 1, 5
-KNOWN_COLORSPACES = (1, 4, 5, 6, 7, 9)  # of libav, without "unspecified" and those that a conversion cannot take
-
-
-class Rejected(Exception):
-    """A video that cannot be used: a short stable code and what was found."""
-
-    def __init__(self, code: str, detail: str):
-        super().__init__(code, detail)
-        self.code = code
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.detail}"
+RATES = (1e-3, 1000)  # frames a second that are believed
+UNKNOWN_RATE = 25  # frames a second where none is stated
+FURTHER_BACK = (0.0, 10.0, None)  # seconds before a stretch where decoding begins, tried in turn; None: from the beginning
+RAW = frozenset(("h264", "hevc", "m4v", "mpegvideo", "mjpeg", "obu"))  # streams without a container
+NO_CLOCK = RAW | {"gif", "dv"}  # no times to seek by
+DAMAGES = ("decode_error", "truncated", "no_frames")  # what a seek into the middle of frames may seem to find
+SEEK_ERROR, ROUNDING = 1e-3, 1e-6  # seconds
 
 
 @dataclass(frozen=True)
@@ -59,170 +47,166 @@ class Picture:
     aspect: Fraction | None
 
 
-class Deadline:
-    """Raises Rejected("timeout") once the seconds are over."""
-
-    def __init__(self, seconds: float):
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def check(self) -> None:
-        if time.monotonic() > self._end:
-            raise Rejected("timeout", f"not decoded within {self._seconds:g} s")
-
-
-def open_video(path: str):
-    """An open container with a video stream, its other streams discarded.
-
-    Raises:
-        Rejected: missing, unreadable, empty, or no_video.
-    """
-    try:
-        state = os.stat(path)
-        if not stat.S_ISREG(state.st_mode):
-            raise Rejected("unreadable", "not a regular file")
-        with open(path, "rb"):
-            pass
-    except FileNotFoundError:
-        raise Rejected("missing", "no such file") from None
-    except (OSError, ValueError) as error:
-        raise Rejected("unreadable", getattr(error, "strerror", None) or str(error)) from None
-    if not state.st_size:
-        raise Rejected("empty", "0 bytes")
-    options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
-    try:
-        container = av.open("file:" + os.path.abspath(path), options=options, metadata_errors="replace")
-    except (av.FFmpegError, ValueError, OSError) as error:
-        raise Rejected("unreadable", f"not a video: {_first_line(error)}") from None
-    if not container.streams.video:
-        container.close()
-        raise Rejected("no_video", "no video stream")
-    return container
+class _Further(Exception):
+    """The place that a seek led to is behind the start of the stretch."""
 
 
 def pictures(path: str, settings: VideoSettings, start: float | None = None, end: float | None = None) -> Iterator[Picture]:
     """The frames on screen between start and end, in display order; times count from the video's first frame.
 
+    A seek is a guess in many containers. It is believed where the first frame after it is at or before the start; else
+    decoding begins further back, at last at the beginning.
+
     Raises:
-        Rejected: what `open_video` raises, and no_frames, decode_error, truncated, too_big, timeout.
+        Rejected: what `open_video` raises, and no_frames, no_clock, decode_error, truncated, too_big, timeout.
     """
     deadline = Deadline(settings.timeout)
+    for back in FURTHER_BACK if start else (None,):
+        given = False
+        try:
+            for picture in _pictures(path, settings, deadline, start, end, back):
+                given = True
+                yield picture
+            return
+        except _Further:
+            pass
+        except Rejected as reason:
+            if back is None or given or reason.code not in DAMAGES:
+                raise
+
+
+def _pictures(path: str, settings: VideoSettings, deadline: Deadline, start: float | None, end: float | None,
+              back: float | None) -> Iterator[Picture]:
+    """As `pictures`, decoded from `back` seconds before the start; None: from the beginning."""
     errors: list[str] = []
     with libav_errors(errors):
         container = open_video(path)
     with container:
-        stream = container.streams.video[0]
-        context = stream.codec_context
-        if context is None:
-            raise Rejected("no_video", "no decoder for the video stream")
-        if context.width * context.height > MAX_CODED_PIXELS or max(context.width, context.height) > settings.max_side:
-            raise Rejected("too_big", f"{context.width}x{context.height} pixels, at most {settings.max_side} a side")
-        context.thread_count = 1  # the workers are parallel already; frames before an error are then always the same
-        rate = stream.average_rate or stream.guessed_rate or stream.base_rate
-        usual = float(1 / rate) if rate and 1 <= rate <= 1000 else 1 / 25
-        count, first, waiting = 0, None, None
+        stream = shown_stream(container, path, deadline)
+        reading = Reading(container, stream, path, _usual(stream), deadline, errors)
+        _prepare(reading, settings, start is not None or end is not None)
+        first = None if back is None else _seek(reading, start, start - back)
+        count, waiting = 0, None
         try:
-            if start:
-                _seek(container, stream, start)
-                first = float((stream.start_time or 0) * stream.time_base)
-            for frame, moment in _timed(container, stream, usual, deadline, errors):
+            for frame, moment, length in deinterlaced(reading.timed()):
+                if not count and first is not None and moment - first > start + SEEK_ERROR:
+                    raise _Further
                 count += 1
                 first = moment if first is None else first
                 at = moment - first
                 if waiting is not None:
                     picture = Picture(waiting[0], waiting[1], at, stream.sample_aspect_ratio)
-                    if end is not None and picture.time >= end:
-                        waiting = None
+                    if end is not None and picture.time >= end - ROUNDING:
                         return
-                    if start is None or picture.until > start:
+                    if start is None or picture.until > start + ROUNDING:
                         yield picture
-                waiting = (frame, at)
-            if waiting is not None and (end is None or waiting[1] < end):
-                frame, at = waiting
-                length = float(frame.duration * stream.time_base) if getattr(frame, "duration", 0) else usual
-                if start is None or at + length > start:
-                    yield Picture(frame, at, at + length, stream.sample_aspect_ratio)
+                waiting = (frame, at, length)
         except (av.FFmpegError, ValueError, OSError, MemoryError) as error:
-            raise Rejected("decode_error", f"after {count} frames: {_first_line(error)}") from None
+            raise Rejected("decode_error", f"after {count} frames: {first_line(error)}") from None
         if not count:
             raise Rejected("no_frames", "the video stream holds no frame that can be decoded")
+        frame, at, length = waiting
         whole = start is None and end is None
-        if whole and container.format.name == "mpegts" and all(os.path.getsize(path) % size for size in TS_PACKETS):
-            raise Rejected("truncated", f"{count} frames, then a part of a packet")
-        declared = _declared(stream)
-        decoded = waiting[1] + usual if waiting else 0.0
-        if whole and declared is not None and declared - decoded > max(SHORTFALL * declared, 2 * usual):
-            raise Rejected("truncated", f"{count} frames, {decoded:.2f} s of the {declared:.2f} s it declares")
+        until = at + length
+        if whole and not reading.discarded:
+            until = leaves_screen(container, stream, path, reading.packets, until)
+        if (end is None or at < end - ROUNDING) and (start is None or until > start + ROUNDING):
+            yield Picture(frame, at, until, stream.sample_aspect_ratio)
+        if whole:
+            _check_whole(reading, count, max(until, at + reading.usual))
 
 
-def _first_line(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0][:200]
+def _usual(stream) -> float:
+    """Seconds that a frame lasts where it does not say so itself."""
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+    return float(1 / rate) if rate and RATES[0] <= rate <= RATES[1] else 1 / UNKNOWN_RATE
 
 
-def _seek(container, stream, start: float) -> None:
-    """To the keyframe at or before the start; a file that cannot seek is decoded from its beginning."""
-    try:
-        container.seek(int((stream.start_time or 0) + start / stream.time_base), stream=stream, backward=True)
-    except av.FFmpegError:
-        pass
+def _prepare(reading: Reading, settings: VideoSettings, stretch: bool) -> None:
+    """Sets the decoder up.
 
-
-def _declared(stream) -> float | None:
-    """Seconds that the stream itself declares; None where only the container, with its sound, does."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    tag = stream.metadata.get("DURATION", "")
-    try:
-        hours, minutes, seconds = tag.strip("\0 ").split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
-        return None
-
-
-def _timed(container, stream, usual: float, deadline: Deadline, errors: list[str]) -> Iterator[tuple[av.VideoFrame, float]]:
-    """Frames in the decoder's order, which is the display order, with strictly rising seconds.
-
-    Presentation timestamps are taken as long as they fall behind no more often than decoding timestamps do: old AVI
-    files (packed B-frames) state them in the wrong order, and there the decoding timestamps rise. A time that does not
-    rise after all is put half a frame after the last one, a whole frame if it is not the first such.
+    Raises:
+        Rejected: too_big; no_clock where a stretch is asked for by seconds that the stream does not know.
     """
-    before, stuck = None, False
-    last = {"pts": None, "dts": None}
-    faults = {"pts": 0, "dts": 0}
-    packets = container.demux(stream)
-    while True:
-        with libav_errors(errors):
-            packet = next(packets, None)
-        if packet is None:
-            return
-        deadline.check()
-        if packet.is_corrupt:
-            raise Rejected("truncated", "a packet is cut off")
-        cut_off = any(mark in message for message in errors for mark in CUT_OFF)
-        errors.clear()
-        if cut_off:
-            raise Rejected("truncated", "the file ends within a frame")
-        with libav_errors(errors):
-            frames = packet.decode()
-        for frame in frames:
-            deadline.check()
-            if frame.is_corrupt:
-                raise Rejected("decode_error", "a frame is damaged")
-            stamps = {"pts": frame.pts, "dts": frame.dts}
-            for kind, stamp in stamps.items():
-                if stamp is not None:
-                    faults[kind] += last[kind] is not None and stamp <= last[kind]
-                    last[kind] = stamp
-            better, other = ("pts", "dts") if faults["pts"] <= faults["dts"] else ("dts", "pts")
-            stamp = stamps[other] if stamps[better] is None else stamps[better]
-            moment = None if stamp is None else float(stamp * (frame.time_base or stream.time_base))
-            if before is not None and (moment is None or moment <= before):
-                moment, stuck = before + usual / (1 if stuck or moment is None else 2), True
-            else:
-                moment, stuck = moment or 0.0, False
-            before = moment
-            yield frame, moment
+    context = reading.stream.codec_context
+    if context.width * context.height > MAX_CODED_PIXELS or max(context.width, context.height) > settings.max_side:
+        raise Rejected("too_big", f"{context.width}x{context.height} pixels, at most {settings.max_side} a side")
+    context.thread_count = 1  # the workers are parallel already; frames before an error are then always the same
+    if stretch and family(reading.container) in RAW and not context.framerate:
+        raise Rejected("no_clock", "a raw stream that states no frame rate: the seconds of start and end are not known in it")
+
+
+def _seek(reading: Reading, start: float, target: float) -> float | None:
+    """Goes to the keyframe at or before the target, as far as the container knows it.
+
+    Returns:
+        The time of the video's first frame on the stream's clock; None where decoding begins with that frame.
+
+    Raises:
+        _Further: the container cannot seek.
+    """
+    container, stream = reading.container, reading.stream
+    kind = family(container)
+    if target <= 0 or kind in NO_CLOCK:
+        return None
+    first = float((stream.start_time or 0) * stream.time_base)
+    if kind in JOINED:
+        steady = _first_of_steady(reading.path, start, reading.deadline)
+        if steady is None:
+            return None
+        first = steady
+    try:
+        container.seek(int((first + target) / stream.time_base), stream=stream, backward=True)
+    except av.FFmpegError:
+        raise _Further from None
+    return first
+
+
+def _first_of_steady(path: str, until: float, deadline: Deadline) -> float | None:
+    """Time of the first frame of a stream whose clock does not leap until some seconds; None if it does.
+
+    Nothing but that frame is decoded: reading packets takes a small part of the time.
+    """
+    first = before = None
+    try:
+        with open_video(path) as container:
+            stream = shown_stream(container, path, deadline)
+            for packet in container.demux(stream):
+                deadline.check()
+                if packet.is_corrupt:
+                    return None
+                if first is None:
+                    frames = packet.decode()
+                    first = float(frames[0].pts * stream.time_base) if frames and frames[0].pts is not None else None
+                if packet.dts is None:
+                    continue
+                moment = float(packet.dts * stream.time_base)
+                if before is not None and not -FALLS_BACK < moment - before < NEW_RECORDING:
+                    return None
+                before = moment
+                if first is not None and moment - first > until:
+                    break
+    except (av.FFmpegError, ValueError, OSError):
+        return None
+    return first
+
+
+def _check_whole(reading: Reading, count: int, decoded: float) -> None:
+    """Raises Rejected("truncated") where less of a video is there than it declares.
+
+    Args:
+        count: frames.
+        decoded: seconds that they show.
+    """
+    container, stream = reading.container, reading.stream
+    if family(container) == "mpegts" and all(os.path.getsize(reading.path) % size for size in TS_PACKETS):
+        raise Rejected("truncated", f"{count} frames, then a part of a packet")
+    reading.check_continuity()
+    declared = declared_seconds(container, stream)
+    if declared is None or declared - decoded <= max(SHORTFALL * declared, 2 * reading.usual):
+        return
+    if not is_whole(container, stream, reading.path, reading.packets):
+        raise Rejected("truncated", f"{count} frames, {decoded:.2f} s of the {declared:.2f} s it declares")
 
 
 def sampled(pictures: Iterator[Picture], fps: float | None, start: float | None,
@@ -244,59 +228,3 @@ def sampled(pictures: Iterator[Picture], fps: float | None, start: float | None,
         index = max(index, math.ceil((Fraction(stop) - Fraction(origin) - Fraction(1, 2000)) / step))
         if index > first:
             yield picture, index - first
-
-
-def display_turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
-    """(swap axes, flip horizontally, flip vertically), in this order, from the frame's display matrix."""
-    for data in frame.side_data.keys() if hasattr(frame.side_data, "keys") else frame.side_data:
-        if getattr(getattr(data, "type", None), "name", "") == "DISPLAYMATRIX":
-            a, b, _, c, d = struct.unpack("=9i", bytes(data)[:36])[:5]
-            if abs(b) + abs(c) > abs(a) + abs(d):
-                return True, c < 0, b < 0
-            return False, a < 0, d < 0
-    return False, False, False
-
-
-def stored_size(width: int, height: int, aspect: Fraction | None, settings: VideoSettings) -> tuple[int, int]:
-    """(width, height) at which a frame of that coded size and pixel aspect ratio is stored, before any turn.
-
-    Raises:
-        Rejected: too_small or too_big.
-    """
-    aspect = aspect if aspect and Fraction(1, 10) <= aspect <= 10 else Fraction(1)
-    shown_width = width * aspect if aspect >= 1 else Fraction(width)
-    shown_height = Fraction(height) if aspect >= 1 else height / aspect
-    short = min(shown_width, shown_height)
-    if min(width, height) < settings.min_side:
-        raise Rejected("too_small", f"{width}x{height} pixels, at least {settings.min_side} a side")
-    if max(width, height) > settings.max_side:
-        raise Rejected("too_big", f"{width}x{height} pixels, at most {settings.max_side} a side")
-    scale = Fraction(settings.short_side) / short
-    if scale > 1 and not settings.upscale:
-        scale = Fraction(1)
-    size = (max(1, round(shown_width * scale)), max(1, round(shown_height * scale)))
-    if max(size) > settings.max_side:
-        raise Rejected("too_big", f"{size[0]}x{size[1]} pixels once its shape is applied, at most {settings.max_side} a side")
-    return size
-
-
-def to_image(frame: av.VideoFrame, size: tuple[int, int], reformatter: VideoReformatter) -> Image.Image:
-    """The frame at (width, height), turned upright: a YCbCr image as JPEG holds it (BT.601, full range).
-
-    A reformatter kept for the whole video keeps its scaling tables.
-    """
-    space = frame.colorspace if frame.colorspace in KNOWN_COLORSPACES else None
-    if space is None:
-        space = BT709 if min(frame.width, frame.height) >= BT709_HEIGHT else BT601
-    scaled = reformatter.reformat(
-        frame, *size, format="yuvj444p", src_colorspace=int(space), dst_colorspace=BT601, interpolation="BICUBIC",
-        threads=1,
-    )  # fmt: skip
-    # Pillow reads the planes where they lie; PyAV's to_ndarray costs three times the scaling.
-    planes = [Image.frombuffer("L", size, plane, "raw", "L", plane.line_size, 1) for plane in scaled.planes]
-    image = Image.merge("YCbCr", planes)
-    swap, flip_x, flip_y = display_turn(frame)
-    turns = (Transpose.TRANSPOSE, Transpose.FLIP_LEFT_RIGHT, Transpose.FLIP_TOP_BOTTOM)
-    for wanted, turn in zip((swap, flip_x, flip_y), turns):
-        image = image.transpose(turn) if wanted else image
-    return image

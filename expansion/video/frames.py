@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import av
 from av.video.reformatter import VideoReformatter
 
-from expansion.video.decode import Picture, Rejected, pictures, sampled, stored_size, to_image
+from expansion.video.convert import stored_size, to_image
+from expansion.video.decode import Picture, pictures, sampled
+from expansion.video.reasons import Rejected
 from expansion.video.settings import VideoSettings
 
 HALF_CHROMA = 2  # Pillow's word for 4:2:0

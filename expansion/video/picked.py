@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import av
 
-from expansion.video.decode import Picture, Rejected, open_video, pictures, sampled
+from expansion.video.container import leaves_screen, open_video, shown_stream
+from expansion.video.decode import Picture, Rejected, pictures, sampled
 from expansion.video.frames import encoded, frame_rate, stored_frames
 from expansion.video.settings import VideoSettings
 
@@ -167,7 +168,7 @@ def _read_index(path: str) -> tuple[list[Picture], float]:
     """Times of a long video's frames, and its seconds: no times where it is short or its index cannot be trusted."""
     try:
         with open_video(path) as container:
-            stream = container.streams.video[0]
+            stream = shown_stream(container, path)
             seconds = float(container.duration or 0) / av.time_base
             rate = stream.average_rate or stream.guessed_rate
             usable = (INDEXED & set(container.format.name.split(",")) and stream.codec_context is not None
@@ -178,6 +179,7 @@ def _read_index(path: str) -> tuple[list[Picture], float]:
             if not stamps or stamps[0] != (stream.start_time or 0):
                 return [], seconds
             times = [(stamp - stamps[0]) * float(stream.time_base) for stamp in stamps]
+            times[-1] = leaves_screen(container, stream, path, len(stamps) - 1, times[-1])
             return [Picture(None, time, until, None) for time, until in zip(times, times[1:])], seconds
     except (av.FFmpegError, ValueError, OSError):  # the decoder says what is wrong
         return [], 0.0

@@ -11,6 +11,7 @@ import typer
 from expansion.display.console import make_console, noise_to
 from expansion.display.progress import waiting
 from pipeline.options import Given, configured_by
+from pipeline.tfx_import import import_tfx
 
 
 @configured_by("videos", "labels", "name", "beam")
@@ -32,6 +33,7 @@ def compile_pipeline(output: Annotated[str, typer.Argument(help="File to write: 
     import kfp.pipeline_spec  # noqa: F401  # before half a minute of TFX, which would miss it at the end
     with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt")) as console:
         with waiting(console, "starting TFX (about half a minute)"):
+            import_tfx()
             from pipeline import kubeflow_runner
         kubeflow_runner.compile_pipeline(config, output, image=image, root=root, evaluate_on=evaluate_on,
                                          accelerator=accelerator)

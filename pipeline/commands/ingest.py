@@ -64,6 +64,8 @@ def _show(manifest, output: str) -> None:
     console.print(_classes(manifest))
     console.print(f"accepted {manifest.accepted}, rejected {manifest.rejected}"
                   + "".join(f"\n  {reason}: {count}" for reason, count in manifest.reject_reasons.items()), markup=False)
+    for note in manifest.notes:
+        console.print(note, markup=False, soft_wrap=True)
     for split, names in manifest.without_videos().items():
         console.print(f"no video in {split}: {listed(names, SHOWN_CLASSES)}", markup=False, soft_wrap=True)
     console.print(f"every video and its fate: {os.path.join(output, 'videos.jsonl')}", markup=False, soft_wrap=True)

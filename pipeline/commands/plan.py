@@ -23,6 +23,7 @@ from expansion.recipe import Recipe
 from expansion.search.axes import propose
 from expansion.search.costs import in_macs, show_cost
 from expansion.search.forecast import Speed, StepForecast, measured_speed, of_step, race_at, steps_ahead, training_at
+from expansion.search.path import NO_GAIN
 from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.trace import BUDGET
@@ -185,9 +186,9 @@ def measure_speed(config: Config, runs: str) -> None:
         with waiting(console, "measuring this machine"):
             sources = []
             if config.ingest.videos and os.path.exists(config.ingest.videos):
-                from components.ingestion.sources import list_videos
+                from components.ingestion.files_found import find_files
 
-                sources = [os.path.join(config.ingest.videos, name) for name in list_videos(config.ingest.videos)]
+                sources = [os.path.join(config.ingest.videos, name) for name in find_files(config.ingest.videos).videos]
             measure(config, os.path.join(runs, config.name), sources)
 
 
@@ -253,7 +254,8 @@ def show(config: Config, runs: str, gmacs_per_second: float | None = None, as_js
     if plan.so_far:
         console.print(f"So far: {plan.so_far}.")
     if plan.stopped_by:
-        console.print(f"The search has ended ({plan.stopped_by}); a larger budget continues from here.")
+        more = "search.without_gain=continue" if plan.stopped_by == NO_GAIN else "a larger budget"
+        console.print(f"The search has ended ({plan.stopped_by}); {more} continues from here.")
     if plan.later and not (plan.budget and plan.step == 1):  # which says the same of all steps
         table = make_table("steps to come", "step", "about", "candidates", "time", "in all")
         total = 0.0

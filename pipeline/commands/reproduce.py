@@ -59,7 +59,7 @@ def walk(steps: int) -> SearchState:
     from expansion.tuning.jobs import OBJECTIVE
     from expansion.tuning.oracle import ExpansionOracle  # brings Keras with it
 
-    oracle = ExpansionOracle(SearchSettings(steps=steps))
+    oracle = ExpansionOracle(SearchSettings(steps=steps, protocol="paper"))
     with tempfile.TemporaryDirectory() as folder:
         oracle._set_project_dir(folder, "reproduce")
         while (trial := oracle.create_trial("reproduce")).status == "RUNNING":

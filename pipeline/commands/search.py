@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from expansion.display.console import make_console, make_table, print_json
+from expansion.display.ending import to_go_on
 from expansion.display.progress import waiting
 from expansion.display.tables import path_table, percent
 from expansion.foundation.paths import refuse_patterns
@@ -15,6 +16,7 @@ from pipeline.runs.folder import RunFolder
 from pipeline.runs.held_out import HeldOutResult, evaluate_run
 from pipeline.runs.state import working
 from pipeline.session import choose_kernels, session
+from pipeline.tfx_import import import_tfx
 
 
 @configured_by(
@@ -61,8 +63,11 @@ def _run(config: Config, folder: RunFolder, console):
         from components.ingestion.ingest import make_plan
 
         plan = make_plan(config.ingest)
+    for note in plan.notes:
+        console.print(note, markup=False, soft_wrap=True)
     evaluate_on = "test" if any(entry.split == "test" for part in plan.parts for entry in part.entries) else "val"
     with waiting(console, "starting TFX (about half a minute)"):
+        import_tfx()
         from pipeline.local_runner import run_pipeline
     result = run_pipeline(config, folder, evaluate_on=evaluate_on)
     with waiting(console, "evaluating on the held-out videos"):
@@ -75,6 +80,8 @@ def show_result(result, outcome: HeldOutResult, folder: RunFolder) -> None:
     console = make_console()
     console.print(path_table(result.search))
     console.print(f"\nended by: {result.search.stopped_by}\n", markup=False)
+    if more := to_go_on(result.search):
+        console.print(f"{more}\n", markup=False, highlight=False, soft_wrap=True)
     table = make_table("held-out videos", "network", "top-1", "top-5")
     table.add_row("seed (step 0)", percent(outcome.seed_accuracy), "-")
     table.add_row("chosen network, full schedule", percent(result.metrics.get("sparse_categorical_accuracy")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from expansion.display.console import make_console, print_json
+from expansion.display.ending import to_go_on
 from expansion.display.tables import path_table, percent, step_table
 from pipeline.commands.runs import show_baseline, summary
 from pipeline.options import Json, Run, Runs
@@ -30,6 +31,8 @@ def show(run: Run = None, runs: Runs = "runs", as_json: Json = False) -> None:
     console.print(path_table(search))
     console.print(f"\n{folder.name}: {state(folder, search)}" + (f", ended by {search.stopped_by}" if search.stopped_by else ""),
                   markup=False)
+    if more := to_go_on(search):
+        console.print(more, markup=False, highlight=False, soft_wrap=True)
     if os.path.exists(folder.failure):
         with open(folder.failure, encoding="utf-8") as file:
             console.print(f"it failed: {file.read()}\nThe log is {folder.log}", markup=False, soft_wrap=True)

@@ -127,7 +127,9 @@ def _data(config: Config, folder: RunFolder) -> VideoDataset:
 
         records = folder.train_records
         with task_progress("ingesting") as progress:
-            ingest_folder(config.ingest, records, config.beam, progress=progress)
+            notes = ingest_folder(config.ingest, records, config.beam, progress=progress).notes
+        for note in notes:
+            make_console(stderr=True).print(note, markup=False, soft_wrap=True)
     data = VideoDataset.open(records)
     for split in ("train", "val"):
         data.files(split)

@@ -25,6 +25,7 @@ from expansion.display.tables import (
 )
 from expansion.search.costs import in_macs, show_cost
 from expansion.search.decisions import reason_of
+from expansion.search.selection import CLEAR_ON_VIDEOS
 from expansion.search.steps import Step
 from expansion.search.training_cost import training_cost
 from expansion.tasks.single_label import wilson
@@ -64,9 +65,9 @@ def headline(facts: Facts) -> str:
     """What was searched on what, in a sentence."""
     settings, data = facts.search.settings, facts.data
     on = f"{sum(data.videos(split) for split in data.splits):,} videos of {len(data.classes)} classes" if data else "videos"
-    steps = len(facts.search.path) - 1
+    steps = sum(step.kind == "expansion" and step.winner is not None for step in facts.search.steps)
     return (f"From {settings.start} ({in_macs(facts.search.steps[0].candidates[0].macs)}), trying "
-            f"{', '.join(settings.axes)} in each step, on {on}: {max(steps, 0)} step{'s' if steps != 1 else ''} decided, "
+            f"{', '.join(settings.axes)} in each step, on {on}: {steps} step{'s' if steps != 1 else ''} decided, "
             f"{len(facts.trained)} candidates trained" + (f", {len(facts.failed)} failed" if facts.failed else "")
             + f". {protocol(facts)}")
 
@@ -267,6 +268,8 @@ def limits(facts: Facts) -> list[str]:
     if noisy:
         found.append(f"The winner of step{'s' if len(noisy) > 1 else ''} {', '.join(noisy)} leads within noise: another "
                      "seed may take another path.")
+    if any(step.decision and step.decision.verdict == CLEAR_ON_VIDEOS for step in facts.search.steps):
+        found.append("Where a step is clear on these videos, each candidate was trained once: another seed was not tried.")
     if facts.config and facts.config.proxy:
         found.append(f"The search ran on a proxy of the data ({facts.config.proxy.text()}): its accuracies are those of the "
                      "proxy, and the path may be another on all data.")
@@ -279,9 +282,7 @@ def limits(facts: Facts) -> list[str]:
 
 def commands(facts: Facts) -> list[str]:
     """Command lines that make the same run, and that look at it."""
-    lines = []
-    if command := facts.environment.get("command"):
-        lines.append(command)
+    lines = [command] if (command := facts.environment.get("command")) else []
     name = shlex.quote(facts.folder.path)
     if facts.config:
         lines.append(f"x3d search --config {shlex.quote(facts.folder.config)}   # the same, every setting spelled out")

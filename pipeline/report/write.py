@@ -6,6 +6,7 @@ import os
 
 import jinja2
 
+from expansion.display.ending import ended
 from expansion.display.lettering import if_drawn
 from expansion.display.path_figure import png
 from expansion.display.tables import in_markdown, to_markdown
@@ -38,11 +39,12 @@ def write_report(facts: Facts, path: str, markdown: bool = False) -> list[str]:
     pictures = content.pictures(facts, as_text=not markdown)
     if markdown:
         entries, written = _pictures_beside(pictures, path)
-        text = _template("page.md.j2").render(facts=facts, content=content, pictures=entries)
+        text = _template("page.md.j2").render(facts=facts, content=content, ended=ended, pictures=entries)
     else:
         drawn = {name: if_drawn(name, lambda: themed(picture.figure, name, picture.about)) for name, picture in pictures.items()}
         entries = {name: {"svg": svg, "about": pictures[name].about} for name, svg in drawn.items() if svg is not None}
-        text, written = _template("page.html.j2").render(facts=facts, content=content, pictures=entries), []
+        text, written = _template("page.html.j2").render(
+            facts=facts, content=content, ended=ended, pictures=entries), []
     files.write_text(path, text)
     return [path, *written]
 

@@ -17,6 +17,8 @@ BLOCKS = blocks("python")
 SMALLER = {
     "expansion.Spec(size=112), steps=4": "expansion.Spec(stride=2, size=32, width=0.34, depth=0.2), steps=1, axes=('fast',)",
     "epochs=30": "epochs=1",
+    'constraints=["macs <= 100M"]': "smallest=expansion.Spec(size=24, width=0.34, depth=0.2), constraints=['macs <= 2M']",
+    "max_trials=20": "max_trials=1",
     'expansion.NAMED["XS"], ': "expansion.Spec(frames=2, stride=2, size=32, width=0.34, depth=0.2), ",
     "at_size(model, 182)": "at_size(model, 40)",
     "np.zeros((1, 4, 160, 160, 3)": "np.zeros((1, 2, 32, 32, 3)",

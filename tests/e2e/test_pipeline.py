@@ -23,7 +23,8 @@ def config(demo_labels):
     return parse_settings(Config, {
         "name": "tiny",
         "ingest": {"videos": str(demo_labels.parent), "labels": str(demo_labels), "short_side": 32},
-        "search": {"start": {"stride": 8, "size": 24, "width": 0.5, "depth": 0.2}, "steps": 1, "axes": ["fast", "bottleneck"]},
+        "search": {"start": {"stride": 8, "size": 24, "width": 0.5, "depth": 0.2}, "steps": 1, "axes": ["fast", "bottleneck"],
+                   "without_gain": "continue"},
         "recipe": {"epochs": 1, "batch": 8, "rate": 0.05, "rate_batch": 8, "warmup_epochs": 0},
         "final": {"epochs": 2},
         "clips": {"flip": False, "views": 2},

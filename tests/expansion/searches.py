@@ -18,13 +18,20 @@ def accuracy_of(step: int, axis: str) -> int:
     return 5 if axis == "seed" else min(VIDEOS, 7 + 3 * step + {"fast": 2, "temporal": 1}.get(axis, 0))
 
 
-def finished(settings: SearchSettings = SMALL, failing: str | None = None, steps: int = 99, on_decided=None) -> SearchState:
-    """A search fed with accuracy_of.
+def no_gain(step: int, axis: str) -> int:
+    """The same, but step 2 gains nothing: its best is as accurate as the network it grew from."""
+    return accuracy_of(step, axis) if step < 2 else accuracy_of(1, axis)
+
+
+def finished(settings: SearchSettings = SMALL, failing: str | None = None, steps: int = 99, on_decided=None,
+             count_of=accuracy_of) -> SearchState:
+    """A search fed with accuracies.
 
     Args:
         failing: axis whose candidates fail.
         steps: how many steps are decided, at most.
         on_decided: called with (search, step) after each.
+        count_of: videos of VIDEOS that a candidate gets right, by step and axis.
     """
     search, number = SearchState(settings), 0
     while (proposal := search.next()) and proposal[0].number < steps:
@@ -33,7 +40,7 @@ def finished(settings: SearchSettings = SMALL, failing: str | None = None, steps
         if candidate.axis == failing:
             decided = search.failed(candidate.trial_id, "Traceback\nMemoryError: a|b")
         else:
-            count = accuracy_of(step.number, candidate.axis)
+            count = count_of(step.number, candidate.axis)
             decided = search.completed(candidate.trial_id, count / VIDEOS, {"seconds": 10.0, "val_loss": 1.0},
                                        right(count))
         if decided and on_decided:

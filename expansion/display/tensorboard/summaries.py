@@ -18,6 +18,7 @@ from tensorboard.plugins.hparams import api as hp
 from tensorboard.plugins.hparams import metadata
 
 from expansion.display.charts import gains_figure, time_figure
+from expansion.display.ending import ended
 from expansion.display.lettering import Lettering
 from expansion.display.path_figure import confusion_figure, pixels, search_figure
 from expansion.display.samples import samples_figure
@@ -200,6 +201,6 @@ def _step_text(step: Step) -> str:
 
 
 def _path_text(search: SearchState, until: int) -> str:
-    ended = search.finished and until == len(search.steps) - 1
+    last = search.finished and until == len(search.steps) - 1
     return to_markdown(path_rows(search, until, wide=True)) + (
-        f"\n\nThe search has ended: {search.stopped_by}." if ended else "")
+        f"\n\n{ended(search)}" if last else "")

@@ -2,6 +2,7 @@
 
 import json
 
+import av
 import pytest
 
 from components.ingestion import ingest as ingestion
@@ -129,6 +130,32 @@ def test_rejects_are_listed_counted_and_limited(tmp_path):
     assert manifest.accepted == 9 and manifest.reject_reasons == {"duplicate": 1, "empty": 1, "no_label": 1}
 
 
+def test_endings_that_few_know_are_classes_and_the_rest_is_counted(tmp_path):
+    root = tmp_path / "videos"
+    for at, (name, form) in enumerate((("fall/{}.h264", "h264"), ("wave/{}.divx", "avi"), ("clap/{}", "3gp"))):
+        for number in range(2):
+            path = write_video(root / "made.mp4", 4 + 2 * at + number, codec="libx264" if form == "h264" else "mpeg4")
+            target = root / name.format(number)
+            target.parent.mkdir(exist_ok=True)
+            with av.open(str(path)) as source, av.open(str(target), "w", format=form) as out:
+                stream = out.add_stream_from_template(source.streams.video[0])
+                for packet in source.demux(video=0):
+                    if packet.dts is not None:
+                        packet.stream = stream
+                        out.mux(packet)
+            path.unlink()
+    (root / "sit").mkdir()
+    for at in range(3):
+        (root / "sit" / f"{at}.jpg").write_bytes(b"")
+    (root / "read.me").write_text("hello")
+    manifest = ingest_folder(IngestSettings(videos=str(root)), str(tmp_path / "out"), IN_MEMORY)
+    assert manifest.classes == ["clap", "fall", "wave"] and manifest.accepted == 6
+    assert manifest.reject_reasons == {"not_video": 1, "pictures": 1} and manifest.rejected == 2
+    assert manifest.notes == ["folder without a video: 'sit'"] == read_manifest(str(tmp_path / "out")).notes
+    assert {row["source"]: row["reason"] for row in rows(tmp_path / "out") if not row["accepted"]} == {
+        "read.me": "not_video", "sit/": "pictures"}
+
+
 def test_nothing_left(tmp_path):
     root = class_folders(tmp_path / "videos")
     settings = {"videos": str(root), "max_reject_share": 1.0}
@@ -160,11 +187,12 @@ def test_names_with_dashes_and_other_letters(tmp_path):
 
 def test_shards_have_about_the_wanted_size():
     from components.ingestion.beam import Part
-    from components.ingestion.sources import Entry
+    from components.ingestion.entries import Entry
+    from components.ingestion.plan import Plan
 
     entry = Entry("", "", "a", "train", None, None, None, "")
     parts = tuple(Part(f"p{i}", (entry,), (0,)) for i in range(20))
-    plan = ingestion.Plan(parts, ("a",), (), "")
+    plan = Plan(parts, ("a",), (), "")
     shards = ingestion._shards(plan, {part.name: {"bytes": 10} for part in parts}, "w", "o", 50)
     assert [shard.path for shard in shards] == [f"o/Split-train/data_tfrecord-{i:05d}-of-00004" for i in range(4)]
     assert [len(shard.parts) for shard in shards] == [5, 5, 5, 5]

@@ -1,115 +1,60 @@
-"""What the parsers read, and what they refuse."""
+"""What an input comes to: files found, labels read, and everything accounted for."""
 
 import csv
 import io
+import json
+import os
+import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.ingestion.files_found import begins_as_video, find_files
+from components.ingestion.label_forms import read_rows
+from components.ingestion.names import Names, inside
 from components.ingestion.settings import IngestSettings
-from components.ingestion.sources import (
-    SPLIT_NAMES,
-    detect,
-    inside,
-    list_videos,
-    parse_csv,
-    parse_folders,
-    parse_kinetics,
-    parse_text,
-    read_sources,
-)
+from components.ingestion.sources import read_sources
 from expansion.foundation.errors import InputError
 from expansion.foundation.settings import parse_settings
 
 
-def touch(root, *names):
+def touch(root, *names, content=b""):
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
+        path.write_bytes(content)
 
 
 def seen(listing):
     return [(e.source, e.label_text, e.split, e.group) for e in listing.entries]
 
 
-def test_class_folders():
-    listing = parse_folders("/v", ["a/1.mp4", "a/deep/2.mp4", "b/3.mp4", "loose.mp4"])
-    assert seen(listing) == [("a/1.mp4", "a", None, None), ("a/deep/2.mp4", "a", None, None), ("b/3.mp4", "b", None, None)]
-    assert listing.unlabelled == ("loose.mp4",)
+def listed(root, labels=None, **more):
+    if labels is not None:
+        (root / "labels.csv").write_text(labels, encoding="utf-8")
+    return read_sources(IngestSettings(videos=str(root), labels=None if labels is None else str(root / "labels.csv"), **more))
 
 
-def test_split_folders():
-    listing = parse_folders("/v", ["Train/a/1.mp4", "validation/a/2.mp4", "test/b/3.mp4", "train/loose.mp4"])
-    assert seen(listing) == [
-        ("Train/a/1.mp4", "a", "train", None), ("validation/a/2.mp4", "a", "val", None), ("test/b/3.mp4", "b", "test", None)
-    ]  # fmt: skip
-    assert listing.unlabelled == ("train/loose.mp4",)
-
-
-def test_one_folder_of_another_name_makes_all_of_them_classes():
-    assert [e.label_text for e in parse_folders("/v", ["train/1.mp4", "plane/2.mp4"]).entries] == ["train", "plane"]
+def rows(data, files=(), form="auto"):
+    return read_rows(data.encode(), "k.csv", Names("/v", files), form)[0]
 
 
 def test_csv_with_all_columns():
-    lines = ["path,label,split,group,start,end", '"a, b.mp4",run,VALID,g1,,', "c.mp4, jump ,,,1.5,3"]
-    listing = parse_csv("/v", ["a, b.mp4", "c.mp4", "d.mp4"], lines, "l.csv")
-    assert seen(listing) == [("a, b.mp4", "run", "val", "g1"), ("c.mp4", "jump", None, None)]
-    assert (listing.entries[1].start, listing.entries[1].end, listing.entries[1].video_id) == (1.5, 3.0, "c.mp4#1.5-3")
-    assert listing.unlabelled == ("d.mp4",)
-
-
-def test_text_takes_the_last_word_as_label():
-    listing = parse_text("/v", [], ["my video 1.mp4 3", "", "-b.mp4 run"], "l.txt")
-    assert seen(listing) == [("my video 1.mp4", "3", None, None), ("-b.mp4", "run", None, None)]
-    assert all(entry.missing for entry in listing.entries)
+    text = 'path,label,split,group,start,end\n"a, b.mp4",run,VALID,g1,,\nc.mp4, jump ,,,1.5,3\n'
+    one, two = rows(text, ["a, b.mp4", "c.mp4"])
+    assert (one.source, one.label_text, one.split, one.group) == ("a, b.mp4", "run", "val", "g1")
+    assert (two.label_text, two.start, two.end, two.video_id) == ("jump", 1.5, 3.0, "c.mp4#1.5-3")
 
 
 def test_kinetics_finds_cut_and_whole_files():
     files = ["run/abcdefghijk_000001_000011.mp4", "zzzzzzzzzzz.webm"]
-    lines = [
-        "label,youtube_id,time_start,time_end,split,is_cc", "run,abcdefghijk,1,11,train,0", "jump up,zzzzzzzzzzz,5,15,validate,0",
-        "run,-ot_there_0,0,10,train,0",
-    ]  # fmt: skip
-    first, second, third = parse_kinetics("/v", files, lines, "k.csv").entries
+    first, second, third = rows("label,youtube_id,time_start,time_end,split,is_cc\nrun,abcdefghijk,1,11,train,0\n"
+                                "jump up,zzzzzzzzzzz,5,15,validate,0\nrun,-ot_there_0,0,10,train,0\n", files)
     assert (first.source, first.start) == (files[0], None)
     assert (first.video_id, first.group) == ("abcdefghijk_000001_000011", "abcdefghijk")
     assert (second.source, second.start, second.end, second.split) == (files[1], 5.0, 15.0, "val")
     assert third.missing and third.source == "-ot_there_0_000000_000010.mp4"
-
-
-@pytest.mark.parametrize(
-    ("line", "form"),
-    [
-        ("path,label", "csv"), ("label,split,path", "csv"), ("label,youtube_id,time_start,time_end,split", "kinetics"),
-        ("a.mp4 3", "text"), ("a, b.mp4 run", "text"),
-    ],
-)  # fmt: skip
-def test_the_form_is_told_from_the_first_line(line, form):
-    assert detect([line]) == form
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (["path,lable"], "lacks 'label'"),
-        (["path,label,splt"], "unknown column 'splt'"),
-        (["path,label", "a.mp4"], "line 2: 1 cells under 2 columns"),
-        (["path,label", "a.mp4,"], "empty label"),
-        (["path,label,split", "a.mp4,run,trian"], "unknown split 'trian'; allowed are train"),
-        (["path,label", "../a.mp4,run"], "leaves the folder"),
-        (["path,label", "/etc/passwd,run"], "leaves the folder"),
-        (["path,label", ",run"], "is not a file in"),
-        (["path,label,start,end", "a.mp4,run,5,4"], "not after the start"),
-        (["path,label,start", "a.mp4,run,soon"], "number of seconds"),
-        (["path,label", '"a.mp4,run'], "not CSV"),
-    ],
-)
-def test_csv_errors_name_the_line(lines, message):
-    with pytest.raises(InputError, match=message) as error:
-        parse_csv("/v", [], lines, "labels.csv")
-    assert "labels.csv" in str(error.value) and "\n" not in str(error.value)
 
 
 def test_inside_takes_an_absolute_path_of_the_root(tmp_path):
@@ -119,7 +64,10 @@ def test_inside_takes_an_absolute_path_of_the_root(tmp_path):
 
 def test_a_folder_of_videos_is_listed_without_hidden_files(tmp_path):
     touch(tmp_path, "b/ü -1.MP4", "a.mkv", ".hidden.mp4", ".git/x.mp4", "notes.txt", "-dash.webm")
-    assert list_videos(str(tmp_path)) == ["-dash.webm", "a.mkv", "b/ü -1.MP4"]
+    found = find_files(str(tmp_path))
+    assert found.videos == ("-dash.webm", "a.mkv", "b/ü -1.MP4")
+    assert [(one.source, one.reason) for one in found.others] == [("notes.txt", "not_video")]
+    assert found.notes == ("hidden, passed over: '.git/', '.hidden.mp4'",)
 
 
 def test_missing_folder_and_label_file(tmp_path):
@@ -145,43 +93,13 @@ def test_settings_refuse_what_cannot_be():
         ({"videos": "v", "short_sde": 3}, "ingest: unknown key 'short_sde'; allowed are .*, videos, labels"),
         ({"videos": "v", "short_side": 3}, "ingest: short_side is 3: .*16"),
         ({"videos": "v", "format": "csv"}, "needs labels"),
+        ({"videos": "v", "labels": "l", "format": "splits"}, "format 'splits' takes the labels from the folders"),
         ({"videos": "v", "ratios": [0, 1, 1]}, "ratios is .*: must be three shares"),
         ({"videos": "v", "fps": float("inf")}, "fps"),
         ({}, "videos"),
     ]:
         with pytest.raises(InputError, match=message):
             parse_settings(IngestSettings, values, "ingest")
-
-
-names = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Z")), min_size=1, max_size=12)
-paths = st.lists(names.filter(lambda n: n not in (".", "..") and "/" not in n), min_size=1, max_size=3).map("/".join)
-labels = names.map(str.strip).filter(bool)
-
-
-@given(st.lists(st.tuples(paths, labels, st.sampled_from(["", "train", "val", "test"])), max_size=8))
-def test_csv_gives_back_what_was_written(rows):
-    text = io.StringIO()
-    csv.writer(text).writerows([("path", "label", "split"), *rows])
-    listing = parse_csv("/v", [], text.getvalue().split("\r\n"), "l.csv")
-    assert [(e.source, e.label_text, e.split or "") for e in listing.entries] == rows
-
-
-@given(st.lists(st.tuples(paths, labels), max_size=8))
-def test_text_gives_back_what_was_written(rows):
-    listing = parse_text("/v", [], [f"{path} {label}" for path, label in rows], "l.txt")
-    assert [(e.source, e.label_text) for e in listing.entries] == rows
-
-
-@given(st.sampled_from([parse_csv, parse_text, parse_kinetics]), st.lists(st.text(max_size=40), max_size=5), st.booleans())
-def test_any_text_is_read_or_refused_in_one_line(parser, lines, header):
-    first = {parse_csv: "path,label,split", parse_kinetics: "label,youtube_id,time_start,time_end,split", parse_text: "a b"}
-    try:
-        listing = parser("/v", [], [first[parser], *lines] if header else lines, "l")
-    except InputError as error:
-        assert "\n" not in str(error)
-    else:
-        for entry in listing.entries:
-            assert not entry.source.startswith(("/", "../")) and entry.label_text
 
 
 @given(st.text(max_size=30))
@@ -193,31 +111,237 @@ def test_no_path_leaves_its_folder(path):
     assert found and not found.startswith("/") and ".." not in found.split("/")
 
 
+labels = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Z", "Cn")), min_size=1, max_size=12)
 ids = st.text("abcXYZ09_-", min_size=11, max_size=11)
 
 
 @given(st.lists(st.tuples(labels, ids, st.integers(0, 999)), max_size=8), st.booleans())
-def test_kinetics_gives_back_what_was_written(rows, cut):
-    rows = list({row[1]: row for row in rows}.values())
-    files = [f"{video}_{start:06d}_{start + 10:06d}.mp4" if cut else f"{video}.webm" for _, video, start in rows]
+def test_kinetics_gives_back_what_was_written(found, cut):
+    found = list({row[1]: row for row in found}.values())
+    files = [f"{video}_{start:06d}_{start + 10:06d}.mp4" if cut else f"{video}.webm" for _, video, start in found]
     text = io.StringIO()
-    written = [(label, video, start, start + 10, "train") for label, video, start in rows]
+    written = [(label, video, start, start + 10, "train") for label, video, start in found]
     csv.writer(text).writerows([("label", "youtube_id", "time_start", "time_end", "split"), *written])
-    found = parse_kinetics("/v", files, text.getvalue().split("\r\n"), "k.csv").entries
-    assert [(e.label_text, e.group, e.source, e.missing) for e in found] == [
-        (label, video, file, False) for (label, video, _), file in zip(rows, files)
+    entries = rows(text.getvalue(), files)
+    assert [(e.label_text, e.group, e.source, e.missing) for e in entries] == [
+        (unicodedata.normalize("NFC", label), video, file, False) for (label, video, _), file in zip(found, files)
     ]
-    assert [(e.start, e.end) for e in found] == [(None, None) if cut else (float(s), s + 10.0) for _, _, s in rows]
+    assert [(e.start, e.end) for e in entries] == [(None, None) if cut else (float(s), s + 10.0) for _, _, s in found]
 
 
-@given(st.lists(paths.map(lambda path: f"{path}.mp4"), unique=True, max_size=12))
-def test_folders_lose_no_file(files):
-    try:
-        listing = parse_folders("/v", files)
-    except InputError as error:
-        assert "no videos in class folders" in str(error)
-        assert all(file.count("/") < (2 if file.split("/")[0].lower() in SPLIT_NAMES else 1) for file in files)
-        return
-    assert sorted([e.source for e in listing.entries] + list(listing.unlabelled)) == sorted(files)
-    for entry in listing.entries:
-        assert entry.label_text in entry.source.split("/")[:-1]
+MP4, MKV, TS = b"\0\0\0\x20ftypisom", b"\x1aE\xdf\xa3" + bytes(9), (b"G" + bytes(187)) * 3
+AVI, H264, MPEG = b"RIFF1234AVI LIST", b"\0\0\0\1\x67\x64\0", b"\0\0\1\xba\x44"
+
+
+@pytest.mark.parametrize("content", [MP4, MKV, TS, AVI, H264, MPEG, b"GIF89a", b"OggS\0", b"FLV\1"])
+@pytest.mark.parametrize("name", ["clip", "clip.part", "clip.2024-05-01"])
+def test_a_video_of_another_ending_or_none_is_taken(tmp_path, content, name):
+    touch(tmp_path, f"walk/{name}", content=content)
+    assert begins_as_video(str(tmp_path / "walk" / name)) and find_files(str(tmp_path)).videos == (f"walk/{name}",)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"%PDF-1.7", b"\x89PNG\r\n", b"PK\3\4", b"RIFF1234WAVE", b"GG", b"ID3\3"])
+def test_what_is_no_video_is_named_with_a_reason(tmp_path, content):
+    touch(tmp_path, "walk/0.mp4", "walk/strange", content=content)
+    listing = listed(tmp_path)
+    assert [(one.source, one.reason) for one in listing.unused] == [("walk/strange", "not_video")]
+
+
+def test_no_class_vanishes_without_a_word(tmp_path):
+    """Endings that few know, frames as pictures, text: each is taken, or stands there with a reason and in a note."""
+    touch(tmp_path, "walk/0.mp4", "fall/0.h264", "wave/0.divx", "clap/0.3g2", "old/0.MPE")
+    touch(tmp_path, *(f"sit/clip 1/{at:05d}.jpg" for at in range(7)), "sit/clip 2/1.png", "notes/readme.txt", "read.me")
+    (tmp_path / "empty").mkdir()
+    listing = listed(tmp_path)
+    assert {one.label_text for one in listing.entries} == {"walk", "fall", "wave", "clap", "old"}
+    assert [(one.source, one.reason) for one in listing.unused] == [
+        ("empty/", "empty_folder"), ("notes/readme.txt", "not_video"), ("read.me", "not_video"), ("sit/clip 1/", "pictures"),
+        ("sit/clip 2/", "pictures")]
+    assert "7 pictures (.jpg), not a video" in listing.unused[3].detail and "ffmpeg" in listing.unused[3].detail
+    assert listing.notes == ("folder without a video: 'empty', 'notes', 'sit'",)
+
+
+def test_a_folder_of_pictures_alone_is_refused_with_what_was_found(tmp_path):
+    touch(tmp_path, "fall/clip/1.jpg", "walk/clip/1.jpg")
+    with pytest.raises(InputError, match="no videos in class folders .*; found are 'fall/clip/': 1 pictures .*, and 1 more"):
+        listed(tmp_path)
+    with pytest.raises(InputError, match="no videos under .*; found are 'fall/clip/': 1 pictures"):
+        listed(tmp_path, "path,label\nfall/clip.mp4,fall\n")
+
+
+def test_a_folder_without_rights_is_named_and_a_pipe_is_not_opened(tmp_path, monkeypatch):
+    touch(tmp_path, "walk/0.mp4", "shut/0.mp4")
+    os.mkfifo(tmp_path / "walk" / "pipe")
+    scan = os.scandir
+
+    def without_rights(path):
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", without_rights)
+    shut, pipe = find_files(str(tmp_path)).others
+    assert (shut.source, shut.reason, shut.detail) == ("shut/", "unreadable", "Permission denied")
+    assert (pipe.source, pipe.reason) == ("walk/pipe", "not_video") and "first bytes are none of a video" in pipe.detail
+
+
+def test_files_beside_the_labels_are_accounted_for(tmp_path):
+    touch(tmp_path, "a.mp4", "b.mp4", "c.mp4", "notes.txt", "1/1.jpg")
+    listing = listed(tmp_path, "path,label\na.mp4,run\nb.mp4,walk\n")
+    assert [(one.source, one.reason) for one in listing.unused] == [
+        ("c.mp4", "no_label"), ("1/", "pictures"), ("notes.txt", "not_video")]
+    assert listing.label_files == (str(tmp_path / "labels.csv"),)
+    assert listing.notes == ("labels.csv: UTF-8, columns separated by commas, header path, label",)
+
+
+def test_a_label_may_name_what_does_not_look_like_a_video(tmp_path):
+    touch(tmp_path, "a.bin", "b.mp4", content=b"?")
+    listing = listed(tmp_path, "path,label\na.bin,run\nb.mp4,walk\n")
+    assert [one.missing for one in listing.entries] == [False, False] and not listing.unused
+
+
+def test_a_linked_folder_and_its_real_place(tmp_path):
+    touch(tmp_path, "disk/fall/0.mp4", "disk/walk/0.mp4")
+    (tmp_path / "link").symlink_to("disk")
+    (tmp_path / "l.csv").write_text(f"path,label\n{tmp_path}/disk/fall/0.mp4,fall\n{tmp_path}/link/walk/0.mp4,walk\n")
+    listing = read_sources(IngestSettings(videos=str(tmp_path / "link"), labels=str(tmp_path / "l.csv")))
+    assert [(one.source, one.missing) for one in listing.entries] == [("fall/0.mp4", False), ("walk/0.mp4", False)]
+    touch(tmp_path, "other/fall/1.mp4")
+    (tmp_path / "l.csv").write_text(f"path,label\n{tmp_path}/other/fall/1.mp4,fall\n")
+    with pytest.raises(InputError, match="leaves the folder of videos"):
+        read_sources(IngestSettings(videos=str(tmp_path / "link"), labels=str(tmp_path / "l.csv")))
+
+
+def test_unicode_forms_are_one_name_for_files_and_classes(tmp_path):
+    one, other = (unicodedata.normalize(form, "läuft") for form in ("NFC", "NFD"))
+    touch(tmp_path, f"{other} 0.mp4", f"{other} 1.mp4")
+    listing = listed(tmp_path, f"path,label\n{one} 0.mp4,{one}\n{one} 1.mp4,{other}\n")
+    assert {(entry.label_text, entry.missing) for entry in listing.entries} == {(one, False)} and not listing.unused
+    assert "2 in another Unicode form" in listing.notes[1]
+
+
+def test_classes_that_differ_in_case_are_kept_apart_and_said(tmp_path):
+    touch(tmp_path, "Walk/0.mp4", "walk/1.mp4", "sit/2.mp4")
+    assert listed(tmp_path).notes == ("classes that differ in case or spaces alone are kept apart: 'Walk', 'walk'",)
+
+
+def test_what_is_missing_is_told_with_what_nearly_fits(tmp_path):
+    touch(tmp_path, "fall/0.mp4", "34870/1.jpg")
+    listing = listed(tmp_path, "path,label\nvideos/fall/0.mp4,fall\n34870,swipe\n")
+    assert [entry.missing for entry in listing.entries] == [True, True]
+    assert listing.nearest("videos/fall/0.mp4") == "is it 'fall/0.mp4'?"
+    assert listing.nearest("34870").startswith("it is a folder of 1 pictures")
+
+
+def ucf(root, number=True):
+    for at, name in enumerate(("Fall", "Walk"), 1):
+        touch(root, *(f"{name}/v_{name}_g{group:02d}_c01.avi" for group in (1, 8)))
+    for split, group in (("train", 8), ("test", 1)):
+        text = "".join(f"{name}/v_{name}_g{group:02d}_c01.avi" + (f" {at}" if split == "train" and number else "") + "\r\n"
+                       for at, name in enumerate(("Fall", "Walk"), 1))
+        (root / f"{split}list01.txt").write_bytes(text.encode())
+    return {split: str(root / f"{split}list01.txt") for split in ("train", "test")}
+
+
+@pytest.mark.parametrize("number", [True, False])
+@pytest.mark.parametrize("index", [True, False])
+def test_ucf101_as_published(tmp_path, number, index):
+    labels = ucf(tmp_path, number)
+    if index:
+        (tmp_path / "classInd.txt").write_bytes(b"1 Fall\r\n2 Walk\r\n")
+    listing = read_sources(IngestSettings(videos=str(tmp_path), labels=labels))
+    assert {(one.label_text, one.split) for one in listing.entries} == {
+        (name, split) for name in ("Fall", "Walk") for split in ("train", "test")}
+    assert any("no label: classes are the folders" in note for note in listing.notes)
+    train = read_sources(IngestSettings(videos=str(tmp_path), labels=labels["train"]))
+    assert {one.label_text for one in train.entries} == ({"1", "2"} if number and not index else {"Fall", "Walk"})
+
+
+def test_lists_without_labels_that_folders_cannot_tell(tmp_path):
+    labels = ucf(tmp_path)
+    with open(labels["test"], "w") as file:
+        file.write("loose.avi\n")
+    touch(tmp_path, "loose.avi")
+    with pytest.raises(InputError, match="expected `path label`; 1 lines have no label, such as 'loose.avi'"):
+        read_sources(IngestSettings(videos=str(tmp_path), labels=labels))
+    labels = ucf(tmp_path)
+    with open(labels["train"], "a") as file:
+        file.write("Fall/v_Fall_g09_c01.avi 2\n")
+    with pytest.raises(InputError, match="label '2' is in 'Fall', 'Walk'"):
+        read_sources(IngestSettings(videos=str(tmp_path), labels=labels))
+
+
+def test_hmdb51_as_published(tmp_path):
+    touch(tmp_path, *(f"videos/{name}/{name} ({at}).avi" for name in ("brush_hair", "cartwheel") for at in range(4)))
+    (tmp_path / "splits").mkdir()
+    for name in ("brush_hair", "cartwheel"):
+        for split in (1, 2, 3):
+            text = "".join(f"{name} ({at}).avi {(at + split) % 3} \n" for at in range(4))
+            (tmp_path / "splits" / f"{name}_test_split{split}.txt").write_text(text)
+    listing = read_sources(IngestSettings(videos=str(tmp_path / "videos"), labels=str(tmp_path / "splits")))
+    assert {(one.source, one.split) for one in listing.entries if one.label_text == "cartwheel"} == {
+        (f"cartwheel/cartwheel ({at}).avi", split) for at, split in ((0, "train"), (1, "test"), (3, "train"))}
+    assert len(listing.unused) == 2 and "split 1: 2 classes, 2 videos in neither" in listing.notes[0]
+    two = str(tmp_path / "splits" / "cartwheel_test_split2.txt")
+    assert len(read_sources(IngestSettings(videos=str(tmp_path / "videos"), labels=two)).entries) == 6
+
+
+def test_something_something_as_published(tmp_path):
+    touch(tmp_path, "78687.webm", "42326.webm")
+    found = [{"id": "78687", "label": "holding potato next to vicks", "template": "Holding [something] next to [something]",
+              "placeholders": ["potato", "vicks"]}, {"id": "42326", "label": "x", "template": "Pushing [something]"}]
+    (tmp_path / "train.json").write_text(json.dumps(found))
+    listing = read_sources(IngestSettings(videos=str(tmp_path), labels={"train": str(tmp_path / "train.json")}))
+    assert seen(listing) == [("78687.webm", "Holding something next to something", "train", None),
+                             ("42326.webm", "Pushing something", "train", None)]
+    for content, message in (([{"id": "1"}], "object 1: it lacks template or label"), ({"a": 1}, "expected a list of objects"),
+                             ([], "expected a list of objects"), ([{"label": "a"}], "lacks id or path")):
+        (tmp_path / "train.json").write_text(json.dumps(content))
+        with pytest.raises(InputError, match=message):
+            read_sources(IngestSettings(videos=str(tmp_path), labels=str(tmp_path / "train.json")))
+    (tmp_path / "train.json").write_text("[{")
+    with pytest.raises(InputError, match="train.json: not JSON"):
+        read_sources(IngestSettings(videos=str(tmp_path), labels=str(tmp_path / "train.json")))
+
+
+def test_jester_as_published(tmp_path):
+    touch(tmp_path, "34870.mp4", "56557.mp4")
+    (tmp_path / "jester-v1-train.csv").write_text("34870;Drumming Fingers\n56557;Sliding Two Fingers Right\n")
+    listing = read_sources(IngestSettings(videos=str(tmp_path), labels=str(tmp_path / "jester-v1-train.csv")))
+    assert [row[:2] for row in seen(listing)] == [("34870.mp4", "Drumming Fingers"), ("56557.mp4", "Sliding Two Fingers Right")]
+
+
+WAYS = {
+    "as is": str, "backslashes": lambda path: path.replace("/", "\\"), "upper": str.upper,
+    "decomposed": lambda path: unicodedata.normalize("NFD", path), "drive": lambda path: "D:\\set\\" + path.replace("/", "\\"),
+    "bare": lambda path: path.rsplit(".", 1)[0],
+}  # fmt: skip
+FORMS = {
+    "csv": ("path,label\n", "{p},{l}\n"), "semicolons": ("path;label\r\n", "{p};{l}\r\n"), "no header": ("", "{p},{l}\n"),
+    "index": (",path,label\n", "{n},{p},{l}\n"), "tabs": ("# by hand\n", "{l}\t{p}\n"), "text": ("", "{p} {l}\n"),
+}  # fmt: skip
+kept = st.sampled_from(["walk/0.mp4", "walk/1.avi", "läuft/b 2.mkv", "3.webm", "sit/deep/4.h264"])
+beside = st.sampled_from([
+    "5.mp4", "walk/6.mov", "notes.txt", "walk/frames/1.jpg", "walk/frames/2.jpg", "clip/7.png", "read.me", "8.xyz"])
+
+
+@settings(max_examples=40)
+@given(st.lists(kept, min_size=2, unique=True), st.lists(beside, unique=True), st.sampled_from(sorted(WAYS)),
+       st.sampled_from(sorted(FORMS)), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]), st.booleans())
+def test_every_file_is_accounted_for_in_every_form(tmp_path_factory, labelled, others, way, form, encoding, inside_of_it):
+    root = tmp_path_factory.mktemp("set")
+    touch(root, "videos/9.mp4", *(f"videos/{name}" for name in (*labelled, *others)))
+    classes = [f"class {at}" if form != "text" else "ab"[at % 2] for at in range(len(labelled))]
+    head, line = FORMS[form]
+    rows = enumerate(zip(labelled, classes))
+    text = head + "".join(line.format(p=WAYS[way](name), l=label, n=at) for at, (name, label) in rows)
+    path = root / ("videos/labels.csv" if inside_of_it else "labels.csv")
+    path.write_bytes(text.encode(encoding))
+    listing = read_sources(IngestSettings(videos=str(root / "videos"), labels=str(path)))
+    assert [(one.source, one.label_text, one.missing) for one in listing.entries] == [
+        (name, label, False) for name, label in zip(labelled, classes)], "no class and no row is lost"
+    pictures = {f"{name.rsplit('/', 1)[0]}/" for name in others if name.endswith((".jpg", ".png"))}
+    plain = {name for name in others if not name.endswith((".jpg", ".png"))}
+    assert {one.source for one in listing.unused} == pictures | plain | {"9.mp4"}
+    assert len(listing.unused) == len({one.source for one in listing.unused}) and all(one.detail for one in listing.unused)
+    assert listing.notes and all("\n" not in note for note in listing.notes)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from components.ingestion.entries import Entry
 from components.ingestion.settings import IngestSettings
-from components.ingestion.sources import Entry
 from components.ingestion.splits import assign, class_names, same_content, without_repeats
 from expansion.foundation.errors import InputError
 
@@ -18,7 +18,7 @@ def entry(name, label="a", split=None, group=None, path=None):
 
 def by_split(entries, settings=SETTINGS):
     found = {"train": [], "val": [], "test": []}
-    for one in assign(entries, settings):
+    for one in assign(entries, settings)[0]:
         found[one.split].append(one.video_id)
     return found
 
@@ -48,7 +48,7 @@ def test_val_is_taken_from_train_where_none_is_given():
 def test_small_classes_stand_in_train_and_val():
     for seed in range(20):
         entries = [entry(f"{label}{i}", label) for label in "abcdefgh" for i in range(2)]
-        found = assign(entries, IngestSettings(videos="v", seed=seed))
+        found, _ = assign(entries, IngestSettings(videos="v", seed=seed))
         for label in "abcdefgh":
             assert {"train", "val"} == {one.split for one in found if one.label_text == label}
 
@@ -57,7 +57,7 @@ def test_small_classes_stand_in_train_and_val():
 def test_no_group_stands_in_two_splits(rows, seed):
     entries = [entry(f"{i}", label, group=f"g{group}") for i, (label, group) in enumerate(rows)]
     try:
-        found = assign(entries, IngestSettings(videos="v", seed=seed))
+        found, _ = assign(entries, IngestSettings(videos="v", seed=seed))
     except InputError:
         return
     assert len({(one.group, one.split) for one in found}) == len({one.group for one in found})
@@ -75,6 +75,19 @@ def test_no_group_stands_in_two_splits(rows, seed):
 def test_refused(entries, message):
     with pytest.raises(InputError, match=message):
         assign(entries, SETTINGS)
+
+
+def test_a_group_in_two_splits_as_published():
+    """Kinetics-600 has a few sources in val and test, with other seconds."""
+    entries = [entry("1", split="val", group="g"), entry("2", split="test", group="g"), entry("3", group="g"),
+               entry("4", split="train", group="h"), entry("5", split="train"), entry("6", split="test", group="i"),
+               entry("7", split="train", group="i")]
+    with pytest.raises(InputError, match="group 'g' stands in two splits, val and test; groups='keep' keeps the splits"):
+        assign(entries, SETTINGS)
+    found, (note,) = assign(entries, IngestSettings(videos="v", groups="keep"))
+    assert [one.split for one in found] == ["val", "test", "val", "train", "train", "test", "train"]
+    assert [one.group for one in found] == ["g", "g", "g", "h", "5", "i", "i"]
+    assert note == "kept in two splits, as given: group 'g', group 'i'"
 
 
 def test_repeats_are_dropped_and_contradictions_refused():
@@ -119,7 +132,7 @@ def test_every_video_gets_one_split_and_given_ones_hold(rows, seed):
         given_to.setdefault(one.group, set()).update({one.split} - {None})
     contradiction = any(len(splits) > 1 for group, splits in given_to.items() if group)
     try:
-        found = assign(entries, IngestSettings(videos="v", seed=seed))
+        found, _ = assign(entries, IngestSettings(videos="v", seed=seed))
     except InputError as error:
         assert "\n" not in str(error)
         return
@@ -131,7 +144,7 @@ def test_every_video_gets_one_split_and_given_ones_hold(rows, seed):
     for before, after in zip(entries, found):
         moved = no_val and before.split == "train" and after.split == "val"
         assert before.split in (None, after.split) or moved
-    shuffled = assign(entries[::-1], IngestSettings(videos="v", seed=seed))
+    shuffled, _ = assign(entries[::-1], IngestSettings(videos="v", seed=seed))
     assert {one.video_id: one.split for one in shuffled} == {one.video_id: one.split for one in found}
 
 

@@ -19,7 +19,7 @@ NEAR = [runs(600), runs(598), runs(300), runs(596)]
 
 
 def test_a_clear_leader_is_taken_at_once():
-    verdict = judge(0.2, 100, [runs(600), runs(700), runs(300)], RepeatSettings(extra=10))
+    verdict = judge(0.2, 100, [runs(600), runs(700), runs(300)], RepeatSettings(extra=10, std=0.001))
     assert (verdict.winner, verdict.more, verdict.tied, verdict.reason) == (1, (), (1,), "clear")
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from expansion.foundation.errors import InputError
 from expansion.search.axes import macs, propose
-from expansion.search.selection import Scored, decide, marginal_gain
+from expansion.search.selection import CLEAR_ON_VIDEOS, Scored, decide, marginal_gain
 from expansion.spec import X2D
 from expansion.tasks.single_label import mcnemar, wilson
 from tests.expansion.paper import STEPS, top1
@@ -49,7 +49,7 @@ def test_equal_gains_go_to_the_cheaper_then_to_fewer_parameters():
 def test_verdict_from_the_same_videos():
     right = [True] * 100
     some = [True] * 90 + [False] * 10
-    assert decide(0.5, 1, [Scored("a", 1.0, 2, 0, tuple(right)), Scored("b", 0.9, 2, 0, tuple(some))]).verdict == "clear"
+    assert decide(0.5, 1, [Scored("a", 1.0, 2, 0, tuple(right)), Scored("b", 0.9, 2, 0, tuple(some))]).verdict == CLEAR_ON_VIDEOS
     few = [True] * 98 + [False] * 2
     assert decide(0.5, 1, [Scored("a", 1.0, 2, 0, tuple(right)), Scored("b", 0.98, 2, 0, tuple(few))]).verdict == "within noise"
     assert decide(0.5, 1, [Scored("a", 1.0, 2)]).verdict == "unopposed"
@@ -81,10 +81,10 @@ def test_every_loser_is_compared_and_one_within_noise_makes_the_step_so():
         return Scored(axis, right / 100, 2, 0, tuple(index < right for index in range(100)))
 
     decision = decide(0.1, 1, [scored("a", 60), scored("b", 90), scored("c", 88), scored("d", 70)])
-    assert [(c.loser, c.verdict) for c in decision.against] == [(2, "within noise"), (3, "clear"), (0, "clear")]
+    assert [(c.loser, c.verdict) for c in decision.against] == [(2, "within noise"), (3, CLEAR_ON_VIDEOS), (0, CLEAR_ON_VIDEOS)]
     assert [c.p_value for c in decision.against] == pytest.approx([0.5, 2 * 2**-20, 2 * 2**-30])
     assert decision.verdict == "within noise" and decision.p_value == decision.against[0].p_value
-    assert decide(0.1, 1, [scored("a", 60), scored("b", 90)]).verdict == "clear"
+    assert decide(0.1, 1, [scored("a", 60), scored("b", 90)]).verdict == CLEAR_ON_VIDEOS
 
 
 def test_a_winner_by_cost_is_never_called_clear():

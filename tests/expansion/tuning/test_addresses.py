@@ -46,7 +46,7 @@ def test_a_search_at_an_address(demo_records):
         return expansion.ExpansionTuner(
             "memory://there/records",
             SearchSettings(start=Spec(frames=1, stride=4, size=24, width=0.34, depth=0.2), steps=1, axes=("fast",),
-                           warm_start=True),
+                           warm_start=True, without_gain="continue"),
             recipe=RECIPE, clips=expansion.ClipSettings(flip=False, views=2), directory="memory://there", project_name="search",
             progress=SearchProgress(quiet=True), **changes)
 

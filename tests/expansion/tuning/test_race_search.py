@@ -26,7 +26,8 @@ RECIPE = Recipe(epochs=4, batch=16, rate=0.1, rate_batch=16, warmup_epochs=0)
 
 def tuner(data, folder, progress=None, engine="in-process", recipe=RECIPE, steps=1, **settings):
     return expansion.ExpansionTuner(
-        data, expansion.SearchSettings(start=SEED, steps=steps, axes=("width", "bottleneck"), **settings), recipe=recipe,
+        data, expansion.SearchSettings(start=SEED, steps=steps, axes=("width", "bottleneck"), without_gain="continue",
+                                       **settings), recipe=recipe,
         clips=ClipSettings(flip=False, views=2), directory=folder, project_name="s", engine=engine,
         progress=progress or SearchProgress(quiet=True))
 

@@ -30,7 +30,8 @@ CLIPS = ClipSettings(flip=False, views=2)
 
 
 def tuner(data, folder, steps=1, axes=("fast", "width"), **changes):
-    settings = expansion.SearchSettings(start=Spec(stride=8, size=24, width=0.34, depth=0.2), steps=steps, axes=axes)
+    settings = expansion.SearchSettings(start=Spec(stride=8, size=24, width=0.34, depth=0.2), steps=steps, axes=axes,
+                                        without_gain="continue")
     return expansion.ExpansionTuner(
         data, settings, directory=folder, project_name="s",
         **{"recipe": RECIPE.model_copy(update={"epochs": 1}), "clips": CLIPS, "progress": SearchProgress(quiet=True)} | changes)

@@ -18,7 +18,7 @@ SEED = Spec(stride=8, size=24, width=0.34, depth=0.2)
 
 def tuner(data, folder, **settings):
     return expansion.ExpansionTuner(
-        data, expansion.SearchSettings(start=SEED, steps=1, axes=("width", "bottleneck"), **settings),
+        data, expansion.SearchSettings(start=SEED, steps=1, axes=("width", "bottleneck"), without_gain="continue", **settings),
         recipe=Recipe(epochs=1, batch=16, rate=1e-9, rate_batch=16, warmup_epochs=0, dropout=0.0),
         clips=ClipSettings(flip=False, views=2), directory=folder, project_name="s", progress=SearchProgress(quiet=True))
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from components.ingestion.settings import IngestSettings
-from expansion.video.decode import Rejected, pictures, stored_size
+from expansion.video.convert import stored_size
+from expansion.video.decode import Rejected, pictures
 from expansion.video.frames import store
 from tests.components.ingestion.videos import grey, write_video
 
