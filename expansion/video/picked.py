@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import av
 
 from expansion.video.container import leaves_screen, open_video, shown_stream
-from expansion.video.decode import Picture, Rejected, pictures, sampled
+from expansion.video.decode import Picture, pictures, sampled
 from expansion.video.frames import encoded, frame_rate, stored_frames
+from expansion.video.reasons import Rejected
 from expansion.video.settings import VideoSettings
 
 KEPT = 64 << 20  # bytes of JPEG that are kept while it is not known yet which frames are needed
