@@ -20,8 +20,10 @@ from pipeline.runs.models import find_model
 
 if TYPE_CHECKING:
     from expansion.evaluation.predict import Prediction
+    from expansion.network.preprocessing import Preprocessing
 
 EACH = 3  # videos that have a table each; more share one, a row for each
+OTHER_RATE = 1.25  # times the frame rate of the training, or less than its share, is worth a line
 NAMED = 3  # files that a line names, before "..."
 
 
@@ -57,7 +59,7 @@ def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a Sa
 
             wanted = {name: value for name, value in {"views": views, "crops": crops}.items() if value is not None}
             network, clips = network_for(stored.path, wanted, stored.preprocessing)
-            known = network.preprocessing.otherwise(stored.preprocessing).video is not None or fps is not None
+            known = network.preprocessing.otherwise(stored.preprocessing)
             paths, others = [], []
             for video in videos:
                 inside, beside = video_paths(video)
@@ -71,9 +73,8 @@ def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a Sa
     finally:
         if found:
             _show(found, top, as_json)
-    if not known:
-        make_console(stderr=True).print(f"{stored.name} does not say at which frame rate it was trained, so each video's own "
-                                        "frames were looked at; --fps sets a rate", soft_wrap=True)
+    if fps is None and (line := _on_rates(stored.name, known, found)):
+        make_console(stderr=True).print(line, soft_wrap=True)
     if others:
         make_console(stderr=True).print(f"not videos, so left out: {_some(others)}", soft_wrap=True)
     if output:
@@ -84,6 +85,20 @@ def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a Sa
     if failed:
         reasons = [f"{prediction.video}: {prediction.error}" for prediction in failed]
         raise InputError(f"{len(failed)} of {len(paths)} videos have no answer: {_some(reasons, '; ')}")
+
+
+def _on_rates(name: str, known: Preprocessing, found: list[Prediction]) -> str | None:
+    """A line where videos were looked at in another tempo than those of the training, or where that is not known."""
+    if known.video is None:
+        return (f"{name} does not say at which frame rate it was trained, so each video's own frames were looked at; --fps sets "
+                "a rate")
+    other = [prediction for prediction in found if prediction.fps and known.fps and known.video.fps is None
+             and max(prediction.fps / known.fps, known.fps / prediction.fps) > OTHER_RATE]
+    if not other:
+        return None
+    rates = [f"{prediction.video} has {prediction.fps:.4g}" for prediction in other]
+    return (f"{name} was trained on videos of about {known.fps:.4g} frames a second; {_some(rates)}: --fps {known.fps:.4g} looks "
+            "at them as the training did")
 
 
 def _some(texts: list[str], between: str = ", ") -> str:
