@@ -109,8 +109,8 @@ def test_a_video_of_another_rate_than_the_training_is_said():
     own, five = (Preprocessing(video=VideoSettings(fps=fps), fps=30.0) for fps in (None, 5.0))
     found = [looked(29.97), looked(60.0), looked(15.0)]
     assert _on_rates("m", own, found) == (
-        "m was trained on videos of about 30 frames a second; at60.0.mp4 has 60, at15.0.mp4 has 15: --fps 30 looks at them as the "
-        "training did")
+        "m was trained on videos of about 30 frames a second; at60.0.mp4 has 60, at15.0.mp4 has 15: --fps 30 looks at them as "
+        "the training did")
     assert _on_rates("m", own, found[:1]) is None and _on_rates("m", five, found) is None
 
 
