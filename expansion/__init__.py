@@ -10,7 +10,7 @@ _HOME = {
     "Limits": "spec", "expand": "search.axes", "propose": "search.axes", "contract": "search.axes",
     "decide": "search.selection", "marginal_gain": "search.selection",
     "RepeatSettings": "search.repeats", "Constraint": "search.constraints", "start_from": "network.transfer",
-    "Recipe": "recipe", "ClipSettings": "recipe",
+    "Recipe": "recipe", "ClipSettings": "recipe", "Augmentation": "recipe",
     "SearchSettings": "search.settings", "SearchState": "search.state", "read_trace": "search.trace",
     "VideoDataset": "data.dataset", "InputError": "foundation.errors",
     "build": "weights.build", "predict": "evaluation.predict", "Prediction": "evaluation.predict",

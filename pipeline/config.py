@@ -20,6 +20,7 @@ from expansion.search.settings import SearchSettings, SpecSetting
 from expansion.training.distribute import Devices
 from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.jobs import SearchJob
+from expansion.weights.search import with_start
 
 SHORT = {"engine": "name", "search.race": "on"}  # sections that a value stands for alone: the key that it is the value of
 
@@ -28,7 +29,7 @@ class Thresholds(Settings):
     """What the trained network has to reach on the test split before it is pushed.
 
     Args:
-        accuracy: top-1, share of 1.
+        accuracy: top-1, or with several labels a video mAP; share of 1.
         regression: how much worse than the last blessed model it may be, share of 1.
     """
 
@@ -42,14 +43,16 @@ class TrainSettings(Settings):
     Args:
         spec: the network: its settings, or a name.
         records: folder of the records; None ingests the videos.
-        weights: .keras file of a network with the same layers to start from. Where the classes differ, the last layer
-            starts afresh.
+        weights: file to start from: .keras, or a checkpoint of PySlowFast or PyTorchVideo. A deeper or wider network grows from
+            it; without a spec its own network is trained.
+        new_head: begin a new last layer in place of the file's, which is needed where the classes differ.
         devices: what the training runs on.
     """
 
     spec: SpecSetting | None = None
     records: str | None = None
     weights: str | None = None
+    new_head: bool = False
     devices: Devices = Devices()
 
 
@@ -151,7 +154,10 @@ def load_config(path: str | None, *, need_videos: bool = True, values: Mapping[s
         _put(found, key.split("."), value)
     if not need_videos and isinstance(ingest := found.setdefault("ingest", {}) or {}, dict):
         found["ingest"] = {"videos": "", **ingest}
-    return parse_settings(Config, found, f"config {path}" if path else "settings")
+    config = parse_settings(Config, found, f"config {path}" if path else "settings")
+    if config.search.weights is None or "start" in config.search.model_fields_set:
+        return config
+    return config.model_copy(update={"search": with_start(config.search)})
 
 
 def _put(values: dict, keys: list[str], value) -> None:

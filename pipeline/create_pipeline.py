@@ -18,6 +18,11 @@ from expansion.data.records import LABEL, LABEL_TEXT, SCALARS
 from expansion.evaluation.export import PROBABILITIES
 from expansion.foundation.files import absolute
 from expansion.foundation.paths import refuse_patterns
+from expansion.search.settings import SearchSettings
+from expansion.tasks.registry import task_named
+from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.task import Task
+from expansion.weights.search import source_of
 from pipeline.config import Config, Thresholds
 
 
@@ -26,8 +31,12 @@ def scalar_statistics() -> tfdv.StatsOptions:
     return tfdv.StatsOptions(feature_allowlist=list(SCALARS))
 
 
-def evaluation_config(thresholds: Thresholds) -> tfma.EvalConfig:
-    """Top-1, top-5 and counts, over all and per class; the thresholds hold for top-1 over all videos."""
+def evaluation_config(thresholds: Thresholds, labels: str = "class") -> tfma.EvalConfig:
+    """Of one class per video top-1, top-5 and counts, over all and per class; of several mAP. Thresholds hold over all videos.
+
+    Args:
+        labels: what the labels of the task are, by Task.labels.
+    """
     threshold = tfma.MetricThreshold(
         value_threshold=tfma.GenericValueThreshold(lower_bound={"value": thresholds.accuracy}),
         # Without a blessed model yet, TFMA passes over this one. A tie is no regression.
@@ -36,20 +45,40 @@ def evaluation_config(thresholds: Thresholds) -> tfma.EvalConfig:
     )
     # A plain `threshold` would hold for every class as well.
     over_all = [config_pb2.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)]
+    slices, metrics = {"class": _of_one_class, "clip": _of_classes, "frames": _of_classes}[labels](over_all)
     return tfma.EvalConfig(
         model_specs=[tfma.ModelSpec(signature_name="serving_default", label_key=LABEL, prediction_key=PROBABILITIES)],
-        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[LABEL_TEXT])],
-        metrics_specs=[tfma.MetricsSpec(metrics=[
-            tfma.MetricConfig(class_name="ExampleCount"),
-            tfma.MetricConfig(class_name="SparseCategoricalAccuracy", per_slice_thresholds=over_all),
-            tfma.MetricConfig(class_name="SparseTopKCategoricalAccuracy", config='{"k": 5, "name": "top5"}'),
-        ])],
+        slicing_specs=slices,
+        metrics_specs=[tfma.MetricsSpec(metrics=[tfma.MetricConfig(class_name="ExampleCount"), *metrics])],
     )
+
+
+def _of_one_class(over_all: list) -> tuple[list[tfma.SlicingSpec], list[tfma.MetricConfig]]:
+    return [tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[LABEL_TEXT])], [
+        tfma.MetricConfig(class_name="SparseCategoricalAccuracy", per_slice_thresholds=over_all),
+        tfma.MetricConfig(class_name="SparseTopKCategoricalAccuracy", config='{"k": 5, "name": "top5"}')]
+
+
+def _of_classes(over_all: list) -> tuple[list[tfma.SlicingSpec], list[tfma.MetricConfig]]:
+    return [tfma.SlicingSpec()], [tfma.MetricConfig(
+        class_name="MeanAveragePrecision", module="components.mean_average_precision", per_slice_thresholds=over_all)]
+
+
+def _weights(search: SearchSettings) -> dict | None:
+    """What the last training begins with, for the Trainer: what the search grew from. None from scratch."""
+    source = source_of(search)
+    return source and {"path": absolute(source.path), "sha256": source.sha256, "spec": source.spec.as_dict(),
+                       "new_head": search.new_head}
+
+
+def _named(config: Config) -> Task:
+    """The task that the recipe names; one class per video where it leaves that to the labels."""
+    return SINGLE_LABEL if config.recipe.task == "auto" else task_named(config.recipe.task)
 
 
 def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, search_folder: str, serving_root: str,
                     evaluate_on: str = "test", ingest_work: str | None = None, metadata_connection_config=None,
-                    enable_cache: bool = True, own_resolver: bool = True) -> tfx.dsl.Pipeline:
+                    enable_cache: bool = True, own_resolver: bool = True, task: Task | None = None) -> tfx.dsl.Pipeline:
     """Ingestion, statistics, schema, validation, search, training, evaluation, push.
 
     Args:
@@ -63,6 +92,7 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
         enable_cache: reuse what an earlier run made from the same inputs and settings.
         own_resolver: compare with the last blessed model that is not the trained one itself; with False by TFX's own
             strategy, the only one that Kubeflow and Vertex know.
+        task: what is learnt; None for what the recipe names, or one class per video.
 
     Raises:
         InputError: a folder that TFX, Beam and TensorFlow would read as a pattern.
@@ -87,7 +117,8 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
         eval_args=tfx.proto.EvalArgs(splits=["val"]),
         custom_config={"recipe": config.recipe.model_dump(**dump), "final": config.final,
                        "clips": config.clips.model_dump(**dump),
-                       "seed": config.seed, "checkpoints": os.path.join(search_folder, "final")},
+                       "seed": config.seed, "checkpoints": os.path.join(search_folder, "final"),
+                       **({"weights": weights} if (weights := _weights(config.search)) else {})},
     )
     models = {
         MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
@@ -103,7 +134,7 @@ def create_pipeline(config: Config, *, pipeline_name: str, pipeline_root: str, s
         example_splits=[evaluate_on],
         model=trainer.outputs["model"],
         baseline_model=blessed.outputs[MODEL],
-        eval_config=evaluation_config(config.thresholds),
+        eval_config=evaluation_config(config.thresholds, (task or _named(config)).labels),
     )
     pusher = tfx.components.Pusher(
         model=trainer.outputs["model"],

@@ -214,17 +214,17 @@ def render(source: Source, label: str, split: str, n: int, settings: Settings) -
     scene = np.random.default_rng([settings.seed, 1, SPLITS.index(split), n])
     motion = np.random.default_rng([settings.seed, 2, SPLITS.index(split), n, list(MOTIONS).index(label)])
     pool = source.digits[split]
-    clip = _background(scene, source.photos[split], settings.size) * scene.uniform(*DIMMED)
+    clip = background(scene, source.photos[split], settings.size) * scene.uniform(*DIMMED)
     pace = motion.uniform()
     for index in range(COUNT * n, COUNT * (n + 1)):
         colour, opacity = scene.uniform(0.8, 1.0, 3), scene.uniform(*OPACITY)
         phases = states(motion, label, settings.frames, pace)
-        mask = opacity * _masks(pool[index % len(pool)], phases, settings.size)[..., None]
+        mask = opacity * masks(pool[index % len(pool)], phases, settings.size)[..., None]
         clip = clip * (1 - mask) + colour * mask
     return np.rint(255 * clip).astype(np.uint8)
 
 
-def _background(rng: np.random.Generator, photos: list[np.ndarray], size: int) -> np.ndarray:
+def background(rng: np.random.Generator, photos: list[np.ndarray], size: int) -> np.ndarray:
     """A random square of a random photograph, turned and mirrored at random, (size, size, 3) in [0, 1]."""
     from PIL import Image
 
@@ -238,7 +238,7 @@ def _background(rng: np.random.Generator, photos: list[np.ndarray], size: int) -
     return crop / 255.0
 
 
-def _masks(digit: np.ndarray, phases: np.ndarray, size: int) -> np.ndarray:
+def masks(digit: np.ndarray, phases: np.ndarray, size: int) -> np.ndarray:
     """The digit's coverage in every frame, (frames, size, size) in [0, 1].
 
     Every frame samples the same cubic spline of the digit at the place, angle and size of its own state, still or

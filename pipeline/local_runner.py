@@ -15,6 +15,7 @@ from expansion.foundation import files
 from expansion.foundation.files import KERAS_MODEL
 from expansion.search.state import SearchState
 from expansion.search.trace import read_trace
+from expansion.tasks.task import Task
 from pipeline.config import Config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.runs.folder import RunFolder
@@ -45,8 +46,12 @@ class Result:
     per_class: dict[str, dict[str, float]]
 
 
-def run_pipeline(config: Config, folder: RunFolder, *, evaluate_on: str = "test", enable_cache: bool = True) -> Result:
+def run_pipeline(config: Config, folder: RunFolder, *, evaluate_on: str = "test", enable_cache: bool = True,
+                 task: Task | None = None) -> Result:
     """Runs all components, or takes from the cache what has not changed.
+
+    Args:
+        task: what is learnt from the labels, where that is known.
 
     Raises:
         InputError: an error of use.
@@ -57,7 +62,7 @@ def run_pipeline(config: Config, folder: RunFolder, *, evaluate_on: str = "test"
     tfx.orchestration.LocalDagRunner().run(create_pipeline(
         config, pipeline_name=NAME, pipeline_root=folder.artifacts, search_folder=os.path.abspath(folder.search_folder),
         serving_root=os.path.abspath(folder.serving), evaluate_on=evaluate_on, ingest_work=folder.ingest_work,
-        metadata_connection_config=connection, enable_cache=enable_cache))
+        metadata_connection_config=connection, enable_cache=enable_cache, task=task))
     return read_result(folder)
 
 

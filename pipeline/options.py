@@ -76,6 +76,12 @@ SETTINGS = {
     "threads": Setting("engine.threads", int, "Threads of one candidate's training; default: cores by workers."),
     "ray_address": Setting("engine.address", str, "Ray cluster to train on: HOST:PORT of its head, or auto for this machine's."),
     "beam": Setting("beam", list[str], "Argument for Beam, such as --runner=FlinkRunner; may be given several times."),
+    "weights": Setting("search.weights", str, "File to grow from: .keras, or .pyth of PySlowFast or PyTorchVideo. The seed is "
+                                              "its network; candidates begin as their parent."),
+    "new_head": Setting("search.new_head", bool, "Begin a new last layer in place of the file's.", ("--new-head/--keep-head",)),
+    "freeze": Setting("recipe.freeze", str, "Stage up to which weights stay as they are: stem, stage2 to stage5, or head."),
+    "backbone_rate": Setting("recipe.stage_rates.backbone", float,
+                             "Rate of all but the last layer, as a multiple of the recipe's."),
     "wandb": Setting("wandb.project", str, "Log to this project at Weights & Biases as well.", metavar="PROJECT"),
 }
 
@@ -115,11 +121,12 @@ class Given:
         from pipeline.config import load_config, shipped
 
         own = {key: value for key, value in own.items() if value is not None}
+        start = {"search.start": None} if self.get("search.weights") else {}  # the file's network, unless one is given as well
         for key, value in own.items():
             if (other := self.get(key)) is not None and other != value:
                 raise InputError(f"{key} is {other!r}: this command sets it itself, to {value!r}")
         path = self.path or (shipped(self.default) if self.default else None)
-        return load_config(path, need_videos=need_videos, values={**self.values, **own})
+        return load_config(path, need_videos=need_videos, values={**start, **self.values, **own})
 
 
 def configured_by(*names: str, default: str | None = SMALL, config_file: bool = True, **own: Setting) -> Callable:

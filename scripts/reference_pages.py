@@ -175,6 +175,8 @@ def _kind(annotation, metadata=()) -> str:
     if annotation is Constraint:
         return "text such as `params < 4M`"
     if origin is dict:
+        if typing.get_origin(given[0]) is typing.Literal:
+            return f"section of keys {_kind(given[0])}, each a {_kind(given[1])}"
         if given[0] is int:
             return "section of steps, each with keys of `recipe`"
         return f"section of {_kind(str)}" if given[1] is str else "section of keys of `recipe`"

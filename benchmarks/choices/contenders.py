@@ -55,7 +55,7 @@ def expansion_search(**settings) -> Choose:
 
 def _kept(step: Step) -> dict:
     """What decisions are compared by; see Result.steps."""
-    candidates = [{"axis": c.axis, "macs": c.macs, "params": c.params, "accuracy": c.accuracy, "right": letters(c.correct)}
+    candidates = [{"axis": c.axis, "macs": c.macs, "params": c.params, "accuracy": c.accuracy, "right": letters(c.evidence)}
                   for c in step.candidates if c.status == "completed"]
     return {"kind": step.kind, "verdict": step.decision.verdict, "winner": step.winner.axis, "candidates": candidates}
 

@@ -9,6 +9,7 @@ from tfx.types import channel, component_spec, standard_artifacts
 from components.expansion_search.artifacts import ExpansionTrace
 from components.expansion_search.executor import Executor
 from expansion.tuning.jobs import SearchJob
+from expansion.weights.search import source_of
 
 CODE_VERSION = 5  # part of the cache key: raise it when the same inputs would give another search
 
@@ -26,6 +27,7 @@ class ExpansionSearchSpec(component_spec.ComponentSpec):
         "job": component_spec.ExecutionParameter(type=str),
         "search_folder": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=int),
+        "weights": component_spec.ExecutionParameter(type=str),
     }
 
 
@@ -48,6 +50,7 @@ class ExpansionSearch(base_component.BaseComponent):
             job=job.model_dump_json(exclude_defaults=True),
             search_folder=search_folder,
             code_version=CODE_VERSION,
+            weights=source.sha256 if (source := source_of(job.search)) else "",  # a changed file is another search
             best_hyperparameters=channel.Channel(type=standard_artifacts.HyperParameters),
             model=channel.Channel(type=standard_artifacts.Model),
             trace=channel.Channel(type=ExpansionTrace),

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
-from components.ingestion.entries import Entry
+from components.ingestion.entries import Entry, Label
 from components.ingestion.settings import IngestSettings
 from expansion.foundation import files
 
 RECORDS, DONE = ".tfrecord", ".json"
 INDEX = ".videos", ".frames"  # of a part, as of a split; see expansion.data.frame_index
+SEGMENTS = ".timing", ".segments"  # of a part whose videos have several labels; see expansion.data.segment_index
 ENCODER = "components.ingestion.encode:answer"  # what the workers' child processes run
 
 
@@ -32,12 +33,12 @@ class Part:
     Attributes:
         name: unique to the settings and the content of its videos; files of another input never fit it.
         entries: the videos; all have a split and a group.
-        labels: index of the class, one an entry.
+        labels: index of each entry's class; where it has segments, those of theirs, and the number of all classes.
     """
 
     name: str
     entries: tuple[Entry, ...]
-    labels: tuple[int, ...]
+    labels: tuple[Label, ...]
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,13 @@ class WritePart(beam.DoFn):
     def process(self, part: Part):
         from expansion.data.example import tfrecord
         from expansion.data.frame_index import IndexWriter
+        from expansion.data.segment_index import segments_of
 
         if part_result(self._folder, part.name) is not None:
             yield part.name
             return
         rows, written = [], 0
-        index = io.BytesIO(), io.BytesIO()
+        index, segments = (io.BytesIO(), io.BytesIO()), (io.BytesIO(), io.BytesIO())
         add_to_index = IndexWriter(*index).add
         with files.writing(os.path.join(self._folder, part.name + RECORDS)) as file:
             for entry, label in zip(part.entries, part.labels):
@@ -95,7 +97,10 @@ class WritePart(beam.DoFn):
                     file.write(piece)
                     written += len(piece)
                 add_to_index(record)
-        for ending, content in zip(INDEX, index):
+                for file_of, rows_of in zip(segments, segments_of(record)):
+                    file_of.write(rows_of.tobytes())
+        kept = [*zip(INDEX, index), *(zip(SEGMENTS, segments) if part.entries[0].segments is not None else ())]
+        for ending, content in kept:
             files.write_bytes(os.path.join(self._folder, part.name + ending), content.getvalue())
         result = {"bytes": written, "rows": rows}
         files.write_text(os.path.join(self._folder, part.name + DONE), json.dumps(result))

@@ -6,11 +6,14 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from expansion.tasks.segments import Segment
+
 SPLIT_NAMES = {
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val", "validate": "val", "dev": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
+Label = int | dict[str, int | list[int]]  # number of an entry's class, or {"classes": how many, "segments": those of each}
 SHOWN = 3  # names in an error before "..."
 
 
@@ -27,6 +30,8 @@ class Entry:
         start, end: seconds of the stretch; None for the whole video.
         video_id: unique in the data set.
         missing: the label file names it, but there is no such file.
+        segments: its labels, where a video may have several; label_text then has each class once, joined by ";".
+        length: seconds of the video by its label file; None where that does not say.
     """
 
     path: str
@@ -38,6 +43,15 @@ class Entry:
     end: float | None
     video_id: str
     missing: bool = False
+    segments: tuple[Segment, ...] | None = None
+    length: float | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Its classes, each once."""
+        if self.segments is None:
+            return (self.label_text,)
+        return tuple(dict.fromkeys(segment.label for segment in self.segments))
 
 
 @dataclass(frozen=True)
@@ -63,8 +77,9 @@ class Listing:
         entries: labelled videos in a stable order.
         unused: everything else that was found.
         notes: what was understood where it could have been understood otherwise; each one line.
-        label_files: paths of the label files that were read.
+        label_files: paths of the label files that were read, and of the class list.
         nearest: of a source that is not there, the one that it nearly fits, or None.
+        classes: all classes in their order, where a class list gives them; also those that no video has.
     """
 
     entries: tuple[Entry, ...]
@@ -72,6 +87,7 @@ class Listing:
     notes: tuple[str, ...] = ()
     label_files: tuple[str, ...] = ()
     nearest: Callable[[str], str | None] = lambda source: None
+    classes: tuple[str, ...] | None = None
 
 
 def composed(text: str) -> str:

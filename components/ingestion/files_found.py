@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from components.ingestion.entries import Unused, shorten
@@ -114,6 +114,13 @@ def find_files(root: str, follow: bool = False) -> FilesFound:
             others.append(Unused(prefix, NO_VIDEO_FOLDER, "a folder without a file"))
     notes = [f"hidden, passed over: {shorten(sorted(hidden))}"] if any(has_video_ending(name) for name in hidden) else []
     return FilesFound(tuple(sorted(videos)), tuple(sorted(others, key=lambda other: other.source)), tuple(notes))
+
+
+def with_folders_of_frames(found: FilesFound) -> FilesFound:
+    """The same, with each folder of pictures for a video; one that lies beside videos in the root stays what it was."""
+    folders = [other for other in found.others if other.reason == PICTURES and other.source]
+    videos = sorted((*found.videos, *(folder.source.rstrip("/") for folder in folders)))
+    return replace(found, videos=tuple(videos), others=tuple(other for other in found.others if other not in folders))
 
 
 def _what(name: str) -> str:

@@ -8,6 +8,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from statistics import median
 
 import apache_beam as beam
@@ -20,12 +21,14 @@ from components.ingestion.files_found import NO_VIDEO_FOLDER, NOT_VIDEO, PICTURE
 from components.ingestion.index import write_index
 from components.ingestion.plan import Plan, make_plan
 from components.ingestion.settings import IngestSettings
+from components.ingestion.several import task_of
 from expansion.data.frame_index import index_paths
 from expansion.data.manifest import Manifest, SplitCounts, is_whole
 from expansion.data.records import MANIFEST, SPLITS, VIDEOS
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.machine import cores
+from expansion.tasks.segments import Segment, count_oddities
 
 WORK = "_parts"  # beside the Split-* folders while the ingestion runs
 SHARD_NAME = "data_tfrecord"  # TFX's name; no .gz, because JPEG does not compress
@@ -119,12 +122,27 @@ def _manifest(rows: list[VideoRow], plan: Plan, settings: IngestSettings, writte
     reasons = Counter(row.reason for row in rows if not row.accepted)
     return Manifest(
         classes=list(plan.classes),
-        splits={split: SplitCounts.of([row.frames for row in of_it], [row.label for row in of_it], plan.classes,
-                                      sum(row.bytes for row in of_it)) for split, of_it in by_split.items() if of_it},
+        splits={split: SplitCounts.of([row.frames for row in of_it], [name for row in of_it for name in _classes(row)],
+                                      plan.classes, sum(row.bytes for row in of_it))
+                for split, of_it in by_split.items() if of_it},
+        **_of_several(stored),
         accepted=len(stored), rejected=len(rows) - len(stored), reject_reasons=dict(sorted(reasons.items())),
         short_side=min(min(row.width, row.height) for row in stored), settings=settings.of_records(),
         fps=median(row.fps for row in by_split["train"]) if by_split["train"] else None,
         fingerprint=plan.fingerprint, files=written, notes=list(plan.notes))
+
+
+def _classes(row: VideoRow) -> list[str]:
+    """The classes of a video, each once."""
+    return [row.label] if row.classes is None else row.classes
+
+
+def _of_several(rows: list[VideoRow]) -> dict:
+    """What the manifest says of several labels a video: the task that they are for, and what is odd about their times."""
+    if rows[0].segments is None:
+        return {}
+    videos = [([Segment(*segment) for segment in row.segments], row.length) for row in rows]
+    return {"task": task_of(segments for segments, _ in videos), "label_facts": asdict(count_oddities(videos))}
 
 
 def _judge(rows: list[VideoRow], classes: Sequence[str], settings: IngestSettings, listed: str) -> None:
@@ -142,7 +160,7 @@ def _judge(rows: list[VideoRow], classes: Sequence[str], settings: IngestSetting
         )
     trained = {row.label for row in good if row.split == "train"}
     empty = [name for name in classes if name not in trained]
-    if empty:
+    if empty and good[0].segments is None:
         raise InputError(f"class without a training video after {len(bad)} rejects: {shorten(empty)}; see {listed}")
 
 

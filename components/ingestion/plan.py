@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass
 
 from components.ingestion.beam import Part
 from components.ingestion.encode import VideoRow, rejected_row
-from components.ingestion.entries import Entry, Listing, shorten
+from components.ingestion.entries import Entry, Label, Listing, shorten
 from components.ingestion.settings import RECORD_VERSION, IngestSettings, digest
+from components.ingestion.several import task_of
 from components.ingestion.sources import read_sources
 from components.ingestion.splits import assign, class_names, position, same_content, without_repeats
 from expansion.data.records import SPLITS
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
+from expansion.tasks.task import TaskName
 
 PART_VIDEOS = (4, 32)  # fewest and most videos in one part
 PARTS = 64  # aim: enough to spread over workers and to lose little when stopped
@@ -37,6 +39,11 @@ class Plan:
     refused: tuple[VideoRow, ...]
     fingerprint: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> TaskName:
+        """What the labels are for."""
+        return task_of(entry.segments for part in self.parts for entry in part.entries)
 
     @property
     def videos(self) -> int:
@@ -63,7 +70,9 @@ def make_plan(settings: IngestSettings) -> Plan:
     if not entries:
         raise InputError(f"no labelled videos under {settings.videos!r}")
     entries, kept = assign(entries, settings)
-    classes = class_names(entries)
+    classes = list(listing.classes or class_names(entries))
+    if not classes:
+        raise InputError(f"no label for any video under {settings.videos!r}")
     stamps = {entry.source: _stamp(entry.path) for entry in entries}
     fingerprint = digest(
         RECORD_VERSION, settings.of_records(), classes, [_entry_identity(entry, stamps) for entry in entries],
@@ -96,6 +105,13 @@ def _label_bytes(listing: Listing) -> list[str]:
     return [files.read_bytes(path).decode("latin-1") for path in sorted(listing.label_files)]
 
 
+def _label(entry: Entry, numbers: dict[str, int]) -> Label:
+    """Of an entry, as Part has it."""
+    if entry.segments is None:
+        return numbers[entry.label_text]
+    return {"classes": len(numbers), "segments": [numbers[segment.label] for segment in entry.segments]}
+
+
 def _parts(entries: list[Entry], classes: list[str], stamps: dict, settings: IngestSettings) -> Iterator[Part]:
     label = {name: index for index, name in enumerate(classes)}
     size = max(PART_VIDEOS[0], min(PART_VIDEOS[1], len(entries) // PARTS))
@@ -106,6 +122,6 @@ def _parts(entries: list[Entry], classes: list[str], stamps: dict, settings: Ing
         )
         for number, at in enumerate(range(0, len(order), size)):
             chosen = tuple(order[at : at + size])
-            labels = tuple(label[entry.label_text] for entry in chosen)
+            labels = tuple(_label(entry, label) for entry in chosen)
             key = digest(RECORD_VERSION, settings.of_records(), labels, [_entry_identity(entry, stamps) for entry in chosen])
             yield Part(f"{split}-{number:05d}-{key[:16]}", chosen, labels)

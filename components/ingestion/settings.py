@@ -14,7 +14,7 @@ from expansion.video.settings import VideoSettings
 RECORD_VERSION = 4  # raise it when the same input and settings would give other files
 
 # What can change without changing one stored record.
-_NOT_IN_RECORDS = {"videos", "labels", "timeout", "max_reject_share", "missing", "copies", "groups", "links"}
+_NOT_IN_RECORDS = {"videos", "labels", "classes", "timeout", "max_reject_share", "missing", "copies", "groups", "links"}
 
 
 class IngestSettings(VideoSettings):
@@ -25,7 +25,10 @@ class IngestSettings(VideoSettings):
         labels: label file, or one per split, {"train": path, "val": path}; of HMDB51, the folder of its lists. None reads
             class folders.
         format: form of the labels; "auto" tells from the folders' names or from the label file's lines. Of folders,
-            "classes" takes the top ones for classes whatever their names, "splits" for splits.
+            "classes" takes the top ones for classes whatever their names, "splits" for splits. Of several labels a video,
+            "multi-label" takes CSV of path,label with labels as `a;b`, "segments" CSV of path,label,start,end, whose seconds
+            are the label's and do not cut the video, and "charades" Charades' own files.
+        classes: class list, for several labels a video: one class a line, the name, or Charades' `c008 Opening a door`.
         ratios: shares of train, val and test where no split is given.
         seed: of the hash splits and of the order of the records.
         max_reject_share: more rejects than this share of the labelled videos stop the ingestion.
@@ -39,7 +42,9 @@ class IngestSettings(VideoSettings):
 
     videos: str
     labels: str | dict[str, str] | None = None
-    format: Literal["auto", "folders", "classes", "splits", "csv", "text", "kinetics"] = "auto"
+    format: Literal["auto", "folders", "classes", "splits", "csv", "text", "kinetics", "multi-label", "segments",
+                    "charades"] = "auto"
+    classes: str | None = None
     ratios: tuple[float, float, float] = (8.0, 1.0, 1.0)
     seed: int = 0
     max_reject_share: float = Field(0.1, ge=0, le=1)

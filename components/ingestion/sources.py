@@ -6,13 +6,22 @@ import os
 from collections import Counter
 from dataclasses import replace
 
+from components.ingestion import several
 from components.ingestion.entries import Entry, Listing, Unused, composed, shorten
-from components.ingestion.files_found import NOT_VIDEO, PICTURES, FilesFound, find_files, refuse_links_out
+from components.ingestion.files_found import (
+    NOT_VIDEO,
+    PICTURES,
+    FilesFound,
+    find_files,
+    refuse_links_out,
+    with_folders_of_frames,
+)
 from components.ingestion.label_forms import read_rows
 from components.ingestion.layouts import parse_folders
 from components.ingestion.names import Names
 from components.ingestion.published import hmdb_lists, labels_of_folders, named_by_index, parse_hmdb, parse_json
 from components.ingestion.settings import IngestSettings
+from components.ingestion.several import with_classes
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 
@@ -26,10 +35,24 @@ def read_sources(settings: IngestSettings) -> Listing:
     """
     root = settings.videos
     found = find_files(root, settings.links == "follow")
+    if settings.frames_fps is not None:
+        found = with_folders_of_frames(found)
     listing = _of_folders(root, found, settings.format) if settings.labels is None else _of_labels(settings, root, found)
+    if settings.classes is not None:
+        listing = _with_class_list(listing, settings.classes)
     if settings.links == "error":
         refuse_links_out(root, [entry.source for entry in listing.entries if not entry.missing])
     return listing
+
+
+def _with_class_list(listing: Listing, path: str) -> Listing:
+    if listing.entries[0].segments is None:
+        raise InputError(f"classes names the class list {path!r}, which goes with several labels a video; these have one each")
+    entries, classes = with_classes(listing.entries, path)
+    empty = [name for name in classes if not any(name in one.classes for one in entries)]
+    notes = [f"classes of the list that no video has: {shorten(empty)}"] if empty else []
+    return replace(listing, entries=tuple(entries), classes=tuple(classes), notes=(*listing.notes, *notes),
+                   label_files=(*listing.label_files, path))
 
 
 def _of_folders(root: str, found: FilesFound, form: str) -> Listing:
@@ -68,8 +91,13 @@ def _of_labels(settings: IngestSettings, root: str, found: FilesFound) -> Listin
         entries += [replace(one, split=split) for one in of_file] if split else of_file
         notes += said
         read += paths
-    entries, said = labels_of_folders(entries, ", ".join(os.path.basename(path) for path in read[:2]))
-    notes += said + names.notes()
+    if settings.format not in several.FORMS:
+        entries, said = labels_of_folders(entries, ", ".join(os.path.basename(path) for path in read[:2]))
+        notes += said
+    if settings.format == "auto":
+        entries, said = several.of_names(entries)
+        notes += said
+    notes += names.notes()
     if not found.videos and all(entry.missing for entry in entries):
         raise InputError(f"no videos under {root!r}" + (f"; found are {_described(found.others)}" if found.others else ""))
     named = {entry.source for entry in entries}
@@ -96,6 +124,10 @@ def _of_file(path: str, names: Names, form: str) -> tuple[list[Entry], list[str]
     if not os.path.isfile(path):
         raise InputError(f"label file {path!r} " + ("is a folder" if os.path.isdir(path) else "does not exist"))
     data, name = files.read_bytes(path), os.path.basename(path)
+    if form == "auto" and several.is_charades(data):
+        form = "charades"
+    if form in several.FORMS:
+        return *several.read_several(data, name, names, form), [path]
     if form == "auto" and name.lower().endswith(".json"):
         return *parse_json(data, name, names), [path]
     entries, notes = read_rows(data, name, names, form)

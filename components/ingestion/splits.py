@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from expansion.foundation.errors import InputError
 
 def class_names(entries: Iterable[Entry]) -> list[str]:
     """Names of the classes, sorted; by number where every name is a number. The index is the label."""
-    names = sorted({entry.label_text for entry in entries})
+    names = sorted({name for entry in entries for name in entry.classes})
     if all(name.isascii() and name.isdigit() for name in names):
         names.sort(key=lambda name: (int(name), name))
     return names
@@ -157,15 +157,15 @@ def _by_unit(entries: list[Entry], given: dict[str, str], settings: IngestSettin
     """The entries with the split of their unit: the given one, else by hash."""
     classes = defaultdict(set)  # class -> units
     for entry in entries:
-        classes[entry.label_text].add(unit(entry))
-    counts = defaultdict(int)
-    for entry in entries:
-        counts[entry.label_text] += 1
+        for name in entry.classes:
+            classes[name].add(unit(entry))
+    counts = Counter(name for entry in entries for name in entry.classes)
+    several = entries[0].segments is not None  # rare classes then stand in videos of others
     single = sorted(name for name, count in counts.items() if count < 2)
-    if single:
+    if single and not several:
         raise InputError(f"class with only one video: {shorten(single)}; each class needs at least 2")
 
-    units = set().union(*classes.values()) if classes else set()
+    units = {unit(entry) for entry in entries}
     chosen = dict(given)
     free = units - set(given)
     if given and not free and "val" not in given.values():
@@ -177,7 +177,7 @@ def _by_unit(entries: list[Entry], given: dict[str, str], settings: IngestSettin
             chosen[key] = _by_hash(position(settings.seed, "split", key), settings.ratio())
     _repair(chosen, classes, free, settings)
     absent = sorted(name for name, keys in classes.items() if not any(chosen[key] == "train" for key in keys))
-    if absent:
+    if absent and not several:
         raise InputError(f"class without a training video: {shorten(absent)}")
     return [
         replace(entry, split=chosen[unit(entry)], group=entry.source if entry.group is None else entry.group)

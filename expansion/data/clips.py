@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from expansion.data.augment import augment_clip, mix_batch
 from expansion.data.dataset import VideoDataset
+from expansion.data.labels import CLIP_LABELS
 from expansion.data.videos import IndexedVideos, RecordVideos, Video, in_order, of_files, open_videos, parse
-from expansion.recipe import ClipSettings
+from expansion.recipe import Augmentation, ClipSettings
 from expansion.spec import Spec
 
 SHUFFLE_CLIPS = 1024
@@ -22,7 +24,8 @@ CACHE_BYTES = 1 << 30  # records of a training split without an index stay in me
 
 
 class Cut(NamedTuple):
-    """A clip that is chosen but not decoded: frames (frames,) as in Video, label, square window in source pixels."""
+    """A clip that is chosen but not decoded: frames (frames,) as in Video, its label, square window in source pixels, and the
+    seed (2,) of what is still to be drawn for it."""
 
     frames: tf.Tensor
     label: tf.Tensor
@@ -30,6 +33,7 @@ class Cut(NamedTuple):
     left: tf.Tensor
     side: tf.Tensor
     mirrored: tf.Tensor
+    seed: tf.Tensor
 
 
 def frame_indices(start, total, spec: Spec, stride=None):
@@ -70,11 +74,13 @@ def decode_clip(jpeg, top, left, side, size: int, ratio: int = 1):
     return tf.ensure_shape(resized, (None, size, size, 3))
 
 
-def choose_clip(video: Video, seed, spec: Spec, settings: ClipSettings, strides: tuple[int, int] | None = None) -> Cut:
+def choose_clip(video: Video, seed, spec: Spec, settings: ClipSettings, strides: tuple[int, int] | None = None, *,
+                labels: str = "class", classes: int = 0) -> Cut:
     """A random clip, nothing read or decoded: random start, scale, place and, if set, mirroring.
 
     Args:
         strides: least and largest, of which one is drawn as well; None for the spec's own.
+        labels, classes: what the label of a clip is, by Task.labels, and how many classes there are.
     """
     total = tf.shape(video.frames)[0]
     draw = tf.random.stateless_uniform([5], seed)
@@ -89,8 +95,10 @@ def choose_clip(video: Video, seed, spec: Spec, settings: ClipSettings, strides:
     side = tf.cast(tf.round(short / (low + draw[1] * (high - low))), tf.int32)
     top = tf.cast(draw[2] * tf.cast(video.height - side + 1, tf.float32), tf.int32)
     left = tf.cast(draw[3] * tf.cast(video.width - side + 1, tf.float32), tf.int32)
-    frames = tf.gather(video.frames, frame_indices(start, total, spec, stride))
-    return Cut(frames, video.label, top, left, side, tf.logical_and(settings.flip, draw[4] < 0.5))
+    indices = frame_indices(start, total, spec, stride)
+    label = CLIP_LABELS[labels](video.label, indices, classes)
+    return Cut(tf.gather(video.frames, indices), label, top, left, side, tf.logical_and(settings.flip, draw[4] < 0.5),
+               tf.random.fold_in(seed, 2))
 
 
 def cut_clip(cut: Cut, spec: Spec, ratio: int):
@@ -121,15 +129,18 @@ def _chosen_from_records(data: VideoDataset, choose, workers: int, worker: int):
     if len(files) >= workers:
         files, workers, worker = files[worker::workers], 1, 0
 
+    def parsed(record):
+        return parse(record, data.task.labels)
+
     def records_of(files):  # with fewer files than workers, each reads all of them for its share of the records
         return of_files(files, compressed).shard(workers, worker)
 
     small = data.manifest.splits["train"].bytes < CACHE_BYTES
-    cached = records_of(files).map(parse, tf.data.AUTOTUNE).cache()
+    cached = records_of(files).map(parsed, tf.data.AUTOTUNE).cache()
 
     def chosen(key, order):
         def choose_one(number, found):  # parsed with its choice, a record of large data is no larger than its clip
-            return choose(found if small else parse(found), tf.random.fold_in(key, number))
+            return choose(found if small else parsed(found), tf.random.fold_in(key, number))
 
         videos = cached if small else records_of(tf.random.experimental.stateless_shuffle(files, key))
         clips = videos.enumerate().map(choose_one, tf.data.AUTOTUNE)
@@ -140,9 +151,12 @@ def _chosen_from_records(data: VideoDataset, choose, workers: int, worker: int):
 
 
 def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch: int, seed: int, *,
-                   first_epoch: int = 0, epoch_clips: int | None = None,
-                   workers: int = 1, worker: int = 0) -> tf.data.Dataset:
-    """Endless batches of random clips: (batch, frames, size, size, 3) of uint8 and labels (batch,).
+                   first_epoch: int = 0, epoch_clips: int | None = None, workers: int = 1, worker: int = 0,
+                   augment: Augmentation = Augmentation(), clips_per_video: int = 1, labels: str = "class") -> tf.data.Dataset:
+    """Endless batches of random clips: (batch, frames, size, size, 3) of uint8 and labels.
+
+    Labels are (batch,) of one class, or soft ones of mixed clips, (batch, classes). Of several they are 0 or 1 of each class of
+    the clip, (batch, classes), or of its frames, (batch, frames, classes).
 
     Args:
         seed: determines, with the number of the epoch, the order of the videos and every random choice.
@@ -150,16 +164,32 @@ def training_clips(data: VideoDataset, spec: Spec, settings: ClipSettings, batch
         epoch_clips: clips of an epoch: every video once, then the first ones of a new order. Default: the least
             multiple of the batch that has room for all videos.
         workers, worker: how many share the videos, and which of them this is, from 0.
+        augment: what is done to clips.
+        clips_per_video: clips of each video, one after the other.
+        labels: what the label of a clip is, by Task.labels.
     """
-    epoch_clips = epoch_clips or -(-data.videos("train") // batch) * batch
+    epoch_clips = epoch_clips or -(-data.videos("train") * clips_per_video // batch) * batch
     videos = open_videos(data, "train")
 
     def choose(video, seed):
-        return choose_clip(video, seed, spec, settings)
+        return choose_clip(video, seed, spec, settings, labels=labels, classes=len(data.classes))
 
-    cuts = chosen_in_epoch(data, videos, choose, seed, workers, worker)
-    dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(lambda epoch: cuts(epoch).take(epoch_clips))
-    return in_order(decoded(dataset, data, videos, spec, settings).batch(batch, drop_remainder=True).prefetch(2))
+    cuts = chosen_in_epoch(data, videos, several(choose, clips_per_video), seed, workers, worker)
+
+    def of_epoch(epoch):
+        chosen = cuts(epoch)
+        return (chosen.unbatch() if clips_per_video > 1 else chosen).take(epoch_clips)
+
+    dataset = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(of_epoch)
+    return in_order(batched(dataset, batch, data, videos, spec, settings, augment).prefetch(2))
+
+
+def several(choose: Callable, count: int) -> Callable:
+    """A choice of so many clips of a video in one Cut, each of its fields with one more dimension; of one, the choice itself."""
+    if count == 1:
+        return choose
+    return lambda video, seed: Cut(*map(tf.stack, zip(*(choose(video, tf.random.fold_in(seed, 10 + number))
+                                                         for number in range(count)))))
 
 
 def chosen_in_epoch(data: VideoDataset, videos: IndexedVideos | RecordVideos, choose: Callable, seed: int, workers: int = 1,
@@ -187,12 +217,19 @@ def chosen_in_epoch(data: VideoDataset, videos: IndexedVideos | RecordVideos, ch
     return one_epoch
 
 
-def decoded(cuts: tf.data.Dataset, data: VideoDataset, videos: IndexedVideos | RecordVideos, spec: Spec,
-            settings: ClipSettings) -> tf.data.Dataset:
-    """Pixels (frames, size, size, 3) of uint8 and label of each Cut."""
+def batched(cuts: tf.data.Dataset, batch: int, data: VideoDataset, videos: IndexedVideos | RecordVideos, spec: Spec,
+            settings: ClipSettings, augment: Augmentation = Augmentation()) -> tf.data.Dataset:
+    """Batches of what is cut, augmented: pixels (batch, frames, size, size, 3) of uint8, and labels as training_clips has."""
     ratio = jpeg_ratio(data.short_side, spec.size, settings.jitter[1])
 
     def clip(cut):
-        return cut_clip(cut._replace(frames=videos.read(cut.frames)), spec, ratio), cut.label
+        pixels = cut_clip(cut._replace(frames=videos.read(cut.frames)), spec, ratio)
+        if augment.changes_clips:
+            pixels = augment_clip(pixels, cut.seed, augment)
+        return (pixels, cut.label, cut.seed) if augment.mixes else (pixels, cut.label)
 
-    return cuts.map(clip, tf.data.AUTOTUNE)
+    def mixed(clips, labels, seeds):
+        return mix_batch(clips, labels, seeds[0], len(data.classes), augment)
+
+    whole = cuts.map(clip, tf.data.AUTOTUNE).batch(batch, drop_remainder=True)
+    return whole.map(mixed, tf.data.AUTOTUNE) if augment.mixes else whole

@@ -11,6 +11,8 @@ from expansion.data.records import SPLITS
 from expansion.foundation import files, paths
 from expansion.foundation.errors import InputError
 from expansion.spec import Limits
+from expansion.tasks.registry import task_named
+from expansion.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class VideoDataset:
         for number, (own, other) in enumerate(zip(names, self.classes)):
             if own != other:
                 raise InputError(f"{self.path}: class {number} is {other!r} there and {own!r} in the network")
+
+    @property
+    def task(self) -> Task:
+        """What its labels are for."""
+        return task_named(self.manifest.task)
 
     @property
     def splits(self) -> tuple[str, ...]:

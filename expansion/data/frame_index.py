@@ -23,6 +23,7 @@ from expansion.foundation import files, paths
 from expansion.foundation.errors import InputError
 
 VIDEO = np.dtype([("frames", "<i4"), ("label", "<i4"), ("height", "<i4"), ("width", "<i4")])
+SEVERAL = -1  # label of a video whose labels are in the segment index
 FRAME = np.dtype([("shard", "<i4"), ("bytes", "<i4"), ("at", "<i8")])
 
 
@@ -40,6 +41,8 @@ def index_of(record: bytes) -> tuple[np.ndarray, np.ndarray]:
     """
     found = find_features(record)
     kept = [values(record, *found.get(name, (0, []))) for name in (records.LABEL, records.HEIGHT, records.WIDTH)]
+    if records.LENGTH in found:
+        kept[0] = [SEVERAL]
     _, spans = found.get(records.JPEG, (0, []))
     if not spans or any(len(one) != 1 for one in kept):
         raise ValueError("not a record of this project: it lacks frames, label, height or width")

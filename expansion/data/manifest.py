@@ -13,6 +13,7 @@ from expansion.data.records import MANIFEST
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.settings import Settings, one_line
+from expansion.tasks.task import TaskName
 
 FORMAT_VERSION = 1
 
@@ -24,7 +25,7 @@ class SplitCounts(Settings):
         videos: their number.
         frames: of all videos.
         bytes: of the records.
-        per_class: class -> videos; every class is named.
+        per_class: class -> videos that have it; every class is named.
         min_frames, median_frames, max_frames: of a video.
     """
 
@@ -42,7 +43,7 @@ class SplitCounts(Settings):
 
         Args:
             frames: of each video.
-            labels: the class of each video.
+            labels: the class of each video; of those with several labels, each once per video.
             classes: all classes.
             bytes: of the records.
         """
@@ -56,6 +57,8 @@ class Manifest(Settings):
 
     Attributes:
         classes: names; the index is the label.
+        task: what the labels are for: one class per video, several, or several with times.
+        label_facts: of labels with times, what is odd about them; see tasks.segments.LabelFacts.
         splits: train, val and test, as far as they hold videos.
         accepted, rejected: videos.
         reject_reasons: reason -> videos.
@@ -70,6 +73,8 @@ class Manifest(Settings):
 
     format_version: int = FORMAT_VERSION
     classes: list[str] = Field(min_length=1)
+    task: TaskName = "single-label"
+    label_facts: dict[str, int] | None = None
     splits: dict[str, SplitCounts]
     accepted: int
     rejected: int

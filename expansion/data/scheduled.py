@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from expansion.data.clips import Cut, choose_clip, chosen_in_epoch, decoded
+from expansion.data.clips import Cut, batched, choose_clip, chosen_in_epoch, several
 from expansion.data.dataset import VideoDataset
 from expansion.data.videos import in_order, open_videos
 from expansion.recipe import ClipSettings
@@ -19,8 +19,9 @@ from expansion.spec import Spec
 
 
 def scheduled_clips(data: VideoDataset, schedule: Schedule, shape: Shape, settings: ClipSettings, seed: int, *,
-                    first_epoch: int = 0, devices: int = 1, machines: int = 1, machine: int = 0) -> tf.data.Dataset:
-    """The batches of one shape's steps, in order: (clips, frames, size, size, 3) of uint8 and labels (clips,).
+                    first_epoch: int = 0, devices: int = 1, machines: int = 1, machine: int = 0,
+                    labels: str = "class") -> tf.data.Dataset:
+    """The batches of one shape's steps, in order: (clips, frames, size, size, 3) of uint8 and labels as training_clips has.
 
     It has no end, so that several devices know its batches to be whole; what follows the last step is of no use. A device
     takes each `devices`-th clip of a step, so that batch norm's splits are of the same clips on any number of devices of a
@@ -34,21 +35,24 @@ def scheduled_clips(data: VideoDataset, schedule: Schedule, shape: Shape, settin
         first_epoch: of the schedule, from 0, to begin with; those before it cost nothing.
         devices: of all machines; those of one machine take successive batches.
         machines, machine: how many share the videos, and which of them this is, from 0.
+        labels: what the label of a clip is, by Task.labels.
     """
     spec = schedule.spec.replace(frames=shape.frames, size=shape.size)
     settings = of_shape(settings, schedule.spec, shape)
     videos, drawn = open_videos(data, "train"), strides(schedule.spec, shape.frames)
 
     def choose(video, key):
-        return choose_clip(video, key, spec, settings, drawn)
+        return choose_clip(video, key, spec, settings, drawn, labels=labels, classes=len(data.classes))
 
-    in_epoch = chosen_in_epoch(data, videos, choose, seed, machines, machine)
+    count = schedule.recipe.clips_per_video
+    chosen = chosen_in_epoch(data, videos, several(choose, count), seed, machines, machine)
 
     def cuts(epoch, clips, cycle, begins, ends):
         def own(position, _):
             return tf.reduce_any((begins <= position % cycle) & (position % cycle < ends))
 
-        return in_epoch(epoch).take(clips).enumerate().filter(own).map(lambda _, cut: cut)
+        in_epoch = chosen(epoch).unbatch() if count > 1 else chosen(epoch)
+        return in_epoch.take(clips).enumerate().filter(own).map(lambda _, cut: cut)
 
     dataset = tf.data.Dataset.from_tensor_slices(
         _places(schedule, shape, schedule.recipe.batch // machines, first_epoch)).flat_map(cuts)
@@ -56,7 +60,7 @@ def scheduled_clips(data: VideoDataset, schedule: Schedule, shape: Shape, settin
     clips = shape.factor * schedule.recipe.batch // devices
     if local > 1:
         dataset = dataset.batch(local * clips, drop_remainder=True).map(lambda cuts: _dealt(cuts, local)).unbatch()
-    return in_order(decoded(dataset, data, videos, spec, settings).batch(clips, drop_remainder=True).repeat().prefetch(1))
+    return in_order(batched(dataset, clips, data, videos, spec, settings, schedule.recipe.augment).repeat().prefetch(1))
 
 
 def of_shape(settings: ClipSettings, spec: Spec, shape: Shape) -> ClipSettings:

@@ -17,6 +17,7 @@ from expansion.data.dataset import VideoDataset
 from expansion.data.example import example, parse, tfrecord
 from expansion.data.frame_index import IndexWriter, index_paths
 from expansion.data.manifest import Manifest, SplitCounts, is_whole
+from expansion.data.segment_index import segment_paths, segments_of
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.foundation.settings import Settings
@@ -90,7 +91,8 @@ def make_proxy(data: VideoDataset, settings: ProxySettings, folder: str) -> Vide
         splits[split] = _write(data, split, wanted[split], classes, folder, written)
     made = Manifest(
         classes=classes, splits=splits, accepted=sum(counts.videos for counts in splits.values()), rejected=0,
-        reject_reasons={}, short_side=data.short_side, fps=data.manifest.fps,
+        reject_reasons={}, short_side=data.short_side, fps=data.manifest.fps, task=data.manifest.task,
+        label_facts=data.manifest.label_facts,
         settings=data.manifest.settings, fingerprint=fingerprint, files=written,
         proxy=settings.model_dump(mode="json", exclude={"epochs"}) | {"of": data.manifest.fingerprint})
     made.write(folder)
@@ -104,6 +106,9 @@ def _digest(*parts) -> str:
 def _classes(data: VideoDataset, settings: ProxySettings) -> list[str]:
     if settings.classes is None:
         return list(data.classes)
+    if data.task.labels != "class":
+        raise InputError(f"proxy.classes is {settings.classes}; with several labels a video a proxy takes all classes: take a "
+                         "share, or fewer epochs")
     if settings.classes > len(data.classes):
         raise InputError(f"proxy.classes is {settings.classes}; {data.path} has {len(data.classes)}")
     chosen = sorted(data.classes, key=lambda name: _digest(settings.seed, name))[:settings.classes]
@@ -118,8 +123,9 @@ def _videos(data: VideoDataset, settings: ProxySettings, classes: list[str]) -> 
     of_class = defaultdict(list)
     for line in files.read_text(path).splitlines():
         row = json.loads(line)
-        if row["accepted"] and row["label"] in classes and row["split"] in ("train", "val"):
-            of_class[row["split"], row["label"]].append(row["video_id"])
+        label = None if "classes" in row else row["label"]  # with several labels the share is one of all videos
+        if row["accepted"] and row["split"] in ("train", "val") and (label is None or label in classes):
+            of_class[row["split"], label].append(row["video_id"])
     found: dict[str, set[str]] = {"train": set(), "val": set()}
     for (split, _), ids in of_class.items():
         count = math.ceil(settings.share * len(ids)) if split == "train" else len(ids)
@@ -138,15 +144,17 @@ def _write(data: VideoDataset, split: str, wanted: set[str], classes: list[str],
 
     number = {data.classes.index(name): index for index, name in enumerate(classes)}
     frames, labels, total, room = [], [], 0, 0
-    rows = io.BytesIO(), io.BytesIO()
+    rows, segments = (io.BytesIO(), io.BytesIO()), (io.BytesIO(), io.BytesIO())
     index = IndexWriter(*rows)
     with contextlib.ExitStack() as shard:
         for serialised in read(data, split).as_numpy_iterator():
             features = parse(serialised)
             if features[records.VIDEO_ID][0].decode() not in wanted:
                 continue
-            label = number[features[records.LABEL][0]]
-            record = example(features | {records.LABEL: label})
+            record, own = serialised, features.get(records.SEGMENT_LABELS)
+            if own is None:
+                own = [number[features[records.LABEL][0]]]
+                record = example(features | {records.LABEL: own[0]})
             if room <= 0:
                 shard.close()
                 if frames:
@@ -157,12 +165,15 @@ def _write(data: VideoDataset, split: str, wanted: set[str], classes: list[str],
                 file.write(piece)
                 written[name] += len(piece)
             index.add(record)
+            for file_of, rows_of in zip(segments, segments_of(record)):
+                file_of.write(rows_of.tobytes())
             frames.append(len(features[records.JPEG]))
-            labels.append(classes[label])
+            labels += [classes[label] for label in sorted(set(own))]
             total, room = total + len(record), room - len(record)
     if not frames:
         raise InputError(f"{data.path}: the proxy has no videos in split {split!r}")
-    for path, content in zip(index_paths(folder, split), rows):
+    kept = [*zip(index_paths(folder, split), rows), *zip(segment_paths(folder, split), segments)]
+    for path, content in kept if data.task.labels != "class" else kept[:len(rows)]:
         files.write_bytes(path, content.getvalue())
         written[os.path.relpath(path, folder)] = len(content.getvalue())
     return SplitCounts.of(frames, labels, classes, total)

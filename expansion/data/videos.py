@@ -8,15 +8,17 @@ import tensorflow as tf
 
 from expansion.data import records
 from expansion.data.dataset import VideoDataset
-from expansion.data.frame_index import FrameIndex
+from expansion.data.frame_index import SEVERAL, FrameIndex
+from expansion.data.labels import FORMS, Segments, seconds
+from expansion.data.segment_index import SegmentIndex
 from expansion.data.shutdown_gate import ExitGate
 
 
 class Video(NamedTuple):
-    """A video: label, size in pixels, and its frames, (frames,): JPEG strings, or rows of the index (int64)."""
+    """A video: label (a number, or Segments), size in pixels, and its frames, (frames,): JPEG strings, or rows of the index."""
 
     frames: tf.Tensor
-    label: tf.Tensor
+    label: tf.Tensor | Segments
     height: tf.Tensor
     width: tf.Tensor
     video_id: tf.Tensor | None = None
@@ -29,11 +31,12 @@ class IndexedVideos:
     stretch of a file takes 1 to 2 ms, and a whole record of 10 seconds 1.2 ms.
     """
 
-    def __init__(self, index: FrameIndex):
+    def __init__(self, index: FrameIndex, segments: SegmentIndex | None = None):
         self._read = ExitGate(index.read, tf.string)
         self.count = len(index.videos)
         self._first = tf.constant(index.first)
         self._columns = {name: tf.constant(index.videos[name]) for name in index.videos.dtype.names}
+        self._label = self._segments(segments) if segments else lambda number: self._columns["label"][number]
 
     def handles(self) -> tf.data.Dataset:
         """What `video` takes, in the order of the records."""
@@ -41,9 +44,24 @@ class IndexedVideos:
 
     def video(self, number) -> Video:
         """The video of a number."""
-        frames, label, height, width = (self._columns[name][number] for name in ("frames", "label", "height", "width"))
+        frames, height, width = (self._columns[name][number] for name in ("frames", "height", "width"))
         first = self._first[number]
-        return Video(tf.range(first, first + tf.cast(frames, tf.int64)), label, height, width)
+        return Video(tf.range(first, first + tf.cast(frames, tf.int64)), self._label(number), height, width)
+
+    @staticmethod
+    def _segments(index: SegmentIndex):
+        """A function of a video's number to its Segments."""
+        first, timing = tf.constant(index.first), {name: tf.constant(index.timing[name]) for name in index.timing.dtype.names}
+        columns = (tf.constant(index.segments["label"]), *(
+            tf.constant(seconds(index.segments[name])) for name in ("start", "end")))
+        length = tf.constant(seconds(index.timing["length"]))
+
+        def label(number):
+            begin = first[number]
+            end = begin + tf.cast(timing["segments"][number], tf.int64)
+            return Segments(*(column[begin:end] for column in columns), timing["fps"][number], length[number])
+
+        return label
 
     def read(self, frames):
         """JPEG strings (frames,) of frames of one video."""
@@ -62,7 +80,7 @@ class RecordVideos:
 
     def video(self, record) -> Video:
         """The video of a serialised record."""
-        return parse(record)
+        return parse(record, self._data.task.labels)
 
     def read(self, frames):
         """The frames themselves, which are JPEG strings."""
@@ -76,17 +94,25 @@ def open_videos(data: VideoDataset, split: str) -> IndexedVideos | RecordVideos:
         InputError: the split has no records, or an index that does not fit them.
     """
     index = FrameIndex.open(data, split)
-    return RecordVideos(data, split) if index is None else IndexedVideos(index)
+    if index is None:
+        return RecordVideos(data, split)
+    several = (index.videos["label"] == SEVERAL).any()
+    return IndexedVideos(index, SegmentIndex.open(data.path, split, len(index.videos)) if several else None)
 
 
-def parse(record) -> Video:
-    """A serialised tf.train.Example to a Video with JPEG strings."""
-    scalars = {name: tf.io.FixedLenFeature([], tf.int64) for name in (records.LABEL, records.HEIGHT, records.WIDTH)}
-    parsed = tf.io.parse_single_example(record, scalars | {
+def parse(record, labels: str = "class") -> Video:
+    """A serialised tf.train.Example to a Video with JPEG strings.
+
+    Args:
+        labels: their form, as Task.labels of the data's task names it.
+    """
+    form = FORMS[labels]
+    scalars = {name: tf.io.FixedLenFeature([], tf.int64) for name in (records.HEIGHT, records.WIDTH)}
+    parsed = tf.io.parse_single_example(record, scalars | form.features | {
         records.JPEG: tf.io.RaggedFeature(tf.string),
         records.VIDEO_ID: tf.io.FixedLenFeature([], tf.string),
     })
-    return Video(parsed[records.JPEG], tf.cast(parsed[records.LABEL], tf.int32), tf.cast(parsed[records.HEIGHT], tf.int32),
+    return Video(parsed[records.JPEG], form.read(parsed), tf.cast(parsed[records.HEIGHT], tf.int32),
                  tf.cast(parsed[records.WIDTH], tf.int32), parsed[records.VIDEO_ID])
 
 
@@ -99,6 +125,21 @@ def of_files(files, compressed: bool | None = None) -> tf.data.Dataset:
     """Serialised records of shards; whether they are compressed is taken from the first one's name unless given."""
     compressed = files[0].endswith(".gz") if compressed is None else compressed
     return tf.data.TFRecordDataset(files, "GZIP" if compressed else None)
+
+
+class LabelledVideo(NamedTuple):
+    """What is known of a video without its pixels: id, number of frames, and its Segments as NumPy arrays."""
+
+    video_id: str
+    frames: int
+    segments: Segments
+
+
+def labelled_videos(data: VideoDataset, split: str) -> list[LabelledVideo]:
+    """The videos of a split with several labels each, in the order of its records."""
+    found = read(data, split).map(lambda record: parse(record, data.task.labels), tf.data.AUTOTUNE)
+    described = found.map(lambda video: (video.video_id, tf.size(video.frames), video.label)).as_numpy_iterator()
+    return [LabelledVideo(video_id.decode(), int(frames), segments) for video_id, frames, segments in described]
 
 
 def labels_and_ids(data: VideoDataset, split: str) -> tuple[list[int], list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from expansion.display.tables import percent, points
 from expansion.search.path import NO_GAIN
 from expansion.search.state import SearchState
-from expansion.tasks.single_label import fewest_clear
+from expansion.tasks.registry import task_named
 
 
 def ended(search: SearchState) -> str:
@@ -20,12 +20,13 @@ def to_go_on(search: SearchState) -> str | None:
     if search.stopped_by != NO_GAIN:
         return None
     step = search.steps[-1]
-    parent, winner, videos = search.parent(step), step.winner, len(step.winner.correct)
+    parent, winner, videos = search.parent(step), step.winner, len(step.winner.evidence)
     among = f", the best of {len(step.candidates)}," if len(step.candidates) > 1 else ""
     found = (f"Step {step.number} gained nothing: {winner.axis}{among} reached {percent(winner.accuracy)}, "
              f"{points(winner.accuracy - parent.accuracy)} points to the network of step {step.number - 1}, which is kept. "
              "With search.without_gain=continue the same command takes the step and goes on.")
-    if videos:
-        found += (f" On {videos:,} validation videos no gain below {100 * min(1.0, fewest_clear() / videos):.1f} points can be "
+    least = task_named(search.settings.task).least_clear(winner.evidence)
+    if least is not None:
+        found += (f" On {videos:,} validation videos no gain below {100 * least:.1f} points can be "
                   "clear: more of them, longer trainings or a seed that sees more frames may show one.")
     return found

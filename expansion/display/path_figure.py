@@ -28,6 +28,7 @@ from expansion.search.axes import AXES
 from expansion.search.costs import in_macs
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
+from expansion.tasks.registry import task_named
 
 
 class AxisStyle(NamedTuple):
@@ -96,6 +97,7 @@ def search_figure(search: SearchState, *, until: int | None = None, references: 
     _draw_candidates(axes, steps, path)
     _draw_path(axes, path)
     _scales(axes)
+    axes.set_ylabel(f"{task_named(search.settings.task).full_noun} on validation videos (%)")
     _legend(axes, steps, references_name if references else None)
     if title:
         axes.set_title(title, loc="left")
@@ -233,7 +235,6 @@ def _scales(axes: Axes) -> None:
     axes.set_xlim(low / 1.25, high * 1.05)
     axes.margins(y=0.08)
     axes.set_xlabel("cost per clip (GMACs)")
-    axes.set_ylabel("top-1 accuracy on validation videos (%)")
     axes.grid(color="#e3e3e3", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

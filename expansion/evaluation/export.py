@@ -21,11 +21,25 @@ from expansion.recipe import ClipSettings
 PROBABILITIES = "probabilities"
 
 
+def _share(total, count):
+    return total / tf.cast(count, tf.float32)
+
+
+def _itself(total, count):
+    return total
+
+
+# How the answers to the clips of a video become one, by Task.protocol: what adds them up, and what makes an answer of that.
+COMBINED = {"mean of views": (tf.reduce_sum, _share), "views": (tf.reduce_max, _itself), "points": (tf.reduce_max, _itself)}
+
+
 def export_saved_model(model: X3D, path: str, settings: ClipSettings = ClipSettings(), size: int | None = None) -> None:
     """Writes a SavedModel with two signatures, each to {"probabilities": (batch, classes)}.
 
-    serving_default: `examples`, serialised records (batch,) of strings; the mean softmax over the views of each.
-    clips: `clips`, pixels (batch, frames, size, size, 3) of uint8; the softmax of each.
+    serving_default: `examples`, serialised records (batch,) of strings; the mean softmax over the views of each, or with several
+    labels the largest sigmoid.
+    clips: `clips`, pixels (batch, frames, size, size, 3) of uint8; the softmax or sigmoids of each. For localization they are
+    those of each frame, (batch, frames, classes).
 
     Args:
         settings: number of views and crops, and scale, of what serving_default cuts.
@@ -33,6 +47,7 @@ def export_saved_model(model: X3D, path: str, settings: ClipSettings = ClipSetti
     """
     model = at_size(model, size or settings.evaluation_size(model.spec.size))
     logits, cutter = forward(model), ViewCutter(model.spec, settings, model.size)
+    combine, finish = COMBINED[model.task.protocol]
     module = tf.Module()
     module.variables_ = [variable.value for variable in model.variables]  # what the functions below use
     row = tf.TensorSpec([model.classes], tf.float32)
@@ -40,21 +55,22 @@ def export_saved_model(model: X3D, path: str, settings: ClipSettings = ClipSetti
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
     def of_examples(examples):
         def of_record(record):
-            video = parse(record)
+            video = parse(record, model.task.labels)
             views = cutter.views(video)
 
             def of_chunk(number):
-                return tf.reduce_sum(probabilities(logits(cutter.chunk(video, views, number))), axis=0)
+                found = probabilities(logits(cutter.chunk(video, views, number)), model.task.activation)
+                return combine(tf.reshape(found, (-1, model.classes)), axis=0)
 
-            sums = tf.map_fn(of_chunk, tf.range(cutter.chunks(views)), fn_output_signature=row, parallel_iterations=1)
-            return tf.reduce_sum(sums, axis=0) / tf.cast(tf.size(views.starts) * tf.size(views.tops), tf.float32)
+            parts = tf.map_fn(of_chunk, tf.range(cutter.chunks(views)), fn_output_signature=row, parallel_iterations=1)
+            return finish(combine(parts, axis=0), tf.size(views.starts) * tf.size(views.tops))
 
         return {PROBABILITIES: tf.map_fn(of_record, examples, fn_output_signature=row, parallel_iterations=2)}
 
     @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name="clips")],
                  autograph=False)
     def of_clips(clips):
-        return {PROBABILITIES: probabilities(logits(clips))}
+        return {PROBABILITIES: probabilities(logits(clips), model.task.activation)}
 
     module.serving_default, module.of_clips = of_examples, of_clips
     tf.saved_model.save(module, path, signatures={"serving_default": of_examples, "clips": of_clips},

@@ -25,6 +25,8 @@ from expansion.network.preprocessing import UNKNOWN, Preprocessing
 from expansion.network.saving import load_keras
 from expansion.recipe import ClipSettings
 from expansion.spec import Spec
+from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,11 @@ class Network:
         classes: number of classes.
         class_names: their names, where the network carries them.
         size: pixels of the clips that it takes.
-        predict: clips (batch, frames, size, size, 3) of uint8, to probabilities (batch, classes).
+        predict: clips (batch, frames, size, size, 3) of uint8, to probabilities (batch, classes), or of each frame (batch,
+            frames, classes).
         most: clips that it takes at once; None for any number.
         preprocessing: how videos are to be decoded and cut into clips for it, as far as it carries that.
+        task: what it answers.
     """
 
     form: str
@@ -50,6 +54,7 @@ class Network:
     predict: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     most: int | None = None
     preprocessing: Preprocessing = UNKNOWN
+    task: Task = SINGLE_LABEL
 
     def batch(self, wanted: int | None = None) -> int:
         """Clips in a forward pass: so many as are wanted, or as fit (complexity.fitting_batch), but no more than it takes."""
@@ -75,10 +80,10 @@ def keras_network(model: X3D, size: int | None = None) -> Network:
 
     @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)], autograph=False)
     def predict(clips):
-        return probabilities(logits(clips))
+        return probabilities(logits(clips), model.task.activation)
 
     return Network("keras", model.spec, model.classes, model.class_names, model.size,
-                   lambda clips: predict(clips).numpy(), preprocessing=model.preprocessing)
+                   lambda clips: predict(clips).numpy(), preprocessing=model.preprocessing, task=model.task)
 
 
 def open_network(path: str | os.PathLike, settings: ClipSettings | None = None, size: int | None = None) -> Network:
@@ -140,4 +145,5 @@ def _open_saved_model(path: str) -> Network:
 
 
 def _fixed(form: str, card: Card, predict, most: int | None = None) -> Network:
-    return Network(form, card.spec, card.classes, card.class_names, card.size, predict, most, card.preprocessing)
+    return Network(form, card.spec, card.classes, card.class_names, card.size, predict, most, card.preprocessing,
+                   card.task)

@@ -28,7 +28,7 @@ class Prediction:
     Args:
         video: path of the file.
         classes: their names; their numbers, as text, where the network does not carry names.
-        probabilities: (classes,), the mean of the views; zeros where there is no answer.
+        probabilities: (classes,), the mean of the views, or with several labels their largest; zeros where there is no answer.
         views: how many views the video had.
         fps: frames per second that were looked at; None where there is no answer.
         error: why there is no answer; None where there is one.
@@ -55,7 +55,7 @@ class Prediction:
 def predict(model: X3D | Network | str | os.PathLike, videos: str | os.PathLike | Sequence[str | os.PathLike], *,
             views: int | None = None, crops: int | None = None, fps: float | None = None,
             short_side: int | None = None) -> Prediction | list[Prediction]:
-    """The class probabilities of video files, averaged over clips spread along each.
+    """The class probabilities of video files, by clips spread along each: their mean, or with several labels the largest.
 
     A network knows how the videos of its training were decoded (X3D.preprocessing), and looks at others in the same way:
     at the frame rate and the size of the records, and at as much of a video.
@@ -133,6 +133,22 @@ def decoding(network: Network, clips: ClipSettings, otherwise: Preprocessing = U
     return parse_settings(VideoSettings, values | given, "predict")
 
 
+def _sum(total: np.ndarray, found: np.ndarray) -> np.ndarray:
+    return total + found.sum(axis=0)
+
+
+def _largest(total: np.ndarray, found: np.ndarray) -> np.ndarray:
+    return np.maximum(total, found.max(axis=0))
+
+
+# How the answers to the views of a video become one, by Task.protocol: from zeros on, then with the number of views.
+COMBINED = {
+    "mean of views": (_sum, lambda total, count: total / count),
+    "views": (_largest, lambda total, count: total),
+    "points": (_largest, lambda total, count: total),
+}
+
+
 def _predict(network: Network, path: str, clips: ClipSettings, decoded: VideoSettings) -> Prediction:
     from expansion.video.picked import pick  # PyAV: an extra
 
@@ -145,12 +161,13 @@ def _predict(network: Network, path: str, clips: ClipSettings, decoded: VideoSet
         return Prediction(path, names, np.zeros(network.classes), 0, error=str(reason))
     video = Video(tf.range(picked.frames), tf.constant(0), tf.constant(picked.height), tf.constant(picked.width))
     cutter = ViewCutter(network.spec, clips, network.size, min(picked.height, picked.width))
+    add, finish = COMBINED[network.task.protocol]
     of_video, total, count = cutter.views(video), np.zeros(network.classes), 0
     most = network.batch()
     for number in range(int(cutter.chunks(of_video))):
         pixels = cutter.chunk(video, of_video, number, lambda frames: tf.constant([picked.jpegs[n] for n in frames.numpy()]))
         for first in range(0, len(pixels), most):
             found = network.predict(pixels[first:first + most].numpy())
-            total += found.sum(axis=0)
+            total = add(total, found.reshape(-1, network.classes))
             count += len(found)
-    return Prediction(path, names, total / count, count, picked.fps)
+    return Prediction(path, names, finish(total, count), count, picked.fps)

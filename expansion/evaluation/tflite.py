@@ -26,8 +26,9 @@ LABELS = "labels.txt"  # beside the card in the file: one class per line, as oth
 def convert(model: X3D, card: Card, calibration: Iterable[np.ndarray] | None = None) -> bytes:
     """A .tflite file for one clip at a time: `clip`, (1, frames, size, size, 3) of uint8 pixels.
 
-    In float32 it answers `probabilities`, (1, classes). In integers it answers `logits`, (1, positions, classes), of which
-    the mean softmax is to be taken: a probability of 8 bits has steps of 1/256, in which most of 400 classes vanish.
+    In float32 it answers `probabilities`, (1, classes), or of localization (1, frames, classes). In integers it answers
+    `logits`, (1, positions, [frames,] classes), of which the mean softmax, or sigmoid by the card's activation, is to be
+    taken: a probability of 8 bits has steps of 1/256, in which most of 400 classes vanish.
     The card and the names of the classes are appended as a ZIP archive, which TFLite does not read.
 
     Args:
@@ -42,7 +43,7 @@ def convert(model: X3D, card: Card, calibration: Iterable[np.ndarray] | None = N
     @tf.function(input_signature=[spec], autograph=False)
     def answer(clip):
         found = logits(clip)
-        return {"logits": found} if integers else {"probabilities": probabilities(found)}
+        return {"logits": found} if integers else {"probabilities": probabilities(found, model.task.activation)}
 
     module = tf.Module()
     module.answer = _without_add_n(answer, spec)
@@ -140,4 +141,4 @@ class LiteModel:
     def predict(self, clips: np.ndarray) -> np.ndarray:
         """Clips (batch, frames, size, size, 3) of uint8 to probabilities (batch, classes), one at a time."""
         answers = np.concatenate([self._run(clip=clip[None])[self._output] for clip in np.asarray(clips)])
-        return probabilities(answers).numpy() if self.quantized else answers
+        return probabilities(answers, self.card.task.activation).numpy() if self.quantized else answers

@@ -29,6 +29,8 @@ def one_line(error: ValidationError, allowed: dict[str, object] | None = None) -
         return f"{key} is missing"
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
+    if isinstance(first["input"], dict):  # a section whose keys contradict each other
+        return f"{key}: {message}" if key else message
     return f"{key} is {first['input']!r}: {message}" if key else message
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from expansion.network.blocks import Bottleneck
 from expansion.network.convolutions import Channelwise3D, channelwise_time, vector_channels
 from expansion.network.layers import PIXEL_MEAN, PIXEL_STD, BatchNorm
-from expansion.network.model import X3D
+from expansion.network.model import X3D, by_position
 
 
 def _filled(weights: np.ndarray, channels: int, axis: int = -1) -> np.ndarray:
@@ -83,7 +83,7 @@ class _Block:
 def folded_forward(model: X3D) -> Callable[[tf.Tensor], tf.Tensor]:
     """A network's forward pass, for use in a tf.function: clips (batch, frames, size, size, 3) of pixels to logits.
 
-    The logits are of positions, (batch, positions, classes), as those of expansion.network.model.forward.
+    The logits are of positions, (batch, positions, [frames,] classes), as those of expansion.network.model.forward.
     """
     layer, frames = model.get_layer, model.spec.frames
     space = np.asarray(layer("stem_space").kernel) / PIXEL_STD
@@ -107,7 +107,7 @@ def folded_forward(model: X3D) -> Callable[[tf.Tensor], tf.Tensor]:
             tensor = block(tensor)
         tensor = layer("head_pool").call(tf.nn.relu(_pointwise(tensor, head, head_shift)))
         tensor = tf.nn.relu(tf.tensordot(tensor, linear, 1))
-        logits = tf.tensordot(tensor, last_kernel, 1) + last_bias
-        return tf.reshape(logits, (-1, int(np.prod(logits.shape[1:-1])), logits.shape[-1]))
+        logits = by_position(model, tf.tensordot(tensor, last_kernel, 1) + last_bias)
+        return tf.reshape(logits, (-1, logits.shape[1] * logits.shape[2], *logits.shape[3:]))
 
     return forward

@@ -5,8 +5,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from expansion.network.layers import BatchNorm, ClipPool, msra, register
+from expansion.network.layers import BatchNorm, ClipPool, FramePool, msra, register
 from expansion.spec import HEAD_CHANNELS, Spec
+from expansion.tasks.task import Task
 
 
 @register
@@ -36,6 +37,31 @@ class PlacePool(keras.layers.Layer):
 
 
 @register
+class FramePlacePool(PlacePool):
+    """Mean over a square window, frames kept: (frames * batch, h, w, channels) to (batch, rows, columns, frames, channels)."""
+
+    def call(self, inputs):
+        pooled = tf.nn.avg_pool2d(inputs, self.window, 1, "VALID")
+        return tf.transpose(tf.reshape(pooled, (self.frames, -1, *pooled.shape[1:])), (1, 2, 3, 0, 4))
+
+    def compute_output_shape(self, shape):
+        rows, columns = (side - self.window + 1 for side in shape[1:3])
+        return (None, rows, columns, self.frames, shape[3])
+
+
+@register
+class MeanSigmoid(keras.layers.Layer):
+    """Logits of positions, (batch, rows, columns, ..., classes), to the logit of their mean sigmoid, (batch, ..., classes)."""
+
+    def call(self, inputs):
+        shares = (tf.reduce_logsumexp(tf.math.log_sigmoid(sign * inputs), axis=(1, 2)) for sign in (1.0, -1.0))
+        return next(shares) - next(shares)
+
+    def compute_output_shape(self, shape):
+        return (shape[0], *shape[3:])
+
+
+@register
 class MeanSoftmax(keras.layers.Layer):
     """Logits of positions, (batch, rows, columns, classes), to the logarithm of their mean softmax, (batch, classes)."""
 
@@ -48,8 +74,17 @@ class MeanSoftmax(keras.layers.Layer):
         return (shape[0], shape[3])
 
 
-def head(tensor, spec: Spec, classes: int, dropout: float):
-    """Convolution, pool and two linear layers: the features of a folded clip to logits (batch, classes).
+# By Task.answers: the pool where the features have one position, and where they have several.
+POOLS = {"clip": (ClipPool, PlacePool), "frames": (FramePool, FramePlacePool)}
+MEANS = {"softmax": (MeanSoftmax, "mean_softmax"), "sigmoid": (MeanSigmoid, "mean_sigmoid")}  # by Task.activation
+ACTIVATIONS = {"softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}
+
+
+def head(tensor, spec: Spec, classes: int, dropout: float, task: Task):
+    """Convolution, pool and two linear layers: the features of a folded clip to logits.
+
+    They are (batch, classes), or where the task answers for frames (batch, frames, classes): X3D has no stride in time, so
+    the same layers, with the same weights, see each frame on its own where the pool does not take the mean over them.
 
     The pool's window is what the network has left of the training crop, ceil(size / 32) pixels. Features no larger than
     it have one position. The layer named "logits" gives the logits of the positions.
@@ -60,11 +95,13 @@ def head(tensor, spec: Spec, classes: int, dropout: float):
     tensor = keras.layers.Activation("relu", name="head_relu")(tensor)
     window = spec.feature_size
     many = tensor.shape[1] > window
-    pool = PlacePool(spec.frames, window, name="head_pool") if many else ClipPool(spec.frames, name="head_pool")
+    one, several = POOLS[task.answers]
+    pool = several(spec.frames, window, name="head_pool") if many else one(spec.frames, name="head_pool")
     tensor = keras.layers.Dense(
         HEAD_CHANNELS, "relu", use_bias=False, kernel_initializer=msra(), name="head_linear")(pool(tensor))
     if dropout:
         tensor = keras.layers.Dropout(dropout, name="head_dropout")(tensor)
     small = keras.initializers.RandomNormal(stddev=0.01)
     logits = keras.layers.Dense(classes, dtype="float32", kernel_initializer=small, name="logits")(tensor)
-    return MeanSoftmax(dtype="float32", name="mean_softmax")(logits) if many else logits
+    mean, name = MEANS[task.activation]
+    return mean(dtype="float32", name=name)(logits) if many else logits

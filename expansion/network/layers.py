@@ -202,6 +202,19 @@ class ClipPool(keras.layers.Layer):
 
 
 @register
+class FramePool(ClipPool):
+    """Mean over height and width, frames kept: (frames * batch, height, width, channels) to (batch, frames, channels)."""
+
+    def call(self, inputs, frames=None, splits=1):
+        frames, channels = frames or self.frames, inputs.shape[-1]
+        pooled = tf.reshape(tf.reduce_mean(inputs, axis=(1, 2)), (frames, -1, channels // splits))
+        return tf.transpose(pooled, (1, 0, 2))
+
+    def compute_output_shape(self, shape):
+        return (None, self.frames, shape[-1])
+
+
+@register
 class ClipGate(keras.layers.Layer):
     """A folded tensor times one gate per clip and channel: inputs [(frames * batch, h, w, c), (batch, c)]."""
 

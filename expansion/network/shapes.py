@@ -21,7 +21,7 @@ def training_logits(model: X3D, clips, splits: int = 1):
         splits: statistics of each batch norm; clip i counts in statistic i modulo splits.
 
     Returns:
-        Logits (batch, classes). The running statistics of batch norm have moved.
+        Logits as the network's own output has them. The running statistics of batch norm have moved.
     """
     layer, split = model.get_layer, {"frames": clips.shape[1], "splits": splits}
     norm = {"training": True, "splits": splits}

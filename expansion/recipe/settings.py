@@ -9,17 +9,28 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from expansion.foundation.settings import Settings
+from expansion.recipe.augmentation import Augmentation
 
 PRECISE_BATCHES = 200  # PySlowFast's
+STAGES = ("stem", "stage2", "stage3", "stage4", "stage5", "head")  # from the input on; after them comes the last layer, "logits"
+RateStage = Literal["backbone", "stem", "stage2", "stage3", "stage4", "stage5", "head", "logits"]
+BACKBONE, LAST = "backbone", "logits"
+
+
+def stage_of(layer: str) -> str:
+    """The stage that a layer of the network is in, by its name: of STAGES, or "logits"."""
+    stage = layer.partition("_")[0]
+    return stage if stage in (*STAGES, LAST) else STAGES[0]  # what comes before the stem's first convolution has no weights
 
 
 class Recipe(Settings):
     """How one network is trained.
 
     Args:
+        task: what is learnt: "single-label", "multi-label" or "localization"; "auto" takes what the labels are for.
         epochs: passes over the training videos, one random clip of each a pass.
         batch: clips in a step, of all devices together.
         rate: learning rate at a batch of `rate_batch`; it scales linearly with the batch.
@@ -43,9 +54,20 @@ class Recipe(Settings):
             several times; "short", a smaller crop from step to step; "both" (also true); false for none.
         multigrid_epochs: epochs of a multigrid training, as a multiple of `epochs`.
         long_cycles: long cycles of a half-cosine; one that decays has one before each decay.
+        augment: how clips are changed beside cropping and mirroring.
+        clips_per_video: random clips of each video in a pass, which come into the same batch; an epoch takes that many times as
+            long.
+        ema: decay per step of a moving average of the weights, which the trained network then has; 0 for none. Batch norm's
+            statistics are estimated again for it, from `precise_bn` batches or 200.
+        class_weights: count each class alike in the loss, however many training videos it has.
+        freeze: last stage whose weights and batch norm statistics stay what they were, with all stages before it; "head" leaves
+            the last layer alone to be trained; false for none.
+        stage_rates: multiples of the rate by stage. "backbone" stands for all but the last layer, which is "logits"; a stage's
+            own number takes precedence.
         by_step: from a search step on, other values: {8: {"batch": 512}} halves a batch of 1024 at step 8.
     """
 
+    task: Literal["auto", "single-label", "multi-label", "localization"] = "auto"
     epochs: float = Field(128, gt=0)
     batch: int = Field(64, ge=1)
     rate: float = Field(1.6, gt=0)
@@ -64,6 +86,12 @@ class Recipe(Settings):
     multigrid: Literal[False, "long", "short", "both"] = False
     multigrid_epochs: float = Field(1.5, gt=0)
     long_cycles: int = Field(3, ge=1)
+    augment: Augmentation = Augmentation()
+    clips_per_video: int = Field(1, ge=1)
+    ema: float = Field(0.0, ge=0, lt=1)
+    class_weights: bool = False
+    freeze: Literal[False, "stem", "stage2", "stage3", "stage4", "stage5", "head"] = False
+    stage_rates: dict[RateStage, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     by_step: dict[int, dict[str, float | int | bool | str]] = Field(default_factory=dict)
 
     @field_validator("multigrid", mode="before")
@@ -77,6 +105,31 @@ class Recipe(Settings):
         if list(decays) != sorted(set(decays)):
             raise ValueError(f"{', '.join(f'{decay:g}' for decay in decays)} do not rise")
         return decays
+
+    @model_validator(mode="after")
+    def _clips_of_a_video_come_together(self):
+        if self.clips_per_video > 1 and (self.multigrid or self.batch % self.clips_per_video):
+            raise ValueError(f"clips_per_video is {self.clips_per_video}: " + (
+                "it does not go with multigrid" if self.multigrid else f"a batch of {self.batch} is no multiple of it"))
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_norms_have_no_statistics(self):
+        if self.freeze and (self.multigrid or self.bn_clips):
+            other = "multigrid" if self.multigrid else "bn_clips"
+            raise ValueError(f"freeze is {self.freeze!r}: it does not go with {other}, which is about batch norm's statistics in "
+                             "training; frozen stages have none")
+        return self
+
+    def freezes(self, layer: str) -> bool:
+        """Whether a layer of the network, by its name, is in a frozen stage."""
+        return bool(self.freeze) and stage_of(layer) in STAGES[:STAGES.index(self.freeze) + 1]
+
+    def rate_factor(self, layer: str) -> float:
+        """What the rate is multiplied with for a layer, by its name."""
+        stage = stage_of(layer)
+        general = 1.0 if stage == LAST else self.stage_rates.get(BACKBONE, 1.0)
+        return self.stage_rates.get(stage, general)
 
     def at(self, step: int) -> Recipe:
         """The recipe of a search step: every entry of by_step up to it applied in order."""
@@ -92,6 +145,8 @@ class Recipe(Settings):
 
     def model_post_init(self, _):
         for changes in self.by_step.values():
+            if "task" in changes:
+                raise ValueError("by_step: the task of a search is the same in all steps")
             Recipe(**(self.model_dump(exclude={"by_step"}) | changes))
 
     @property
@@ -106,8 +161,11 @@ class Recipe(Settings):
 
     @property
     def precise_batches(self) -> int:
-        """Batches of a device for precise statistics: a multigrid training has them always, for it ends on several crops."""
-        return self.precise_bn or (PRECISE_BATCHES if self.multigrid else 0)
+        """Batches of a device for precise statistics.
+
+        A multigrid training has them always, for it ends on several crops, and so have averaged weights, which none are of.
+        """
+        return self.precise_bn or (PRECISE_BATCHES if self.multigrid or self.ema else 0)
 
     @property
     def dtype_policy(self) -> str:
@@ -118,7 +176,7 @@ class Recipe(Settings):
 
     def steps(self, videos: int) -> tuple[int, int]:
         """(steps an epoch, steps in all) for a number of training videos."""
-        per_epoch = max(1, math.ceil(videos / self.batch))
+        per_epoch = max(1, math.ceil(videos * self.clips_per_video / self.batch))
         return per_epoch, max(1, math.ceil(per_epoch * self.epochs))
 
 

@@ -15,6 +15,7 @@ from expansion.search.selection import CLEAR, CLEAR_ON_VIDEOS, NOISE_LEVEL, Comp
 from expansion.search.settings import SearchSettings
 from expansion.search.steps import CandidateState, Rung, Step
 from expansion.search.variance import CLEAR_LEVEL
+from expansion.tasks.registry import task_named
 
 
 class NoCandidate(RuntimeError):
@@ -48,16 +49,16 @@ def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | N
         return True
     candidates = [step.candidates[place] for place in places]
     prescribed = _prescribed(settings, step, places)
-    before = [c.all_correct for other in earlier if other is not step for c in other.candidates if c.repeats]
+    before = [c.all_evidence for other in earlier if other is not step for c in other.candidates if c.repeats]
     judged = _judged(settings, parent, candidates, before) if prescribed is None else None
     if judged and judged.more:
         for index in judged.more:
             candidates[index].add_repeat()
         return False
-    scored = [Scored(c.axis, c.accuracy, c.cost, c.params, c.correct) for c in candidates]
+    scored = [Scored(c.axis, c.accuracy, c.cost, c.params, c.evidence) for c in candidates]
     rule = {"level": judged.level, "clear": CLEAR if judged.knows_trainings else CLEAR_ON_VIDEOS} if judged else {}
     repeated = rule | {"winner": judged.winner, "p_values": judged.p_values} if judged else {}
-    decision = decide(parent.accuracy, parent.cost, scored, prescribed, **repeated)
+    decision = decide(parent.accuracy, parent.cost, scored, prescribed, **repeated, task=task_named(settings.task))
     decision = dataclasses.replace(decision, over_parent=_over_parent(settings, parent, candidates, decision.winner, before))
     for candidate, gain in zip(candidates, decision.gains):
         candidate.gain = gain
@@ -70,28 +71,29 @@ def decide_step(settings: SearchSettings, step: Step, parent: CandidateState | N
 def _over_parent(settings: SearchSettings, parent: CandidateState, candidates: list[CandidateState], winner: int,
                  before: list) -> Comparison:
     """The winner against the network that it grew from, by what is known of how much trainings differ."""
-    one, other = (Scored(c.axis, c.accuracy, c.cost, c.params, c.correct) for c in (candidates[winner], parent))
-    variance = settings.repeats.variance([*before, *(c.all_correct for c in candidates)]) if settings.repeats.extra else None
-    if variance is None or not one.correct or len(one.correct) != len(other.correct):
-        return compare(one, other, None)
-    found = difference(_runs(candidates[winner]), _runs(parent), variance)
+    one, other = (Scored(c.axis, c.accuracy, c.cost, c.params, c.evidence) for c in (candidates[winner], parent))
+    task, known = task_named(settings.task), [*before, *(c.all_evidence for c in candidates)]
+    variance = settings.repeats.variance(known, task) if settings.repeats.extra else None
+    if variance is None or not one.evidence or len(one.evidence) != len(other.evidence):
+        return compare(one, other, None, task=task)
+    found = difference(_runs(candidates[winner]), _runs(parent), variance, task=task)
     level = CLEAR_LEVEL if settings.repeats.std is None else NOISE_LEVEL
     return compare(one, other, None, found if one.accuracy > other.accuracy else 1.0, level)
 
 
 def _runs(candidate: CandidateState) -> Runs:
-    return Runs(candidate.axis, candidate.cost, candidate.params, candidate.all_correct)
+    return Runs(candidate.axis, candidate.cost, candidate.params, candidate.all_evidence)
 
 
 def _judged(settings: SearchSettings, parent: CandidateState, candidates: list[CandidateState],
             before: list) -> RepeatsOutcome | None:
     """What the rule of adaptive repeats says; None where it is off, or the videos cannot be paired."""
-    repeats, videos = settings.repeats, {len(c.correct) for c in candidates}
+    repeats, videos = settings.repeats, {len(c.evidence) for c in candidates}
     if not repeats.extra or len(videos) > 1 or not min(videos):
         return None
     failed = sum(repeat.status == "failed" for candidate in candidates for repeat in candidate.repeats)
     return judge(parent.accuracy, parent.cost, [_runs(candidate) for candidate in candidates],
-                 repeats.model_copy(update={"extra": max(0, repeats.extra - failed)}), before)
+                 repeats.model_copy(update={"extra": max(0, repeats.extra - failed)}), before, task_named(settings.task))
 
 
 def _prescribed(settings: SearchSettings, step: Step, places: list[int]) -> int | None:
@@ -135,7 +137,8 @@ def decide_rung(settings: SearchSettings, step: Step, parent: CandidateState | N
             candidate.status = "waiting"
         return True
     standings = race(_accuracy_there(settings, parent, number), parent.cost, [
-        Scored(c.axis, c.rungs[number].accuracy, c.cost, c.params, c.rungs[number].correct) for c in paused], settings.race)
+        Scored(c.axis, c.rungs[number].accuracy, c.cost, c.params, c.rungs[number].evidence) for c in paused],
+        settings.race, task_named(settings.task))
     for candidate, standing in zip(paused, standings):
         rung: Rung = dataclasses.replace(candidate.rungs[number], standing=standing)
         candidate.rungs = (*candidate.rungs[:number], rung)

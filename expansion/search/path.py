@@ -12,7 +12,7 @@ from expansion.search.constraints import broken_constraint
 from expansion.search.costs import Cost, CostName, cost_of
 from expansion.search.settings import SearchSettings
 from expansion.search.steps import CandidateState, Step
-from expansion.spec import Spec, preserved
+from expansion.spec import Preserved, Spec, preserved
 
 Forecast = Callable[["SearchPath", int, Sequence[int]], float | None]  # seconds of a step's candidates, by their MACs
 NO_GAIN = "no gain"  # why a search ended: its last step gained nothing
@@ -26,6 +26,7 @@ class SearchPath:
         latency: measures a spec, in seconds, where it is a cost or a constraint; see evaluation.latency.Latencies.
         forecast: tells how long a step will take, where there is a limit in hours.
         steps: those of a trace; by default the search begins with its seed.
+        seed_keeps: what the seed keeps of the network that the search grows from, see spec.preserved; None from scratch.
 
     Attributes:
         set_aside: contractions that met an earlier target.
@@ -36,11 +37,12 @@ class SearchPath:
     """
 
     def __init__(self, settings: SearchSettings, *, latency: Cost | None = None, forecast: Forecast | None = None,
-                 steps: list[Step] | None = None):
+                 steps: list[Step] | None = None, seed_keeps: Preserved | None = None):
         self.settings = settings
         self.latency, self.forecast = latency, forecast
         self.steps = steps or []
         self.set_aside: list[Step] = []
+        self.seed_keeps = seed_keeps
         self.stopped_by: str | None = None
         if not self.steps:
             broken = settings.limits.broken_by(settings.start)
@@ -86,7 +88,9 @@ class SearchPath:
         parent = self.parent(step)
         for candidate in candidates:
             found = complexity(candidate.spec, self.settings.classes)
-            kept = preserved(parent.spec, candidate.spec) if parent and self.settings.warm_start else None
+            kept = self.seed_keeps if kind == "seed" else None
+            if parent and self.settings.warm_start:
+                kept = preserved(parent.spec, candidate.spec)
             step.candidates.append(CandidateState(
                 candidate.axis, candidate.spec, found.macs, found.params, found.params_without_bn, candidate.merged,
                 cost=candidate.cost, warm_start=kept))

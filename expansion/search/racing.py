@@ -24,7 +24,8 @@ from expansion.recipe.multigrid import part_starts, phases
 from expansion.recipe.schedule import Schedule
 from expansion.search.selection import Scored, rank
 from expansion.spec import Spec
-from expansion.tasks.single_label import Z_95
+from expansion.tasks.single_label import SINGLE_LABEL, Z_95
+from expansion.tasks.task import Task
 
 
 class RaceSettings(Settings):
@@ -124,18 +125,19 @@ def check_multigrid(start: Spec, settings: RaceSettings, recipe: Recipe) -> None
 
 
 def race(parent_accuracy: float, parent_cost: float, runners: Sequence[Scored],
-         settings: RaceSettings) -> tuple[Standing, ...]:
+         settings: RaceSettings, task: Task = SINGLE_LABEL) -> tuple[Standing, ...]:
     """Decides a rung. The leader always continues.
 
     Args:
         parent_accuracy: of the parent at the same rung, where it is known, so that unfinished trainings are compared with
             an unfinished one.
         runners: all that came to the rung, with their accuracy there.
+        task: whose evidence the runners have.
     """
     doublings = [math.log2(runner.cost / parent_cost) for runner in runners]
     order, gains = rank(runners, parent_accuracy, parent_cost)
     leader = order[0]
-    bounds = [_bound(runners, doublings, gains, index, leader) for index in range(len(runners))]
+    bounds = [_bound(runners, doublings, gains, index, leader, task) for index in range(len(runners))]
     if settings.rule == "halving":
         going = set(order[:math.ceil(settings.keep * len(runners) - 1e-9)])
     else:
@@ -143,12 +145,12 @@ def race(parent_accuracy: float, parent_cost: float, runners: Sequence[Scored],
     return tuple(Standing(gains[i], gains[leader] - gains[i], bounds[i], i in going) for i in range(len(runners)))
 
 
-def _bound(runners: Sequence[Scored], doublings: list[float], gains: Sequence[float], index: int, leader: int) -> float | None:
+def _bound(runners: Sequence[Scored], doublings: list[float], gains: Sequence[float], index: int, leader: int,
+           task: Task) -> float | None:
     if index == leader:
         return 0.0
-    own, best = runners[index].correct, runners[leader].correct
+    own, best = runners[index].evidence, runners[leader].evidence
     if not own or len(own) != len(best):
         return None
     differences = np.asarray(own, float) / doublings[index] - np.asarray(best, float) / doublings[leader]
-    spread = math.sqrt(differences.var() / max(1, len(differences) - 1))
-    return gains[index] - gains[leader] + Z_95 * spread
+    return gains[index] - gains[leader] + Z_95 * math.sqrt(task.variance(differences))

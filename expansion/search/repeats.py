@@ -18,6 +18,8 @@ from pydantic import Field
 from expansion.foundation.settings import Settings
 from expansion.search.selection import NOISE_LEVEL, Scored, rank
 from expansion.search.variance import CLEAR_LEVEL, TrainingVariance, p_value, pooled
+from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.task import Task
 
 
 class RepeatSettings(Settings):
@@ -35,27 +37,28 @@ class RepeatSettings(Settings):
     std: float | None = Field(None, ge=0, le=0.5)
     tie_break: Literal["gain", "cost", "params"] = "gain"
 
-    def variance(self, networks: Iterable[Sequence[Sequence[bool]]]) -> TrainingVariance | float | None:
+    def variance(self, networks: Iterable[Sequence[Sequence[float]]],
+                 task: Task = SINGLE_LABEL) -> TrainingVariance | float | None:
         """Between trainings: as assumed, else as measured on networks' trainings; None where they are too few."""
-        return pooled(networks) if self.std is None else self.std**2
+        return pooled(networks, task) if self.std is None else self.std**2
 
 
 @dataclass(frozen=True)
 class Runs:
-    """What is known of a candidate: cost in any unit, and for each training which validation videos were right.
+    """What is known of a candidate: cost in any unit, and the evidence of each training by the task.
 
     Args:
-        correct: (trainings, videos), true or false.
+        evidence: (trainings, videos) of which were right, or what else the task pairs networks by.
     """
 
     axis: str
     cost: float
     params: int
-    correct: Sequence[Sequence[bool]] | np.ndarray
+    evidence: Sequence[Sequence[bool]] | Sequence[Sequence[float]] | np.ndarray
 
     @property
     def trainings(self) -> int:
-        return len(self.correct)
+        return len(self.evidence)
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class RepeatsOutcome:
 
 
 def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs], settings: RepeatSettings,
-          before: Sequence[Sequence[Sequence[bool]]] = ()) -> RepeatsOutcome:
+          before: Sequence[Sequence[Sequence[float]]] = (), task: Task = SINGLE_LABEL) -> RepeatsOutcome:
     """Decides a step, or says what to train again.
 
     Two candidates are told apart where the test of search.variance on the difference of their mean gains has a p below
@@ -94,12 +97,13 @@ def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs]
         parent_accuracy: share of 1.
         candidates: all completed ones, with the same videos in the same order.
         settings: the budget counts trainings beyond the first of each candidate.
-        before: of networks of earlier steps, which videos each training got right.
+        before: of networks of earlier steps, the evidence of each training.
+        task: whose evidence the candidates have.
     """
     doublings = [math.log2(candidate.cost / parent_cost) for candidate in candidates]
-    order, gains = rank([Scored(c.axis, float(np.mean(c.correct)), c.cost, c.params) for c in candidates],
+    order, gains = rank([Scored(c.axis, task.score_of(np.asarray(c.evidence)), c.cost, c.params) for c in candidates],
                         parent_accuracy, parent_cost)
-    variance = settings.variance([*before, *(candidate.correct for candidate in candidates)])
+    variance = settings.variance([*before, *(candidate.evidence for candidate in candidates)], task)
     level = CLEAR_LEVEL if settings.std is None else NOISE_LEVEL
 
     def outcome(winner: int | None, more: Sequence[int], reason) -> RepeatsOutcome:
@@ -108,7 +112,7 @@ def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs]
 
     def p_values(one: int) -> tuple[float, ...]:
         return tuple(1.0 if index == one else difference(candidates[one], candidates[index], variance,
-                                                         doublings[one], doublings[index])
+                                                         doublings[one], doublings[index], task)
                      for index in range(len(candidates)))
 
     leader = order[0]
@@ -127,13 +131,13 @@ def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs]
 
 
 def difference(one: Runs, other: Runs, variance: TrainingVariance | float | None, one_scale: float = 1.0,
-               other_scale: float = 1.0) -> float:
+               other_scale: float = 1.0, task: Task = SINGLE_LABEL) -> float:
     """Two-sided p of the difference of two candidates' mean accuracies, each divided by its scale; see variance.p_value.
 
     Args:
         variance: as there; None where it is not known: by the videos alone.
     """
-    first, second = (np.asarray(runs.correct, np.float32).mean(axis=0) / scale
+    first, second = (np.asarray(runs.evidence, np.float32).mean(axis=0) / scale
                      for runs, scale in ((one, one_scale), (other, other_scale)))
     weight = 1 / one.trainings / one_scale**2 + 1 / other.trainings / other_scale**2
-    return p_value(first - second, weight, variance or 0.0)
+    return p_value(first - second, weight, variance or 0.0, task)

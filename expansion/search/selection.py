@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from expansion.foundation.errors import InputError
 from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.task import Task
 
 NOISE_LEVEL = 0.05  # two-sided p above which a winner is called "within noise"
 CLEAR = "clear"  # beyond chance, of other videos and of other trainings
@@ -20,13 +21,13 @@ CLEAR_ON_VIDEOS = "clear on these videos"  # beyond chance of other videos; how 
 
 @dataclass(frozen=True)
 class Scored:
-    """A trained candidate: accuracy as a share of 1, cost in any unit, and which validation videos it got right."""
+    """A trained candidate: its score (called accuracy) as a share of 1, cost in any unit, and the evidence of the task."""
 
     axis: str
     accuracy: float
     cost: float
     params: int = 0
-    correct: tuple[bool, ...] = ()
+    evidence: tuple[bool, ...] | tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class Comparison:
     Args:
         loser: index into the candidates; None for the network that they grew from.
         margin: winner's accuracy less the loser's, share of 1.
-        p_value: McNemar's exact test; None where it cannot be made. Of repeated trainings that of repeats.judge, on gains.
+        p_value: the task's paired test; None where it cannot be made. Of repeated trainings that of repeats.judge, on gains.
         verdict: where the winner is the more accurate one beyond chance, "clear", or CLEAR_ON_VIDEOS for a test that does
-            not know how much trainings differ, as McNemar's; else "within noise", also where the winner is the less
+            not know how much trainings differ, as the task's; else "within noise", also where the winner is the less
             accurate and won by its cost; "not tested" without paired videos.
     """
 
@@ -57,7 +58,7 @@ class Decision:
         gains: marginal gain of each candidate, share of accuracy per doubling of the cost.
         runner_up: index of the second best; None with one candidate.
         margin: winner's accuracy less the runner-up's; None with one candidate.
-        p_value: McNemar's exact test of winner against runner-up on the same videos; None where it cannot be made.
+        p_value: the task's paired test of winner against runner-up on the same videos; None where it cannot be made.
         verdict: the weakest of those in `against`; "unopposed" with one candidate;
             "others stopped" where a race left one;
             "not tested" without paired videos; "prescribed" where the winner was given and the accuracies had no say.
@@ -111,8 +112,8 @@ def rank(candidates: Sequence[Scored], parent_accuracy: float, parent_cost: floa
 
 
 def compare(winner: Scored, loser: Scored, index: int | None, p_value: float | None = None, level: float = NOISE_LEVEL,
-            clear: str = CLEAR) -> Comparison:
-    """A winner against the loser of that index, by McNemar's test on the videos or by the p-value of another test.
+            clear: str = CLEAR, task: Task = SINGLE_LABEL) -> Comparison:
+    """A winner against the loser of that index, by the task's test on the videos or by the p-value of another test.
 
     Args:
         level, clear: of p below which the other test tells them apart, and its verdict then.
@@ -120,20 +121,21 @@ def compare(winner: Scored, loser: Scored, index: int | None, p_value: float | N
     margin = winner.accuracy - loser.accuracy
     if p_value is not None:
         return Comparison(index, margin, p_value, clear if p_value < level else "within noise")
-    if not winner.correct or len(winner.correct) != len(loser.correct):
+    if not winner.evidence or len(winner.evidence) != len(loser.evidence):
         return Comparison(index, margin, None, "not tested")
-    p_value = SINGLE_LABEL.p_value(winner.correct, loser.correct)
+    p_value = task.p_value(winner.evidence, loser.evidence)
     return Comparison(index, margin, p_value, CLEAR_ON_VIDEOS if margin > 0 and p_value < NOISE_LEVEL else "within noise")
 
 
 def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scored], prescribed: int | None = None,
            winner: int | None = None, p_values: Sequence[float] | None = None, level: float = NOISE_LEVEL,
-           clear: str = CLEAR) -> Decision:
+           clear: str = CLEAR, task: Task = SINGLE_LABEL) -> Decision:
     """The candidate of largest marginal gain; see rank.
 
     Args:
         prescribed: index of a candidate to take whatever its gain; its margin, to the best of the others, may be negative.
         winner, p_values, level, clear: what repeats.judge found where candidates were trained several times; see compare.
+        task: whose evidence the candidates have.
 
     Raises:
         InputError: there is no candidate.
@@ -146,7 +148,7 @@ def decide(parent_accuracy: float, parent_cost: float, candidates: Sequence[Scor
         order.remove(first)
         order.insert(0, first)
     winner, *losers = order
-    against = tuple(compare(candidates[winner], candidates[index], index, p_values and p_values[index], level, clear)
+    against = tuple(compare(candidates[winner], candidates[index], index, p_values and p_values[index], level, clear, task)
                     for index in losers)
     if prescribed is not None:
         verdict = "prescribed"

@@ -14,6 +14,7 @@ from expansion.search.costs import CostName
 from expansion.search.racing import RaceSettings
 from expansion.search.repeats import RepeatSettings
 from expansion.spec import X2D, Limits, Spec, parse_spec
+from expansion.tasks.task import TaskName
 
 Axis = Literal["fast", "temporal", "spatial", "depth", "width", "bottleneck"]
 
@@ -36,13 +37,16 @@ class SearchSettings(Settings):
     """What a search looks for and when it ends.
 
     Args:
-        start: where it starts: a spec, its settings, or a name.
+        start: where it starts: a spec, its settings, or a name; X2D if it is not set, or null, and with weights their network.
         classes: outputs of the networks (they count in the MACs).
         axes: axes to try, of axes.AXES.
         factor: cost of a candidate over its parent's.
         cost: C(X), what candidates are matched in and gains are counted by; see costs.cost_of.
         constraints: what candidates must not exceed, such as "params < 4M".
         warm_start: candidates begin with their parent's weights; else from scratch, as in the paper.
+        weights: file whose network the search grows from: .keras, or a checkpoint of PySlowFast or PyTorchVideo. Candidates then
+            begin with their parent's weights, the seed with the file's.
+        new_head: begin a new last layer in place of the file's, which is needed where the classes differ.
         race: candidates of a step stop early; by default none does.
         repeats: further trainings of candidates that cannot be told from the best; by default none.
         protocol: "paper" promises the paper's search: each candidate is trained once, from scratch and to its end, and steps
@@ -51,11 +55,12 @@ class SearchSettings(Settings):
             the search with that network; "continue" takes the step, as the paper's protocol would.
         steps: expansions at most; with 0 the seed alone is trained.
         target_gmacs: end when a winner reaches this cost; one above it is contracted to it.
-        target_accuracy: end when a winner reaches this accuracy (share of 1).
+        target_accuracy: end when a winner reaches this accuracy, or the other score of the task (share of 1).
         hours: begin no step that would take the search past this, as far as its own trials tell; the time is that of
             trials added up.
         follow: axes to take in steps 1, 2, ... whatever the accuracies say; the search ends where one cannot move.
         limits: what the data allows.
+        task: what is learnt, and whose score is maximised; it follows from recipe and data.
 
     Raises:
         pydantic.ValidationError: a key is unknown or a value is not allowed.
@@ -68,6 +73,8 @@ class SearchSettings(Settings):
     cost: CostName = "macs"
     constraints: tuple[Constraint, ...] = ()
     warm_start: bool = False
+    weights: str | None = None
+    new_head: bool = False
     race: RaceSettings = RaceSettings()
     repeats: RepeatSettings = RepeatSettings()
     protocol: Literal["paper"] | None = None
@@ -78,6 +85,20 @@ class SearchSettings(Settings):
     hours: float | None = Field(None, gt=0)
     follow: tuple[Axis, ...] = ()
     limits: Limits = Limits()
+    task: TaskName = "single-label"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_weights(cls, values):
+        if not isinstance(values, dict):
+            return values
+        values = {key: value for key, value in values.items() if key != "start" or value is not None}
+        if values.get("weights") is None:
+            if values.get("new_head"):
+                raise ValueError("new_head is true: it is for a search from weights, and none are named")
+        elif values.setdefault("warm_start", True) is False:
+            raise ValueError("warm_start is false: from weights, candidates begin with their parent's; leave it out")
+        return values
 
     @model_validator(mode="before")
     @classmethod

@@ -6,14 +6,19 @@ dictionary form is the trace of the search, on disk as trace.json.
 
 from __future__ import annotations
 
+import dataclasses
+
 from pydantic import TypeAdapter
 
 from expansion.foundation.errors import InputError
 from expansion.search.costs import Cost
 from expansion.search.decisions import decide_rung, decide_step, next_rung, reason_of
 from expansion.search.path import Forecast, SearchPath
+from expansion.search.probe import Probe
 from expansion.search.settings import SearchSettings
-from expansion.search.steps import CandidateState, Rung, Step
+from expansion.search.steps import CandidateState, Evidence, Rung, Step
+from expansion.spec import Preserved
+from expansion.tasks.registry import task_named
 
 FORMAT_VERSION = 2
 STEPS = TypeAdapter(list[Step])
@@ -23,10 +28,11 @@ class SearchState(SearchPath):
     """Decides what is trained next, and each step once its candidates are done.
 
     Args:
-        settings, latency, forecast, steps: as of SearchPath.
+        settings, latency, forecast, steps, seed_keeps: as of SearchPath.
         made_with: what else its results depend on (data, recipe, clips, seed), as JSON; kept in the trace.
 
     Attributes:
+        probe: what a linear classifier on that network's features reached; None where there was none.
         threads: of one training on a CPU, which the order of its sums depends on; None where the process has all cores.
         onednn: whether trainings use oneDNN's kernels (foundation.kernels); None until one has begun.
         cpu: what it began on, in words.
@@ -36,12 +42,13 @@ class SearchState(SearchPath):
     """
 
     def __init__(self, settings: SearchSettings, made_with: dict | None = None, *, latency: Cost | None = None,
-                 forecast: Forecast | None = None, steps: list[Step] | None = None):
-        super().__init__(settings, latency=latency, forecast=forecast, steps=steps)
+                 forecast: Forecast | None = None, steps: list[Step] | None = None, seed_keeps: Preserved | None = None):
+        super().__init__(settings, latency=latency, forecast=forecast, steps=steps, seed_keeps=seed_keeps)
         self.made_with = made_with or {}
         self.threads: int | None = None
         self.onednn: bool | None = None
         self.cpu: str | None = None
+        self.probe: Probe | None = None
 
     # What is trained, and its results
 
@@ -89,11 +96,12 @@ class SearchState(SearchPath):
         candidate.status, candidate.trial_id = "running", trial_id
 
     def completed(self, trial_id: str, accuracy: float, metrics: dict[str, float] | None = None,
-                  correct: tuple[bool, ...] = ()) -> Step | None:
+                  evidence: Evidence = ()) -> Step | None:
         """Records a result. Returns the step if this one decided it."""
         step, training = self.find(trial_id)
-        training.record(accuracy, metrics or {}, correct)
-        step.owner(training).average()
+        task = task_named(self.settings.task)
+        training.record(accuracy, metrics or {}, evidence, task)
+        step.owner(training).average(task)
         return self._advance()
 
     def paused(self, trial_id: str, rung: Rung, metrics: dict[str, float] | None = None) -> Step | None:
@@ -157,6 +165,7 @@ class SearchState(SearchPath):
             "settings": self.settings.model_dump(mode="json"),
             "made_with": self.made_with,
             "threads": self.threads, "onednn": self.onednn, "cpu": self.cpu,
+            "probe": self.probe and dataclasses.asdict(self.probe),
             "status": "finished" if self.finished else "running",
             "stopped_by": self.stopped_by,
             "path": [{"axis": c.axis, "spec": c.spec.as_dict(), "macs": c.macs, "accuracy": c.accuracy}
@@ -181,5 +190,6 @@ class SearchState(SearchPath):
                      steps=STEPS.validate_python(trace["steps"]), **means)
         search.stopped_by, search.threads = trace["stopped_by"], trace["threads"]
         search.onednn, search.cpu = trace.get("onednn"), trace.get("cpu")
+        search.probe = Probe(**trace["probe"]) if trace.get("probe") else None
         search.set_aside = STEPS.validate_python(trace["set_aside"])
         return search

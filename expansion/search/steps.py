@@ -13,7 +13,9 @@ from expansion.search.racing import Standing
 from expansion.search.selection import Decision
 from expansion.spec import Spec
 from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.task import Task
 
+Evidence = tuple[bool, ...] | tuple[float, ...]  # see tasks.task.Task.evidence
 Status = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
 
 
@@ -23,22 +25,22 @@ class Rung:
 
     Args:
         epoch: epochs trained by then.
-        accuracy: on the validation videos, of a training whose schedule is unfinished; share of 1.
-        correct: which of them were right.
+        accuracy: the task's score on the validation videos, of a training whose schedule is unfinished; share of 1.
+        evidence: what the task pairs networks by: which of the videos were right, or mAP on resampled ones.
         curve: accuracy on training clips after each epoch.
         standing: how it compared with the others; None until all have reached the rung.
     """
 
     epoch: int
     accuracy: float
-    correct: tuple[bool, ...] = ()
+    evidence: Evidence = ()
     curve: tuple[float, ...] = ()
     standing: Standing | None = None
 
 
 @dataclass
 class CandidateState:
-    """A candidate and what is known of it. accuracy is a share of 1, seconds of wall time.
+    """A candidate and what is known of it. accuracy is the task's score, a share of 1; seconds are of wall time.
 
     Args:
         cost: C(X), in the unit of the search's cost; MACs by default.
@@ -66,7 +68,7 @@ class CandidateState:
     accuracy: float | None = None
     gain: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
-    correct: tuple[bool, ...] = ()
+    evidence: Evidence = ()
     failures: tuple[str, ...] = ()
     message: str | None = None
     lost: int = 0
@@ -96,23 +98,22 @@ class CandidateState:
         return [self, *self.repeats]
 
     @property
-    def all_correct(self) -> list[tuple[bool, ...]]:
-        """What each completed training got right."""
-        return [training.correct for training in self.trainings if training.status == "completed"]
+    def all_evidence(self) -> list[Evidence]:
+        """The evidence of each completed training."""
+        return [training.evidence for training in self.trainings if training.status == "completed"]
 
-    def record(self, accuracy: float, metrics: dict[str, float], correct: tuple[bool, ...]) -> None:
+    def record(self, accuracy: float, metrics: dict[str, float], evidence: Evidence, task: Task = SINGLE_LABEL) -> None:
         """Records the result of this training."""
         self.status, self.accuracies = "completed", (float(accuracy),)
-        self.metrics, self.correct = dict(metrics), tuple(correct)
-        self.average()
+        self.metrics, self.evidence = dict(metrics), tuple(evidence)
+        self.average(task)
 
-    def average(self) -> None:
+    def average(self, task: Task = SINGLE_LABEL) -> None:
         """Computes accuracy and interval from all completed trainings."""
         further = (training.accuracies[0] for training in self.repeats if training.status == "completed")
         self.accuracies = (self.accuracies[0], *further)
         self.accuracy = fmean(self.accuracies)
-        videos = len(self.correct)
-        self.interval = SINGLE_LABEL.interval(self.accuracy, videos) if videos else None
+        self.interval = task.interval(self.accuracy, self.evidence) if self.evidence else None
 
     def add_repeat(self) -> CandidateState:
         """A further training of the same, which waits to be run."""

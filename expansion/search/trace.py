@@ -98,7 +98,7 @@ def refuse_changes(search: SearchState, settings: SearchSettings, made_with: dic
         InputError: as continue_search.
     """
     last_step = search.steps[-1].number
-    left_out = BUDGET | {"limits", "classes"} if "data" in search.made_with else BUDGET  # they follow from the data
+    left_out = BUDGET | {"limits", "classes", "task"} if "data" in search.made_with else BUDGET  # they follow from the data
     old = _flat(_settings_that_count(search.settings, search.made_with, last_step, left_out))
     new = _flat(_settings_that_count(settings, made_with, last_step, left_out))
     compared = {"search", *made_with}
@@ -112,7 +112,7 @@ def refuse_changes(search: SearchState, settings: SearchSettings, made_with: dic
 
 def _settings_that_count(settings: SearchSettings, made_with: dict, last_step: int, left_out: set[str]) -> dict:
     """What the results up to a step depend on, as JSON; settings that an older version did not know have their defaults."""
-    search = settings.model_dump(mode="json", exclude=left_out)
+    search = settings.model_dump(mode="json", exclude=left_out | {"weights"})  # what is in the file counts, not where it lies
     search["follow"] = search["follow"][:last_step]
     rest = {key: _MODELS[key].model_dump(parse_settings(_MODELS[key], value, key), mode="json") if key in _MODELS else value
             for key, value in made_with.items()}

@@ -56,7 +56,7 @@ def full_epochs(spec: Spec, recipe: Recipe, videos: int, until: int | None = Non
         until: epoch of the training, from 1, up to which they are counted; None for all.
     """
     if not recipe.multigrid:
-        return recipe.epochs if until is None else min(until, recipe.epochs)
+        return recipe.clips_per_video * (recipe.epochs if until is None else min(until, recipe.epochs))
 
     def cost(frames: int, size: int) -> int:
         return complexity(spec.replace(frames=frames, size=size)).macs

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtr
 
+from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.task import Task
+
 CLEAR_LEVEL = 0.01  # at 0.05 more than a tenth of the clear steps would be overturned: docs/explanation/noise.md
 LEAST_DEGREES = 2  # with one, a lucky pair of trainings would make everything clear
 
@@ -25,8 +28,8 @@ class TrainingVariance:
     """What trainings of one network differ by, on the same videos.
 
     Args:
-        accuracy: variance of a training's accuracy (share of 1, squared).
-        video: variance of what a training says of one video, mean over the videos.
+        accuracy: variance of a training's score (share of 1, squared).
+        video: variance of what a training says of one video, mean over the videos; see Task.between.
         degrees: of freedom: trainings beyond the first of each network.
     """
 
@@ -35,35 +38,37 @@ class TrainingVariance:
     degrees: int
 
 
-def pooled(networks: Iterable[Sequence[Sequence[float]] | np.ndarray]) -> TrainingVariance | None:
+def pooled(networks: Iterable[Sequence[Sequence[float]] | np.ndarray], task: Task = SINGLE_LABEL) -> TrainingVariance | None:
     """The variance between trainings that several networks have in common; None with fewer than LEAST_DEGREES.
 
     Args:
-        networks: of each, what its trainings say of the videos, (trainings, videos); those trained once add nothing.
+        networks: of each, the evidence of its trainings, (trainings, videos); those trained once add nothing.
+        task: whose evidence it is.
     """
     accuracy = video = 0.0
     degrees = 0
     for trainings in networks:
         if (more := len(trainings) - 1) > 0:
-            said = np.asarray(trainings, float)
-            accuracy += more * said.mean(axis=1).var(ddof=1)
-            video += more * said.var(axis=0, ddof=1).mean()
+            of_score, of_video = task.between(np.asarray(trainings, float))
+            accuracy += more * of_score
+            video += more * of_video
             degrees += more
     return TrainingVariance(accuracy / degrees, video / degrees, degrees) if degrees >= LEAST_DEGREES else None
 
 
-def p_value(differences: np.ndarray, weight: float, variance: TrainingVariance | float) -> float:
+def p_value(differences: np.ndarray, weight: float, variance: TrainingVariance | float, task: Task = SINGLE_LABEL) -> float:
     """Two-sided p that two means over videos and trainings differ only by chance: by the videos and by the trainings.
 
     Args:
-        differences: of the two means over trainings, for each video, (videos,).
+        differences: of the two means over trainings, of the task's evidence, (videos,).
         weight: how often the variance of a single training is in the difference: the sum of 1 / trainings over both, and
             of 1 / (trainings * scale**2) where a mean is divided by a scale.
         variance: between trainings, as measured; or an assumed variance of the accuracy on endless videos, in which case
             the test is by the normal distribution.
+        task: whose evidence it is.
     """
-    videos, difference = len(differences), abs(float(differences.mean(dtype=np.float64)))
-    sampled = float(differences.var(dtype=np.float64)) / max(1, videos - 1)
+    videos, difference = len(differences), abs(task.score_of(differences))
+    sampled = task.variance(differences)
     if isinstance(variance, TrainingVariance):
         # What single trainings say of a video by chance is in the trainings' variance: it must not count twice.
         sampled, trained = max(0.0, sampled - weight * variance.video / videos), weight * variance.accuracy

@@ -84,11 +84,23 @@ class Baseline:
 
 
 class SingleLabel:
-    """The task of naming the one class of a video; see tasks.task.Task."""
+    """The task of naming the one class of a video; see tasks.task.Task.
+
+    The evidence of a network is which videos it has right.
+    """
 
     name = "single-label"
+    labels = "class"
     loss = "cross-entropy"
+    activation = "softmax"
+    answers = "clip"
+    protocol = "mean of views"
     score = "accuracy"
+    noun = "accuracy"
+    full_noun = "top-1 accuracy"
+    titles = {"accuracy": "top-1", "largest_class": "largest class", "balanced_accuracy": "mean over classes", "top5": "top-5",
+              "loss": "loss"}
+    test = "McNemar's exact test"
 
     def encode(self, labels: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
         """The classes, sorted, and the number of each video's class, (videos,)."""
@@ -97,20 +109,62 @@ class SingleLabel:
         return classes, np.array([numbers[label] for label in labels], int)
 
     def combine(self, sums: np.ndarray, views: np.ndarray) -> np.ndarray:
-        """The mean over the views, (videos, classes), as in the paper (section 4.1)."""
+        """The mean over the views, (videos, classes), as in the paper (section 4.1), from their sums and numbers (videos,)."""
         return sums / views[:, None]
 
     def per_video(self, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Which videos have their label on top, (videos,) of bool."""
         return probabilities.argmax(axis=1) == labels
 
+    def metrics(self, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        """accuracy (top-1), what it is to be compared with (Baseline), top5, and loss: the mean negative log-likelihood of the
+        labels in nats."""
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
+        chosen = probabilities[np.arange(len(labels)), labels]
+        counts = np.zeros((probabilities.shape[1],) * 2, int)
+        np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
+        baseline = Baseline.of(counts)
+        return {
+            "accuracy": float(self.per_video(probabilities, labels).mean()),
+            "top5": float((best == labels[:, None]).any(axis=1).mean()),
+            "loss": float(-np.log(np.maximum(chosen, 1e-12)).mean()),
+            "balanced_accuracy": baseline.balanced,
+            "largest_class": baseline.share,
+            "never_named": len(baseline.never),
+        }
+
+    def evidence(self, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Which videos are right, (videos,) of bool."""
+        return self.per_video(probabilities, labels)
+
+    def kept(self, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, list]:
+        """Labels and predictions, by their numbers."""
+        return {"labels": labels.tolist(), "predictions": probabilities.argmax(axis=1).tolist()}
+
+    def score_of(self, evidence: np.ndarray) -> float:
+        """Top-1 from the evidence of one training, or the mean over those of several, (trainings, videos)."""
+        return float(np.mean(evidence, dtype=np.float64))
+
+    def between(self, trainings: np.ndarray) -> tuple[float, float]:
+        """Variances between trainings of one network, from their evidence (trainings, videos): of the score, and of a video."""
+        return trainings.mean(axis=1).var(ddof=1), trainings.var(axis=0, ddof=1).mean()
+
     def p_value(self, first: Sequence[bool], second: Sequence[bool]) -> float:
         """McNemar's exact test."""
         return mcnemar(first, second)
 
-    def interval(self, score: float, videos: int) -> tuple[float, float]:
+    def variance(self, evidence: np.ndarray) -> float:
+        """Sampling variance of a score, or of a difference of scores, from what each video adds to it."""
+        evidence = np.asarray(evidence)
+        return float(evidence.var(dtype=np.float64)) / max(1, len(evidence) - 1)
+
+    def least_clear(self, evidence: Sequence[bool]) -> float | None:
+        """The smallest difference of two networks that McNemar's test can tell, on these videos; None without videos."""
+        return min(1.0, fewest_clear() / len(evidence)) if len(evidence) else None
+
+    def interval(self, score: float, evidence: Sequence[bool]) -> tuple[float, float]:
         """Wilson's interval."""
-        return wilson(score * videos, videos)
+        return wilson(score * len(evidence), len(evidence))
 
 
 SINGLE_LABEL = SingleLabel()

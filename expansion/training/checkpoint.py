@@ -29,16 +29,16 @@ class Checkpoint:
     Args:
         folder: where the file lies, on any file system that fsspec reaches.
         model: compiled, with its optimiser's slots made.
-        data, recipe, settings, seed: with the network, what makes two trainings the same.
+        data, recipe, settings, seed, start: with the network, what makes two trainings the same; see describe_training.
 
     Attributes:
         finished: whether what is there is the end of the training, and nothing is left to do.
     """
 
     def __init__(self, folder: str, model: keras.Model, data: VideoDataset, recipe: Recipe, settings: ClipSettings,
-                 seed: int):
+                 seed: int, start: str | None = None):
         self.folder, self.path, self.model = folder, os.path.join(folder, STATE), model
-        self.training = describe_training(model.spec, data, recipe, settings, seed)
+        self.training = describe_training(model.spec, data, recipe, settings, seed, start)
         self.finished = False
 
     @property
@@ -92,14 +92,20 @@ class Checkpoint:
         return about, values
 
 
-def describe_training(spec: Spec, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int) -> dict:
-    """What decides the result of a training, as flat JSON."""
+def describe_training(spec: Spec, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int,
+                      start: str | None = None) -> dict:
+    """What decides the result of a training, as flat JSON.
+
+    Args:
+        start: names the weights that it begins with; None from scratch.
+    """
     chosen = {
         "network": spec.as_dict(),
         "recipe": recipe.model_dump(mode="json", exclude={"by_step"}),
         "clips": settings.model_dump(mode="json", include={"jitter", "flip"}),
     }
-    return flat(chosen) | {"classes": list(data.classes), "data": data.manifest.fingerprint, "seed": seed}
+    found = flat(chosen) | {"classes": list(data.classes), "data": data.manifest.fingerprint, "seed": seed}
+    return found | ({"start": start} if start else {})
 
 
 def training_key(*training) -> str:

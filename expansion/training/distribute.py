@@ -114,19 +114,21 @@ def spread_random_states(model) -> None:
     strategy.run(spread)
 
 
-def prepare_fit(model, batch: int) -> None:
+def prepare_fit(model, batch: int, labels: tuple[int, ...] = ()) -> None:
     """Lets Keras' fit work on several machines, which Keras 3 does not by itself (keras issue 20585).
 
     It would average a batch over the devices to see its shape, and takes a step's logs, which are scalars, for vectors.
 
     Args:
         batch: clips of one device in a step.
+        labels: shape of the label of a clip: () for a number.
     """
     import keras
 
     shape = (batch, *model.input_shape[1:])
+    target = keras.KerasTensor((batch, *labels), "float32" if labels else "int32")
     with model.distribute_strategy.scope():
-        model._symbolic_build(data_batch=(keras.KerasTensor(shape, "uint8"), keras.KerasTensor((batch,), "int32")))
+        model._symbolic_build(data_batch=(keras.KerasTensor(shape, "uint8"), target))
     model._maybe_symbolic_build = lambda **_: None
     if _several_machines(model.distribute_strategy):
         step = model.train_step
@@ -145,4 +147,6 @@ def on_one_device(model):
     single = type(model).from_config(model.get_config())
     for variable, value in zip(single.weights, read_variables(model.weights), strict=True):
         variable.assign(value)
+    for layer, own in zip(single.layers, model.layers, strict=True):
+        layer.trainable = own.trainable
     return single

@@ -11,24 +11,47 @@ import keras
 from expansion.data.clips import training_clips
 from expansion.data.dataset import VideoDataset
 from expansion.data.input_wait import InputWait
+from expansion.foundation.errors import InputError
 from expansion.network.model import X3D, build_model
 from expansion.network.preprocessing import Preprocessing
 from expansion.network.shapes import training_logits
 from expansion.recipe import ClipSettings, Recipe
 from expansion.recipe.schedule import schedule_of, splits, statistic_clips
 from expansion.spec import Spec
-from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.registry import chosen
+from expansion.tasks.task import Task
 from expansion.training.checkpoint import Checkpoint
 from expansion.training.distribute import on_one_device, prepare_fit, spread_random_states
 from expansion.training.grappler import without_passes
-from expansion.training.losses import make_loss
+from expansion.training.losses import make_loss, training_accuracy
 from expansion.training.optimizer import optimizer
 from expansion.training.precise_bn import recompute_statistics
 from expansion.training.scheduled import fit_scheduled
+from expansion.training.soft_targets import class_weights, soft_accuracy, soft_loss
 
 
 class Diverged(RuntimeError):
     """The loss is no longer a number."""
+
+
+# Parts of a recipe that are made for labels of one class.
+_NEEDS_ONE_CLASS = {
+    "augment.mixup": lambda recipe: recipe.augment.mixup, "augment.cutmix": lambda recipe: recipe.augment.cutmix,
+    "class_weights": lambda recipe: recipe.class_weights,
+}
+
+
+def task_of(recipe: Recipe, data: VideoDataset) -> Task:
+    """What a training learns: what the recipe names, else what the labels are for.
+
+    Raises:
+        InputError: the labels are not for that.
+    """
+    task = chosen(recipe.task, data.manifest.task, data.path)
+    odd = [name for name, on in _NEEDS_ONE_CLASS.items() if on(recipe)]
+    if odd and task.labels != "class":
+        raise InputError(f"recipe.{odd[0]} goes with one class per video; the task is {task.name}")
+    return task
 
 
 def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> X3D:
@@ -36,16 +59,25 @@ def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> 
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_dtype_policy(recipe.dtype_policy)
     return build_model(spec, len(data.classes), dropout=recipe.dropout, drop_connect=recipe.drop_connect,
-                       class_names=data.classes)
+                       class_names=data.classes, task=task_of(recipe, data).name)
 
 
-def compile_model(model: X3D, recipe: Recipe, videos: int) -> X3D:
-    """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes."""
+def compile_model(model: X3D, recipe: Recipe, videos: int, weights: Sequence[float] = ()) -> X3D:
+    """Compiles with the recipe's optimiser and loss. XLA stays off: on a CPU it is slower and compiles for minutes.
+
+    Args:
+        videos: for training.
+        weights: of the classes in the loss; none for equal ones.
+    """
+    for layer in model.layers:
+        if recipe.freezes(layer.name):
+            layer.trainable = False
     with model.distribute_strategy.scope():
         model.compile(
             optimizer(recipe, videos),
-            make_loss(SINGLE_LABEL.loss, recipe, model.classes),
-            metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            soft_loss(recipe, model.classes, weights) if recipe.augment.mixes or weights
+            else make_loss(model.task.loss, recipe, model.classes),
+            metrics=[soft_accuracy() if recipe.augment.mixes else training_accuracy(model.task.labels)],
             jit_compile=False,
         )
         # With its slots made before the first step, TensorFlow traces the step once; else it traces it again.
@@ -112,32 +144,42 @@ def _clips(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSetting
     devices = strategy.num_replicas_in_sync
     if devices == 1:
         wait = InputWait()
-        return wait.measured(training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=first_epoch)), wait
+        return wait.measured(training_clips(data, model.spec, settings, recipe.batch, seed, first_epoch=first_epoch,
+                                            labels=model.task.labels, **_options(recipe))), wait
     epoch_clips = recipe.steps(data.videos("train"))[0] * recipe.batch
-    prepare_fit(model, recipe.batch // devices)
+    shape = {"class": (), "clip": (model.classes,), "frames": (model.spec.frames, model.classes)}[model.task.labels]
+    prepare_fit(model, recipe.batch // devices, (model.classes,) if recipe.augment.mixes else shape)
 
     def of_machine(context):
         return training_clips(
             data, model.spec, settings, recipe.batch // devices, seed, first_epoch=first_epoch,
             epoch_clips=epoch_clips // context.num_input_pipelines, workers=context.num_input_pipelines,
-            worker=context.input_pipeline_id)
+            worker=context.input_pipeline_id, labels=model.task.labels, **_options(recipe))
 
     return strategy.distribute_datasets_from_function(of_machine), None
 
 
+def _options(recipe: Recipe) -> dict:
+    """What a recipe says of its clips, for training_clips."""
+    return {"augment": recipe.augment, "clips_per_video": recipe.clips_per_video}
+
+
 def renew_statistics(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, seed: int, epochs: int) -> None:
-    """Where the recipe asks for precise batch norm, computes its statistics again, from the first clips of the epoch that
-    would come next, on one device.
+    """Where the recipe asks for averaged weights, takes them; where for precise batch norm, computes its statistics again, from
+    the first clips of the epoch that would come next, on one device.
 
     Args:
         epochs: that it has trained for.
     """
+    if recipe.ema:  # Keras' fit has done it, unless a stopped training had nothing left to fit
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     if not recipe.precise_batches:
         return
     devices = model.distribute_strategy.num_replicas_in_sync
     batch = recipe.batch // devices
     batches = min(recipe.precise_batches, recipe.steps(data.videos("train"))[0] * devices)
-    clips = training_clips(data, model.spec, settings, batch, seed, first_epoch=epochs)
+    clips = training_clips(data, model.spec, settings, batch, seed, first_epoch=epochs, labels=model.task.labels,
+                           **_options(recipe))
     single = on_one_device(model)
     count = splits(batch, statistic_clips(recipe, devices))
     split = (lambda pixels: training_logits(single, pixels, count)) if count > 1 else None
@@ -171,7 +213,7 @@ def fit_epochs(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSet
 def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings, *, seed: int = 0,
           callbacks: Sequence[keras.callbacks.Callback] = (),
           on_epoch: Callable[[int, int, dict], None] | None = None,
-          checkpoint: str | None = None, until: int | None = None) -> dict[str, list[float]]:
+          checkpoint: str | None = None, until: int | None = None, start: str | None = None) -> dict[str, list[float]]:
     """Trains a network for all of the recipe's epochs, or up to one of them.
 
     The network then knows the names of the classes and how the videos became clips (X3D.preprocessing).
@@ -186,6 +228,8 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
             training is only restored.
         until: epoch, from 1, after which to pause: the schedule is that of the whole training, which a later call with
             the same checkpoint continues with. Precise batch norm is for the network at hand and not in the checkpoint.
+        start: names the weights that the network began with, such as a digest of their file: a checkpoint of a training that
+            began with others is refused.
 
     Returns:
         One list a metric, with a value an epoch: loss, accuracy, learning_rate, clips_per_second, epoch_seconds,
@@ -207,8 +251,8 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
     schedule = schedule_of(model.spec, recipe, videos)
     epochs = len(schedule.epochs) if schedule else math.ceil(total / per_epoch)
     statistic_clips(recipe, model.distribute_strategy.num_replicas_in_sync)
-    compile_model(model, recipe, videos)
-    state = Checkpoint(checkpoint, model, data, recipe, settings, seed) if checkpoint else None
+    compile_model(model, recipe, videos, class_weights(recipe, data))
+    state = Checkpoint(checkpoint, model, data, recipe, settings, seed, start) if checkpoint else None
     history = state.restore() if state else {}
     done = len(history.get("loss", ()))
     if state and state.finished:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -40,16 +41,22 @@ class L2SGD(keras.optimizers.SGD):
     """SGD whose weight decay joins the gradient before momentum, as in PyTorch and the paper.
 
     Keras' own `weight_decay` is decoupled from the momentum: with momentum 0.9 it decays a tenth as much.
+
+    Args:
+        l2: of the decay.
+        factors: of a layer's name, what its rate is multiplied with; None for 1.
     """
 
-    def __init__(self, *args, l2: float = 0.0, **kwargs):
+    def __init__(self, *args, l2: float = 0.0, factors: Callable[[str], float] | None = None, **kwargs):
         super().__init__(*args, **kwargs)
-        self.l2 = l2
+        self.l2, self._factor_of = l2, factors
 
     def build(self, variables):
         super().build(variables)
         # update_step sees TensorFlow's variables, whose names are not Keras'.
         self._decays = [variable.name not in ("gamma", "beta") for variable in variables]
+        of = self._factor_of
+        self._factors = [of(variable.path.partition("/")[0]) if of else 1.0 for variable in variables]
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
@@ -62,6 +69,8 @@ class L2SGD(keras.optimizers.SGD):
     def update_step(self, gradient, variable, learning_rate):
         if self.l2 and self._decays[self._get_variable_index(variable)]:
             gradient = gradient + tf.cast(constant(self.l2), gradient.dtype) * keras.ops.cast(variable, gradient.dtype)
+        if (factor := self._factors[self._get_variable_index(variable)]) != 1:
+            learning_rate = tf.cast(learning_rate, tf.float32) * constant(factor)
         if not self.momentum or not isinstance(gradient, tf.Tensor):
             super().update_step(gradient, variable, learning_rate)
             return
@@ -99,5 +108,7 @@ def optimizer(recipe: Recipe, videos: int) -> keras.optimizers.Optimizer:
     rate = recipe.scaled_rate
     if not recipe.scheduled:
         rate = HalfCosine(rate, total, round(min(recipe.warmup_epochs * per_epoch, total / 2)))
-    sgd = L2SGD(rate, momentum=recipe.momentum, nesterov=True, l2=recipe.weight_decay)
+    sgd = L2SGD(rate, momentum=recipe.momentum, nesterov=True, l2=recipe.weight_decay,
+                factors=recipe.rate_factor if recipe.stage_rates else None,
+                use_ema=bool(recipe.ema), ema_momentum=recipe.ema or 0.99)
     return LossScale(sgd) if recipe.dtype_policy == "mixed_float16" else sgd

@@ -16,7 +16,7 @@ from expansion.network.model import X3D
 
 
 def recompute_statistics(model: X3D, clips: tf.data.Dataset, forward: Callable | None = None) -> None:
-    """Replaces moving mean and variance of all batch norms; nothing else of the model changes but its random states.
+    """Replaces moving mean and variance of all batch norms that are not frozen; but for random states nothing else changes.
 
     The mean is the plain average of the batches' means, the variance that of their variances plus that of the means
     about it, as if all batches were one. Every layer sees what it sees in training, drop-connect included.
@@ -25,7 +25,9 @@ def recompute_statistics(model: X3D, clips: tf.data.Dataset, forward: Callable |
         clips: batches of (clips, labels), a finite number of them.
         forward: of clips, what the model does in training, where that is not its call.
     """
-    layers = [layer for layer in model._flatten_layers() if isinstance(layer, BatchNorm)]
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, BatchNorm) and layer.trainable]
+    if not layers:
+        return
     momenta = [layer.momentum for layer in layers]
 
     @tf.function(autograph=False, reduce_retracing=True)

@@ -21,6 +21,7 @@ from expansion.network.shapes import training_logits
 from expansion.recipe import ClipSettings
 from expansion.recipe.multigrid import Shape
 from expansion.recipe.schedule import Schedule, splits, statistic_clips
+from expansion.training.losses import RIGHT_CLIPS
 
 
 def fit_scheduled(model: X3D, data: VideoDataset, schedule: Schedule, settings: ClipSettings, seed: int, first: int, last: int,
@@ -84,7 +85,8 @@ class _Training:
     def _dataset(self, shape: Shape, first: int):
         def of_machine(machines: int = 1, machine: int = 0) -> tf.data.Dataset:
             return scheduled_clips(self._data, self._schedule, shape, self._settings, self._seed, first_epoch=first,
-                                   devices=self._devices, machines=machines, machine=machine)
+                                   devices=self._devices, machines=machines, machine=machine,
+                                   labels=self._model.task.labels)
 
         if self._wait:
             return self._wait.measured(of_machine())
@@ -104,8 +106,8 @@ class _Training:
                 scaled = model.optimizer.scale_loss(loss)
             weights = model.trainable_weights
             model.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights))
-            right = tf.equal(tf.argmax(logits, axis=1, output_type=labels.dtype), labels)
-            return tf.stack([loss * clips * self._devices, tf.reduce_sum(tf.cast(right, tf.float32)), float(clips)])
+            right = RIGHT_CLIPS[model.task.labels](labels, logits)
+            return tf.stack([loss * clips * self._devices, tf.reduce_sum(right), float(clips)])
 
         @tf.function(autograph=False)
         def step(batch):

@@ -2,6 +2,7 @@
 
     <search>/trace.json                     the whole search; see search.trace
     <search>/path.png  logs/  lock          the figure of the path; what TensorBoard reads; held while a process decides
+    <search>/weights.keras                  what a search from weights grows from: the file's network with the data's classes
     <search>/trial_0003/job.json            what the trial is to do
     <search>/trial_0003/attempts/2/         where an attempt works, until the deciding process commits it
     <search>/trial_0003/outcome.json        what came of it, beside model.keras; rung-1.json where a race paused it
@@ -110,6 +111,11 @@ class SearchFolder:
     @property
     def lock(self) -> str:
         return os.path.join(self.path, "lock")
+
+    @property
+    def start(self) -> str:
+        """The network that a search from weights grows from."""
+        return os.path.join(self.path, "weights.keras")
 
     @property
     def logs(self) -> str:

@@ -22,8 +22,9 @@ from expansion.search.axes import GRID
 from expansion.search.constraints import Constraint, broken_constraint
 from expansion.search.costs import cost_of
 from expansion.spec import X2D, Spec
-from expansion.training.fit import compile_model, fit_epochs, new_model, renew_statistics
-from expansion.tuning.jobs import OBJECTIVE
+from expansion.training.fit import compile_model, fit_epochs, new_model, renew_statistics, task_of
+from expansion.training.soft_targets import class_weights
+from expansion.tuning.jobs import objective
 from expansion.tuning.trial import gradients_released
 
 LARGEST = Spec(frames=16, stride=32, size=224, width=2.0, depth=5.0, bottleneck=4.0)
@@ -64,6 +65,7 @@ class X3DHyperModel(keras_tuner.HyperModel):
                  clips: ClipSettings = ClipSettings(), seed: int = 0, name: str | None = None):
         super().__init__(name=name)
         self.data = data if isinstance(data, VideoDataset) else VideoDataset.open(data)
+        self.task = task_of(recipe, self.data)
         self.smallest, self.largest = smallest, largest
         self.constraints = tuple(parse_settings(Constraint, constraint, "constraints") for constraint in constraints)
         self.shrink, self.recipe, self.clips, self.seed = shrink, recipe, clips, seed
@@ -81,7 +83,7 @@ class X3DHyperModel(keras_tuner.HyperModel):
     @property
     def objective(self) -> keras_tuner.Objective:
         """What a tuner is to maximise."""
-        return keras_tuner.Objective(OBJECTIVE, "max")
+        return keras_tuner.Objective(objective(self.task.name), "max")
 
     @property
     def epochs(self) -> int:
@@ -143,7 +145,7 @@ class X3DHyperModel(keras_tuner.HyperModel):
             keras_tuner.errors.FailedTrialError: as `spec`.
         """
         model = new_model(self.spec(hp), self.data, self.recipe, self.seed)
-        return compile_model(model, self.recipe, self.data.videos("train"))
+        return compile_model(model, self.recipe, self.data.videos("train"), class_weights(self.recipe, self.data))
 
     def fit(self, hp: keras_tuner.HyperParameters, model: X3D, *args, epochs: int | None = None, initial_epoch: int = 0,
             callbacks: Sequence[keras.callbacks.Callback] = (), verbose: int | str = 0, **kwargs) -> dict[str, float]:
@@ -185,5 +187,5 @@ class _Score(keras.callbacks.Callback):
         space = self._space
         renew_statistics(self.model, space.data, space.recipe, space.clips, space.seed, self._last)
         evaluation = evaluate(self.model, space.data, "val", space.clips)
-        self.found = {OBJECTIVE: evaluation.accuracy, "val_loss": evaluation.loss}
+        self.found = {objective(space.task.name): evaluation.score, "val_loss": evaluation.loss}
         logs.update(self.found)

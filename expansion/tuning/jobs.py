@@ -12,11 +12,16 @@ from expansion.recipe import ClipSettings, Recipe
 from expansion.search.racing import check_multigrid
 from expansion.search.settings import SearchSettings
 from expansion.search.trace import has_trace, read_trace, refuse_changes
-from expansion.tasks.single_label import SINGLE_LABEL
+from expansion.tasks.registry import task_named
+from expansion.tasks.task import TaskName
 from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.folders import TrialFolder
+from expansion.weights.search import source_of, weights_made_with
 
-OBJECTIVE = f"val_{SINGLE_LABEL.score}"  # the metric of a trial that the search maximises
+
+def objective(task: TaskName = "single-label") -> str:
+    """The metric of a trial that a search for a task maximises."""
+    return f"val_{task_named(task).score}"
 
 
 class SearchJob(Settings):
@@ -61,7 +66,7 @@ class SearchJob(Settings):
         if has_trace(folder):
             refuse_changes(read_trace(folder), self.search, {
                 "recipe": self.candidate_recipe.model_dump(mode="json"), "clips": self.clips.model_dump(mode="json"),
-                "seed": self.seed}, folder)
+                "seed": self.seed, **weights_made_with(source_of(self.search))}, folder)
 
 
 class TrialJob(Settings):

@@ -15,7 +15,7 @@ from expansion.search.steps import CandidateState, Rung, Step
 from expansion.search.trace import TraceText, write_trace_text
 from expansion.tuning.engines.engine import Began, Done, Engine, Epoch, Event, Failed, Lost
 from expansion.tuning.folders import SearchFolder, TrialFolder
-from expansion.tuning.jobs import OBJECTIVE, TrialJob, write_job
+from expansion.tuning.jobs import TrialJob, objective, write_job
 
 
 class Watcher(Protocol):
@@ -121,15 +121,16 @@ class SearchLoop:
         rung, folder = self.state.rung(event.trial), self.folder.trial(event.trial)
         folder.commit(TrialFolder(event.attempt) if event.attempt else None, rung)
         result = folder.read_result(rung)
-        accuracy = event.metrics[OBJECTIVE]
-        metrics = {name: value for name, value in event.metrics.items() if name != OBJECTIVE}
-        correct = tuple(result.get("correct", ())) if result else ()
+        score = objective(self.state.settings.task)
+        accuracy = event.metrics[score]
+        metrics = {name: value for name, value in event.metrics.items() if name != score}
+        evidence = tuple(result.get("evidence", ())) if result else ()
         self._watcher.ended(event.trial, event.metrics, None)
         if rung is None:
-            decided = self.state.completed(event.trial, accuracy, metrics, correct)
+            decided = self.state.completed(event.trial, accuracy, metrics, evidence)
         else:
             decided = self.state.paused(
-                event.trial, Rung(result["epoch"], accuracy, correct, tuple(result.get("curve", ()))), metrics)
+                event.trial, Rung(result["epoch"], accuracy, evidence, tuple(result.get("curve", ()))), metrics)
         self.save()
         self._went_on(decided)
 

@@ -19,7 +19,8 @@ from expansion.search.steps import CandidateState, Step
 from expansion.search.trace import has_trace, read_trace, write_trace
 from expansion.spec import Spec
 from expansion.tuning.folders import SearchFolder
-from expansion.tuning.jobs import OBJECTIVE
+from expansion.tuning.jobs import objective
+from expansion.weights.search import new_search
 
 SPEC_FIELDS = ("frames", "stride", "size", "width", "depth", "bottleneck")
 Status = trial_module.TrialStatus
@@ -46,7 +47,11 @@ def _space(start: Spec) -> keras_tuner.HyperParameters:
 class ExpansionOracle(keras_tuner.Oracle):
     """Grows a seed step by step: one candidate per axis, all trained, the one with the largest marginal gain kept.
 
-    A trial has the hyperparameters step, axis and those of its spec, and reports "val_accuracy". The state is written to
+    With weights in the settings the seed is their network. Who trains then begins each trial as its parent (start_from), and the
+    seed with the file (weights.start), as ExpansionTuner does.
+
+    A trial has the hyperparameters step, axis and those of its spec, and reports "val_accuracy", or the other score of the
+    task. The state is written to
     trace.json in the project's folder after every change.
 
     Args:
@@ -58,9 +63,9 @@ class ExpansionOracle(keras_tuner.Oracle):
     """
 
     def __init__(self, search: SearchState | SearchSettings = SearchSettings(), retries: int = 1):
-        self.search = search if isinstance(search, SearchState) else SearchState(search)
+        self.search = search if isinstance(search, SearchState) else new_search(search)
         super().__init__(
-            objective=keras_tuner.Objective(OBJECTIVE, "max"),
+            objective=keras_tuner.Objective(objective(self.search.settings.task), "max"),
             hyperparameters=_space(self.search.settings.start),
             max_retries_per_trial=retries,
             # A step with no completed candidate ends the search; failures in a row do not.
@@ -85,12 +90,13 @@ class ExpansionOracle(keras_tuner.Oracle):
     @keras_tuner.synchronized
     def end_trial(self, trial):
         super().end_trial(trial)
-        trial, message = self.trials[trial.trial_id], trial.message or f"{OBJECTIVE} is not a number"
+        trial, message = self.trials[trial.trial_id], trial.message or f"{self.objective.name} is not a number"
         try:
             if trial.status == Status.COMPLETED:
-                metrics = {name: trial.metrics.get_best_value(name) for name in trial.metrics.metrics if name != OBJECTIVE}
+                metrics = {name: trial.metrics.get_best_value(name) for name in trial.metrics.metrics
+                           if name != self.objective.name}
                 outcome = SearchFolder(self._project_dir).trial(trial.trial_id).read_result() or {}
-                self.search.completed(trial.trial_id, trial.score, metrics, tuple(outcome.get("correct", ())))
+                self.search.completed(trial.trial_id, trial.score, metrics, tuple(outcome.get("evidence", ())))
             elif trial.status == Status.FAILED:
                 self.search.failed(trial.trial_id, message)
             else:
@@ -153,8 +159,8 @@ class ExpansionOracle(keras_tuner.Oracle):
             hyperparameters, candidate.trial_id, STATUS.get(candidate.status, Status.RUNNING), candidate.message)
         if candidate.status == "completed":
             trial.score = candidate.accuracies[0]
-            for name, value in {OBJECTIVE: trial.score, **candidate.metrics}.items():
-                trial.metrics.register(name, self.objective.direction if name == OBJECTIVE else "min")
+            for name, value in {self.objective.name: trial.score, **candidate.metrics}.items():
+                trial.metrics.register(name, self.objective.direction if name == self.objective.name else "min")
                 trial.metrics.update(name, value)
         return trial
 

@@ -30,7 +30,7 @@ from expansion.search.steps import CandidateState, Step
 from expansion.spec import Spec
 from expansion.training.fit import Diverged, new_model, train
 from expansion.tuning.folders import TrialFolder
-from expansion.tuning.jobs import OBJECTIVE, TrialJob, read_job
+from expansion.tuning.jobs import TrialJob, read_job
 
 
 def run_attempt(path: str, on_epoch: Callable[[int, int, dict], None] | None = None) -> tuple[dict[str, float], str | None]:
@@ -78,9 +78,8 @@ def gradients_released():
 
 
 def _run(folder: TrialFolder, job: TrialJob, on_epoch) -> dict[str, float]:
-    """The attempt's metrics: val_accuracy, val_top5, val_loss, what the accuracy is to be compared with (tasks.Baseline), loss,
-    accuracy, and times, which include those of earlier rungs; start_seconds (trace and first step) and input_wait_seconds are
-    parts of train_seconds."""
+    """The attempt's metrics: those of the task behind "val_", loss, accuracy, and times, which include those of earlier
+    rungs; start_seconds (trace and first step) and input_wait_seconds are parts of train_seconds."""
     began = time.perf_counter()
     keras.backend.clear_session()  # collects garbage, too
     data = VideoDataset.open(job.data)
@@ -103,7 +102,7 @@ def _run(folder: TrialFolder, job: TrialJob, on_epoch) -> dict[str, float]:
         _keep(folder, job, model, data, history, evaluation, metrics)
     else:
         files.write_json(folder.result(job.rung), {
-            "epoch": job.until, "correct": _correct(evaluation), "curve": history["accuracy"], "metrics": metrics})
+            "epoch": job.until, "evidence": evaluation.evidence.tolist(), "curve": history["accuracy"], "metrics": metrics})
     return metrics
 
 
@@ -114,14 +113,9 @@ def _keep(folder: TrialFolder, job: TrialJob, model: X3D, data: VideoDataset, hi
     summaries.write_candidate(job.logs, step, candidate, metrics, evaluation, job.recipe, data.classes,
                               lambda: take_samples(data, "val", model.spec, job.clips, evaluation))
     files.write_json(folder.result(), {
-        "correct": _correct(evaluation), "video_ids": evaluation.video_ids,
-        "labels": evaluation.labels.tolist(), "predictions": evaluation.predictions.tolist(),
+        "evidence": evaluation.evidence.tolist(), "video_ids": evaluation.video_ids, **evaluation.kept(),
         "history": history, "metrics": metrics,
     })
-
-
-def _correct(evaluation: Evaluation) -> list[bool]:
-    return [bool(value) for value in evaluation.correct]
 
 
 def _times(job: TrialJob, history: dict, build: float, train: float, evaluate: float, seconds: float) -> dict[str, float]:
@@ -151,19 +145,13 @@ def _trained(model: X3D, data: VideoDataset, folder: TrialFolder, job: TrialJob,
 def _new(job: TrialJob, data: VideoDataset) -> X3D:
     model = new_model(Spec(**job.spec), data, job.recipe, job.seed)
     if job.parent:
-        start_from(model, load_model(job.parent))
+        start_from(model, load_model(job.parent), any_clip=job.kind == "seed")
     return model
 
 
 def _metrics(evaluation: Evaluation, history: dict) -> dict[str, float]:
-    baseline = evaluation.baseline()
     return {
-        OBJECTIVE: evaluation.accuracy,
-        "val_top5": evaluation.top(5),
-        "val_loss": evaluation.loss,
-        "val_balanced_accuracy": baseline.balanced,
-        "val_largest_class": baseline.share,
-        "val_never_named": len(baseline.never),
+        **{f"val_{name}": value for name, value in evaluation.metrics.items()},
         "loss": history["loss"][-1],
         "accuracy": history["accuracy"][-1],
         "clips_per_second": max(history["clips_per_second"]),

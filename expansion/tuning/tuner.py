@@ -13,6 +13,7 @@ from expansion.display.tensorboard import summaries
 from expansion.display.wandb_logger import WandbLogger
 from expansion.display.wandb_settings import WandbSettings
 from expansion.evaluation.latency import Latencies
+from expansion.evaluation.probe import can_probe, linear_probe
 from expansion.foundation import files, kernels
 from expansion.foundation.cpu import this_cpu
 from expansion.foundation.errors import InputError
@@ -21,7 +22,8 @@ from expansion.foundation.lock import Lock
 from expansion.foundation.machine import cores
 from expansion.foundation.settings import parse_settings
 from expansion.network.model import X3D
-from expansion.network.saving import load_model
+from expansion.network.saving import load_model, save_model
+from expansion.network.transfer import at_clip
 from expansion.recipe import ClipSettings, Recipe
 from expansion.search.decisions import next_rung
 from expansion.search.forecast import phases_of_all, step_seconds
@@ -30,6 +32,7 @@ from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 from expansion.search.trace import continue_search, has_trace, read_trace, write_trace
+from expansion.training.fit import task_of
 from expansion.tuning.engines.engine import Engine
 from expansion.tuning.engines.settings import EngineSettings
 from expansion.tuning.folders import SearchFolder
@@ -37,6 +40,8 @@ from expansion.tuning.jobs import SearchJob, TrialJob
 from expansion.tuning.loop import SearchLoop
 from expansion.tuning.oracle import ExpansionOracle
 from expansion.tuning.watcher import SearchWatcher
+from expansion.weights.search import new_search, source_of, weights_made_with, with_start
+from expansion.weights.start import network_of
 
 
 class ExpansionTuner(base_tuner.BaseTuner):
@@ -59,7 +64,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
     Raises:
         InputError: the folder holds a search made from other data, or with settings that differ in more than when it
             ends; or it is to be overwritten while another process works on it; or the recipe's multigrid does not go with
-            the first network or with the race.
+            the first network or with the race; or the weights that it is to grow from do not fit.
     """
 
     def __init__(self, data: VideoDataset | str, settings: SearchSettings = SearchSettings(), *,
@@ -72,13 +77,18 @@ class ExpansionTuner(base_tuner.BaseTuner):
         self.engine = engine if isinstance(engine, EngineSettings) else parse_settings(EngineSettings, engine, "engine")
         self.progress, self._wandb = progress or SearchProgress(), wandb
         self.folder = SearchFolder(os.path.join(os.fspath(directory), project_name))
-        self._settings = settings.model_copy(update={"classes": len(self.data.classes), "limits": self.data.limits})
+        settings = with_start(settings)
+        self._settings = settings.model_copy(update={
+            "classes": len(self.data.classes), "limits": self.data.limits, "task": task_of(recipe, self.data).name})
+        self._source = source_of(settings)
+        if self._source:
+            self._source.check_head(len(self.data.classes), self.data.classes, settings.new_head)
         self._means = {"latency": Latencies(self._settings.classes, self.folder.path), "forecast": self._forecast}
         check_multigrid(settings.start, settings.race, recipe)
         if overwrite and files.exists(self.folder.path):
             with Lock(self.folder.lock):
                 files.move_aside(self.folder.path)
-        super().__init__(ExpansionOracle(SearchState(self._settings, self._made_with(), **self._means), retries),
+        super().__init__(ExpansionOracle(new_search(self._settings, self._made_with(), **self._means), retries),
                          directory=os.fspath(directory), project_name=project_name)
         self._budget_changed = False
         if has_trace(self.folder.path):
@@ -102,6 +112,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
         return {
             "data": {"fingerprint": self.data.manifest.fingerprint, "classes": list(self.data.classes), "videos": videos},
             "recipe": self.recipe.model_dump(mode="json"), "clips": self.clips.model_dump(mode="json"), "seed": self.seed,
+            **weights_made_with(self._source),
         }
 
     def search(self):
@@ -118,6 +129,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
             if self._budget_changed:
                 summaries.forget_search(self.folder.logs)
             engine = self._make_engine()
+            self._begin_with_weights()
             logger = self._wandb and WandbLogger(
                 self._wandb, self.project_name, self.folder.path,
                 {"search": self.state.settings.model_dump(mode="json"), **self.state.made_with})
@@ -132,6 +144,20 @@ class ExpansionTuner(base_tuner.BaseTuner):
                 if logger:
                     logger.close()
             self.progress.search_ended(phases_of_all(self.state))
+
+    def _begin_with_weights(self) -> None:
+        """Writes the network that a search from weights grows from, and says what its features are worth as they are."""
+        if self._source is None:
+            return
+        classes, settings = self.data.classes, self._settings
+        if not files.exists(self.folder.start):
+            save_model(network_of(self._source, len(classes), classes, new_head=settings.new_head, seed=self.seed),
+                       self.folder.start)
+        if self.state.probe is None and not self.state.path and can_probe(self.data):
+            self.state.probe = linear_probe(at_clip(load_model(self.folder.start), settings.start), self.data)
+            self.save()
+        if self.state.probe:
+            self.progress.note(self.state.probe.text(self._source.path))
 
     def _make_engine(self) -> Engine:
         """The engine of the settings, with the threads and the kernels that the search began with."""
@@ -227,7 +253,9 @@ class ExpansionTuner(base_tuner.BaseTuner):
     def _parent_model(self, step: Step) -> str | None:
         """What a warm start begins with: the file of the network that the step's candidates grow from."""
         parent = self.state.parent(step)
-        if parent is None or not self.state.settings.warm_start:
+        if parent is None:
+            return absolute(self.folder.start) if self._source else None
+        if not self.state.settings.warm_start:
             return None
         return absolute(self.folder.trial(parent.trial_id).model)
 

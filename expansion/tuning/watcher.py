@@ -16,7 +16,7 @@ from expansion.search.forecast import seconds_left
 from expansion.search.state import SearchState
 from expansion.search.steps import Step
 from expansion.tuning.folders import SearchFolder
-from expansion.tuning.jobs import OBJECTIVE
+from expansion.tuning.jobs import objective
 
 
 class SearchWatcher:
@@ -62,7 +62,7 @@ class SearchWatcher:
             self._logger.epoch(summaries.run_name(step, candidate.axis, candidate.repeat), epoch, logs)
 
     def ended(self, trial: str, metrics: dict | None, reason: str | None) -> None:
-        result = f"failed: {reason}" if metrics is None else _result(metrics)
+        result = f"failed: {reason}" if metrics is None else _result(metrics, objective(self._state.settings.task))
         self._progress.trial_ended(result, trial)
 
     def lost(self, trial: str, reason: str) -> None:
@@ -80,7 +80,7 @@ class SearchWatcher:
             self._logger.search(self._state)
 
 
-def _result(metrics: dict) -> str:
-    accuracy = metrics[OBJECTIVE]
+def _result(metrics: dict, score: str) -> str:
+    accuracy = metrics[score]
     worse = ", no better than its largest class" if accuracy <= metrics.get("val_largest_class", -1) else ""
     return f"{percent(accuracy)} in {metrics['seconds']:.0f} s{worse}"

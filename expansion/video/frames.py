@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from av.video.reformatter import VideoReformatter
 
 from expansion.video.convert import stored_size, to_image
 from expansion.video.decode import Picture, pictures, sampled
+from expansion.video.picture_folders import folder_pictures
 from expansion.video.reasons import Rejected
 from expansion.video.settings import VideoSettings
 
@@ -31,7 +33,8 @@ def stored_frames(
     path: str, settings: VideoSettings, start: float | None = None, end: float | None = None
 ) -> Iterator[tuple[bytes, int, Picture, tuple[int, int]]]:
     """(JPEG, times it is stored, picture, (width, height)) one by one; all frames have the first one's size."""
-    return encoded(sampled(pictures(path, settings, start, end), settings.fps, start, end), settings)
+    shown = folder_pictures if os.path.isdir(path) else pictures
+    return encoded(sampled(shown(path, settings, start, end), settings.fps, start, end), settings)
 
 
 def encoded(

@@ -13,6 +13,8 @@ class VideoSettings(Settings):
     Attributes:
         short_side: pixels of a stored frame's shorter side. Smaller videos keep their size unless `upscale`.
         fps: stored frames per second, the frame on screen at each instant. None keeps the video's own frames.
+        frames_fps: frames per second of folders of numbered pictures, which then are videos (24 for Charades' RGB frames); None
+            takes files of videos alone.
         quality: JPEG quality, 1 to 100. Chroma is stored at half size (4:2:0).
         max_frames: stored frames per video at most, from its start; None for all.
         min_frames: a video that would store fewer is rejected (too_short).
@@ -25,6 +27,7 @@ class VideoSettings(Settings):
     short_side: int = Field(160, ge=16, le=4096)
     upscale: bool = False
     fps: float | None = Field(None, gt=0, le=1000, allow_inf_nan=False)
+    frames_fps: float | None = Field(None, gt=0, le=1000, allow_inf_nan=False)
     quality: int = Field(90, ge=1, le=100)
     max_frames: int | None = Field(None, ge=1)
     min_frames: int = Field(1, ge=1)

@@ -18,11 +18,12 @@ from expansion.foundation.imports import import_keras
 from expansion.foundation.settings import parse_settings
 from expansion.network.preprocessing import Preprocessing
 from expansion.recipe import ClipSettings
-from expansion.tasks.single_label import wilson
-from pipeline.commands import eval_tables
+from pipeline.commands import eval_ranked, eval_tables
 from pipeline.options import Json, Runs, Verbose, run_names
 from pipeline.runs.models import StoredModel, check_size, find_model, size_of
 from pipeline.session import session
+
+TABLES = {"class": eval_tables, "clip": eval_ranked, "frames": eval_ranked}  # by Task.labels
 
 
 def evaluate(models: Annotated[list[str], typer.Argument(
@@ -38,10 +39,12 @@ def evaluate(models: Annotated[list[str], typer.Argument(
              scale: Annotated[float | None, typer.Option(
                  help="Short side as a multiple of the training crop; default: the run's, else 128/112.")] = None,
              batch: Annotated[int | None, typer.Option(help="Clips in a forward pass; default: as many as fit.")] = None,
+             points: Annotated[bool, typer.Option("--points", help="Score each video at Charades' 25 points, also by a network "
+                                                                   "that answers for clips; needs labels with times.")] = False,
              timing: Annotated[bool, typer.Option(help="Measure latency and clips per second.")] = True,
              output: Annotated[str, typer.Option(help="Folder for tables, predictions and figures.")] = "evaluation",
              runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
-    """Evaluate models on held-out videos: top-1, top-5, per class, cost, latency.
+    """Evaluate models on held-out videos: top-1 and top-5, or mAP, per class; cost, latency.
 
     Raises:
         InputError: an error of use; some models could not be used, after the others are evaluated, written and printed.
@@ -62,17 +65,18 @@ def evaluate(models: Annotated[list[str], typer.Argument(
             import_keras()
         for model, label in zip(stored, labels):
             try:
-                row, evaluation = _one(model, label, data, split, wanted, size, batch, timing)
+                row, evaluation = _one(model, label, data, split, wanted, size, batch, timing, points)
             except InputError as error:
                 failed.append(str(error))
                 continue
-            eval_tables.write_model(output, label, row, evaluation)
+            tables = TABLES[evaluation.task.labels]
+            tables.write_model(output, label, row, evaluation)
             rows.append(row)
-            eval_tables.write_table(output, rows)
+            tables.write_table(output, rows)
     if rows and as_json:
         print_json(rows)
     elif rows:
-        eval_tables.show(rows, output)
+        tables.show(rows, output)
     if failed:
         of = f"{len(failed)} of {len(stored)} models: " if len(stored) > 1 else ""
         raise InputError(of + "; ".join(failed))
@@ -85,7 +89,7 @@ def _records(records: str | None, model: StoredModel) -> VideoDataset:
 
 
 def _one(model: StoredModel, label: str, data: VideoDataset, split: str, wanted: dict, size: int | None,
-         batch: int | None, timing: bool):
+         batch: int | None, timing: bool, points: bool):
     from expansion.evaluation.evaluate import evaluate_network
     from expansion.evaluation.networks import network_for
 
@@ -94,21 +98,15 @@ def _one(model: StoredModel, label: str, data: VideoDataset, split: str, wanted:
         make_console(stderr=True).print(f"{label}: {note}", soft_wrap=True)
     batch = network.batch(batch)
     with task_progress(label) as progress:
-        evaluation = evaluate_network(network, data, split, clips, batch, progress)
+        evaluation = evaluate_network(network, data, split, clips, batch, progress, "points" if points else None)
     cost = complexity(network.spec, network.classes, network.size)
-    baseline = evaluation.baseline()
-    videos, top1, top5 = len(evaluation.labels), evaluation.accuracy, evaluation.top(5)
     row = {
         "model": label, "path": model.path, "form": network.form, "spec": network.spec.as_dict(), "split": split,
-        "records": data.path, "videos": videos, "classes": list(data.classes),
+        "records": data.path, "videos": len(evaluation.labels), "classes": list(data.classes),
         "size": network.size, "views": clips.views, "crops": clips.crops, "scale": clips.eval_scale,
-        "top1": top1, "top1_interval": wilson(top1 * videos, videos),
-        "top5": top5, "top5_interval": wilson(top5 * videos, videos), "loss": evaluation.loss,
         "macs_view": cost.macs, "macs_video": cost.macs * clips.views * clips.crops, "params": cost.params,
         "params_without_bn": cost.params_without_bn, "bytes": size_of(model.path),
-        "largest_class": {"class": data.classes[baseline.largest], "share": baseline.share},
-        "balanced_accuracy": baseline.balanced, "never_named": [data.classes[number] for number in baseline.never],
-        "per_class": eval_tables.per_class(evaluation, data.classes), "confusion": evaluation.confusion().tolist(),
+        **TABLES[evaluation.task.labels].figures(evaluation, data.classes),
     }
     if timing:
         row |= {"latency_ms": 1000 * network.latency(), "batch": batch,

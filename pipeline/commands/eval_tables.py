@@ -34,6 +34,16 @@ def distinct(names: Sequence[str]) -> list[str]:
     return found
 
 
+def figures(evaluation, classes: Sequence[str]) -> dict:
+    """What results.json has of the task: top-1 and top-5 with their intervals, the classes, and the confusion matrix."""
+    videos, top1, top5, baseline = len(evaluation.labels), evaluation.accuracy, evaluation.top(5), evaluation.baseline()
+    return {"top1": top1, "top1_interval": wilson(top1 * videos, videos),
+            "top5": top5, "top5_interval": wilson(top5 * videos, videos), "loss": evaluation.loss,
+            "largest_class": {"class": classes[baseline.largest], "share": baseline.share},
+            "balanced_accuracy": baseline.balanced, "never_named": [classes[number] for number in baseline.never],
+            "per_class": per_class(evaluation, classes), "confusion": evaluation.confusion().tolist()}
+
+
 def per_class(evaluation, classes: Sequence[str]) -> list[dict]:
     """Videos, right ones, top-1 with its interval, and the class that its videos are most often mistaken for."""
     rows = []
@@ -112,7 +122,7 @@ def markdown(rows: list[dict]) -> str:
          "latency", "clips/s"),
         [(row["model"], row["form"], clip_text(Spec(**row["spec"])), str(row["size"]), _with_interval(row, "top1"),
           percent(row["largest_class"]["share"]), percent(row["balanced_accuracy"]), _with_interval(row, "top5"), gmacs(row),
-          f"{row['params'] / 1e6:.2f} M", *_speed(row)) for row in rows]))
+          f"{row['params'] / 1e6:.2f} M", *speed(row)) for row in rows]))
     timed = next((row for row in rows if "device" in row), None)
     lines = [table, "", *(f"{in_markdown(line)}.\n" for line in _said(rows)),
              f"{first['videos']} videos of split {first['split']!r} of {os.path.basename(first['records'])}; in brackets the 95 %"
@@ -135,7 +145,7 @@ def _said(rows: list[dict]) -> list[str]:
     return lines
 
 
-def _speed(row: dict) -> tuple[str, str]:
+def speed(row: dict) -> tuple[str, str]:
     """Latency and clips per second, where they were measured."""
     if "latency_ms" not in row:
         return "-", "-"
@@ -167,7 +177,7 @@ def show(rows: list[dict], output: str) -> None:
             percent(row["largest_class"]["share"]), percent(row["balanced_accuracy"]),
             percent(row["top5"]) if len(row["classes"]) > KEPT else "-",
             f"{show_cost('macs', row['macs_view'])} x {row['views'] * row['crops']}", f"{row['params'] / 1e6:.2f} M",
-            *_speed(row))
+            *speed(row))
     console.print(table)
     for line in _said(rows):
         console.print(line, soft_wrap=True)

@@ -54,6 +54,16 @@ def _classes(manifest):
     return table
 
 
+def label_facts(facts: dict[str, int]) -> str:
+    """What labels with segments come to, and what is odd of them, in a line."""
+    odd = [f"{facts[name]:,} {words}" for name, words in _ODD.items() if facts[name]]
+    return f"{facts['segments']:,} labels of {facts['videos']:,} videos" + (f"; all kept: {', '.join(odd)}" if odd else "")
+
+
+_ODD = {"videos_without_labels": "videos without a label", "end_after_video": "end after their video",
+        "start_not_before_end": "do not start before they end", "start_after_video": "start after their video"}
+
+
 def _show(manifest, output: str) -> None:
     console = make_console()
     table = make_table(output, "split", "videos", "frames", "MiB")
@@ -64,6 +74,8 @@ def _show(manifest, output: str) -> None:
     console.print(_classes(manifest))
     console.print(f"accepted {manifest.accepted}, rejected {manifest.rejected}"
                   + "".join(f"\n  {reason}: {count}" for reason, count in manifest.reject_reasons.items()), markup=False)
+    if manifest.label_facts:
+        console.print(label_facts(manifest.label_facts), soft_wrap=True)
     for note in manifest.notes:
         console.print(note, markup=False, soft_wrap=True)
     for split, names in manifest.without_videos().items():

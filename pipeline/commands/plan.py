@@ -28,6 +28,7 @@ from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.trace import BUDGET
 from expansion.spec import Spec
+from expansion.weights.search import source_of, with_start
 from pipeline.commands.plan_estimate import EFFICIENCY, CostEstimate, kept_throughput, make_budget, measure, tables
 from pipeline.config import Config
 from pipeline.options import Given, Json, Runs, configured_by
@@ -86,7 +87,9 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
         of_data = {"classes": stored.settings.classes, "limits": stored.settings.limits}
     else:
         of_data = {"classes": classes or 400} | ({"limits": data.limits} if data else {})
-    settings = config.search.model_copy(update=of_data)
+    settings = with_start(config.search).model_copy(update=of_data)
+    if settings.weights and classes and not config.proxy:
+        source_of(config.search).check_head(classes, data.classes if data else (), settings.new_head)
     kept = kept_throughput(folder.path)
     if device_tflops and not gmacs_per_second:  # a multiply-add is two operations
         gmacs_per_second = 1000 * device_tflops / 2 * EFFICIENCY
@@ -192,7 +195,8 @@ def measure_speed(config: Config, runs: str) -> None:
             measure(config, os.path.join(runs, config.name), sources)
 
 
-@configured_by("videos", "labels", "name", "steps", "target_gmacs", "epochs", "cost", "constraint", "hours")
+@configured_by("videos", "labels", "name", "steps", "target_gmacs", "epochs", "cost", "constraint", "hours", "weights",
+               "new_head", "freeze", "backbone_rate")
 def plan(given: Given,
          gmacs_per_second: Annotated[float | None, typer.Option(
              help="Speed to estimate with, of one device in training; default: as measured in the run, else 20 for 2 CPU "
@@ -251,6 +255,9 @@ def show(config: Config, runs: str, gmacs_per_second: float | None = None, as_js
     console.print(table)
     for axis in plan.saturated:
         console.print(f"{axis['axis']} cannot move: {axis['reason']}")
+    if config.search.weights:
+        console.print(f"The seed begins with {config.search.weights}, whose features a linear classifier judges first.",
+                      markup=False, soft_wrap=True)
     if plan.so_far:
         console.print(f"So far: {plan.so_far}.")
     if plan.stopped_by:
@@ -285,4 +292,4 @@ def _listed(config: Config) -> tuple[int | None, int | None]:
     entries = read_sources(config.ingest).entries
     given = sum(entry.split == "train" for entry in entries)
     share = config.ingest.ratio()["train"] * sum(entry.split is None for entry in entries)
-    return max(2, len({entry.label_text for entry in entries})), round(given + share)
+    return max(2, len({name for entry in entries for name in entry.classes})), round(given + share)

@@ -15,6 +15,7 @@ from expansion.foundation import kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
 from pipeline.commands.predict_files import Output, json_row
+from pipeline.commands.timeline import Wanted, show_timelines
 from pipeline.options import Json, Runs, Verbose, run_names
 from pipeline.runs.models import find_model
 
@@ -37,14 +38,21 @@ def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a Sa
                 help="Frames per second to look at; default: those of the training, else the video's own.")] = None,
             output: Annotated[str | None, typer.Option(
                 help="File to write the answers to as well, a row per video: .csv, .json or .jsonl.")] = None,
+            timeline: Annotated[str | None, typer.Option(
+                help="Say what holds when; folder for a picture, JSON, CSV and WebVTT of each video.")] = None,
+            every: Annotated[float, typer.Option(help="Seconds from one time of a timeline to the next.")] = 0.5,
+            threshold: Annotated[float, typer.Option(help="Least probability at which a class holds in a timeline.")] = 0.5,
             runs: Runs = "runs", as_json: Json = False, verbose: Verbose = False) -> None:
-    """Say what a model sees in video files: the most probable classes.
+    """Say what a model sees in video files: the most probable classes, or what holds when.
 
     Raises:
         InputError: the model cannot be used, or some videos could not; the answers for the others are printed before.
     """
     if top < 1:
         raise InputError(f"--top is {top}; at least 1 is allowed")
+    if timeline is not None:
+        show_timelines(find_model(model, runs), videos, Wanted(timeline, every, threshold, crops, fps), as_json, verbose)
+        return
     written = Output(output, top)
     stored = find_model(model, runs)
     if not any(map(os.path.exists, videos)):

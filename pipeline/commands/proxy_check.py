@@ -141,7 +141,7 @@ def _train(spec: Spec, data: VideoDataset, recipe: Recipe, config: Config, folde
         return files.read_json(done)
     model = new_model(spec, data, recipe, config.seed)
     history = train(model, data, recipe, config.clips, seed=config.seed, on_epoch=progress.epoch_ended, checkpoint=place)
-    result = {"accuracy": evaluate(model, data, "val", config.clips).accuracy,
+    result = {"accuracy": evaluate(model, data, "val", config.clips).score,
               "seconds": sum(history["epoch_seconds"])}
     files.write_json(done, result)
     return result

@@ -56,7 +56,7 @@ def walk(steps: int) -> SearchState:
 
     The accuracies go through the real Oracle and the real selection: nothing here knows which axis the paper chose.
     """
-    from expansion.tuning.jobs import OBJECTIVE
+    from expansion.tuning.jobs import objective
     from expansion.tuning.oracle import ExpansionOracle  # brings Keras with it
 
     oracle = ExpansionOracle(SearchSettings(steps=steps, protocol="paper"))
@@ -65,7 +65,7 @@ def walk(steps: int) -> SearchState:
         while (trial := oracle.create_trial("reproduce")).status == "RUNNING":
             values = trial.hyperparameters.values
             _, top1 = paper.recorded(values["step"], values["axis"])
-            oracle.update_trial(trial.trial_id, {OBJECTIVE: top1})
+            oracle.update_trial(trial.trial_id, {objective(): top1})
             trial.status = "COMPLETED"
             oracle.end_trial(trial)
     return oracle.search

@@ -14,6 +14,7 @@ from expansion.display.tables import baseline_text, baseline_warning, duration, 
 from expansion.foundation.errors import InputError
 from expansion.search.costs import show_cost
 from expansion.search.trace import TRACE
+from expansion.tasks.registry import task_named
 from pipeline.options import Json, Runs
 from pipeline.runs.folder import RunFolder, all_runs
 from pipeline.runs.held_out import HeldOutResult, read_held_out
@@ -49,9 +50,16 @@ def list_runs(runs: Runs = "runs", as_json: Json = False) -> None:
 
 def show_baseline(console: Console, outcome: HeldOutResult) -> None:
     """Prints what an accuracy on held-out videos is worth."""
+    if outcome.baseline is None:
+        return
     console.print(baseline_text(outcome.baseline, outcome.classes), soft_wrap=True)
     if warning := baseline_warning(outcome.baseline, outcome.classes):
         console.print(f"the chosen network is {warning}", soft_wrap=True)
+
+
+def score_of_training(results: dict) -> float | None:
+    """The score of a training on validation videos, from its results; None where there are none."""
+    return results.get(f"val_{task_named(results.get('task', 'single-label')).score}")
 
 
 def summary(run: RunFolder) -> dict:
@@ -68,9 +76,10 @@ def summary(run: RunFolder) -> dict:
     outcome = read_held_out(run) if search and is_whole(run) else None
     return {
         "name": run.name, "state": state(run, search), "step": len(search.path) - 1 if last else None,
-        "steps": search.settings.steps if search else None, "accuracy": last.accuracy if last else trained.get("val_accuracy"),
+        "steps": search.settings.steps if search else None, "accuracy": last.accuracy if last else score_of_training(trained),
         "held_out_accuracy": outcome.accuracy if outcome else None,
-        "held_out_largest_class": outcome.baseline.share if outcome else None, "macs": last.macs if last else trained.get("macs"),
+        "held_out_largest_class": outcome.baseline.share if outcome and outcome.baseline else None,
+        "macs": last.macs if last else trained.get("macs"),
         "params": last.params if last else trained.get("params"), "stopped_by": search.stopped_by if search else None,
         "changed": changed, "folder": run.path, "bytes": dataclasses.asdict(size_of_run(run)),
     }

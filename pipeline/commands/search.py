@@ -9,6 +9,8 @@ from expansion.display.ending import to_go_on
 from expansion.display.progress import waiting
 from expansion.display.tables import path_table, percent
 from expansion.foundation.paths import refuse_patterns
+from expansion.tasks.registry import chosen, task_named
+from expansion.weights.search import source_of, with_start
 from pipeline.commands.runs import show_baseline
 from pipeline.config import Config, save_config
 from pipeline.options import Fresh, Given, Json, Runs, Setting, Verbose, configured_by
@@ -21,7 +23,7 @@ from pipeline.tfx_import import import_tfx
 
 @configured_by(
     "videos", "labels", "name", "steps", "target_gmacs", "epochs", "cost", "constraint", "hours",
-    "engine", "workers", "threads", "ray_address", "beam", "wandb",
+    "engine", "workers", "threads", "ray_address", "beam", "wandb", "weights", "new_head", "freeze", "backbone_rate",
     warm_start=Setting("search.warm_start", bool, "Begin candidates with their parent's weights.",
                        ("--warm-start/--from-scratch",)),
     repeats=Setting("search.repeats.extra", int, "Further trainings per step, for candidates that cannot be told from the "
@@ -46,6 +48,7 @@ def run_search(config: Config, runs: str, *, fresh: bool = False, as_json: bool 
     refuse_patterns(os.path.abspath(folder.path), "TFX")  # create_pipeline would, half a minute later
     if fresh:
         folder.begin_afresh()
+    with_start(config.search)
     config.search_job().check_folder(folder.search_folder)
     save_config(config, folder.config)
     choose_kernels(folder.search_folder, config.search.start)
@@ -63,16 +66,50 @@ def _run(config: Config, folder: RunFolder, console):
         from components.ingestion.ingest import make_plan
 
         plan = make_plan(config.ingest)
+        task = chosen(config.recipe.task, plan.task, config.ingest.videos)
+        _check_head(config, plan)
     for note in plan.notes:
         console.print(note, markup=False, soft_wrap=True)
     evaluate_on = "test" if any(entry.split == "test" for part in plan.parts for entry in part.entries) else "val"
     with waiting(console, "starting TFX (about half a minute)"):
         import_tfx()
         from pipeline.local_runner import run_pipeline
-    result = run_pipeline(config, folder, evaluate_on=evaluate_on)
+    result = run_pipeline(config, folder, evaluate_on=evaluate_on, task=task)
     with waiting(console, "evaluating on the held-out videos"):
         outcome = evaluate_run(result, folder, evaluate_on, config.clips)
     return result, outcome
+
+
+def _check_head(config: Config, plan) -> None:
+    """Raises InputError where the data's classes are not those of the weights; of a proxy the search itself finds out."""
+    source = source_of(config.search)
+    if source is not None and config.proxy is None:
+        classes = list(plan.classes)
+        source.check_head(len(classes), classes, config.search.new_head)
+
+
+def _of_one_class(result, outcome: HeldOutResult):
+    table = make_table("held-out videos", "network", "top-1", "top-5")
+    table.add_row("seed (step 0)", percent(outcome.seed_accuracy), "-")
+    table.add_row("chosen network, full schedule", percent(result.metrics.get("sparse_categorical_accuracy")),
+                  percent(result.metrics.get("top5")))
+    for name, metrics in sorted(result.per_class.items()):
+        table.add_row(f"  {name}", percent(metrics.get("sparse_categorical_accuracy")), percent(metrics.get("top5")))
+    return table
+
+
+def _of_classes(result, outcome: HeldOutResult):
+    titles = task_named(outcome.task).titles
+    shares = [name for name in titles if name != "loss"]
+    table = make_table("held-out videos", "network", *(titles[name] for name in shares))
+    table.add_row("seed (step 0)", percent(outcome.seed_accuracy), *["-"] * (len(shares) - 1))
+    table.add_row("chosen network, full schedule", *(percent(outcome.metrics[name]) for name in shares))
+    for row in outcome.per_class:
+        table.add_row(f"  {row['class']}", percent(row["ap"]), percent(row["ap_sklearn"]), *["-"] * (len(shares) - 2))
+    return table
+
+
+HELD_OUT = {"class": _of_one_class, "clip": _of_classes, "frames": _of_classes}  # by Task.labels
 
 
 def show_result(result, outcome: HeldOutResult, folder: RunFolder) -> None:
@@ -82,13 +119,7 @@ def show_result(result, outcome: HeldOutResult, folder: RunFolder) -> None:
     console.print(f"\nended by: {result.search.stopped_by}\n", markup=False)
     if more := to_go_on(result.search):
         console.print(f"{more}\n", markup=False, highlight=False, soft_wrap=True)
-    table = make_table("held-out videos", "network", "top-1", "top-5")
-    table.add_row("seed (step 0)", percent(outcome.seed_accuracy), "-")
-    table.add_row("chosen network, full schedule", percent(result.metrics.get("sparse_categorical_accuracy")),
-                  percent(result.metrics.get("top5")))
-    for name, metrics in sorted(result.per_class.items()):
-        table.add_row(f"  {name}", percent(metrics.get("sparse_categorical_accuracy")), percent(metrics.get("top5")))
-    console.print(table)
+    console.print(HELD_OUT[task_named(outcome.task).labels](result, outcome))
     show_baseline(console, outcome)
     console.print()
     for what, path in {

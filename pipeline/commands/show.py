@@ -36,8 +36,10 @@ def show(run: Run = None, runs: Runs = "runs", as_json: Json = False) -> None:
     if os.path.exists(folder.failure):
         with open(folder.failure, encoding="utf-8") as file:
             console.print(f"it failed: {file.read()}\nThe log is {folder.log}", markup=False, soft_wrap=True)
+    if search.probe:
+        console.print(search.probe.text(search.settings.weights), markup=False, soft_wrap=True)
     outcome = read_held_out(folder) if is_whole(folder) else None
     if outcome:
-        console.print(f"chosen network, full schedule, {sum(outcome.videos)} {outcome.split} videos: "
+        console.print(f"chosen network, full schedule, {outcome.videos_in_all} {outcome.split} videos: "
                       f"{percent(outcome.accuracy)} (the seed {percent(outcome.seed_accuracy)})", soft_wrap=True)
         show_baseline(console, outcome)

@@ -23,8 +23,11 @@ from expansion.recipe.schedule import schedule_of
 from expansion.search.costs import show_cost
 from expansion.search.forecast import Speed
 from expansion.search.multigrid_saving import multigrid_saving
+from expansion.search.probe import Probe
 from expansion.spec import Spec
+from expansion.tasks.registry import task_named
 from expansion.training.distribute import worker_number
+from expansion.weights.source import WeightsSource, open_source
 from pipeline.commands.plan_estimate import kept_throughput
 from pipeline.config import Config, load_config, save_config
 from pipeline.options import Given, Json, Runs, Setting, Verbose, configured_by, run_names
@@ -43,7 +46,12 @@ UNUSED = {"search", "final", "thresholds", "retries"}  # sections of the configu
     batch=Setting("final.batch", int, "Clips in a step, of all devices together; the rate scales with it."),
     multigrid=Setting("final.multigrid", bool, "Multigrid training: coarse grids first, about a third of the steps.",
                       ("--multigrid/--no-multigrid",)),
-    weights=Setting("train.weights", str, "A .keras file to start from."),
+    weights=Setting("train.weights", str, "File to start from: .keras, or .pyth of PySlowFast or PyTorchVideo. Without --spec "
+                                          "its own network is trained."),
+    new_head=Setting("train.new_head", bool, "Begin a new last layer in place of the file's.", ("--new-head/--keep-head",)),
+    freeze=Setting("final.freeze", str, "Stage up to which weights stay as they are: stem, stage2 to stage5, or head."),
+    backbone_rate=Setting("recipe.stage_rates.backbone", float,
+                          "Rate of all but the last layer, as a multiple of the recipe's."),
     mixed_precision=Setting("final.mixed_precision", str, "`float16` or `bfloat16`."),
     distribute=Setting("train.devices.strategy", str, "`none`; `mirrored`: this machine's GPUs; `multi_worker`: the machines of "
                                                       "TF_CONFIG; default: auto."),
@@ -88,12 +96,21 @@ def settings(given: Given, from_run: str | None, runs: str) -> Config:
             raise InputError("--spec and --from-run both name a network: give one of them")
         step = len(search.path) - 1
         own = {"train.spec": search.path[-1].spec.as_dict(), "name": own["name"] and f"{run.name}-train"}
+        if not given.get("train.weights") and search.settings.weights:
+            own |= {"train.weights": search.settings.weights, "train.new_head": search.settings.new_head}
         if not given.get("ingest.videos") and not given.get("train.records"):
             own["train.records"] = run.records()
         given = dataclasses.replace(given, path=given.path or run.config)
     config = given.load(need_videos=False, **own)
+    if config.train.weights:
+        source = open_source(config.train.weights, config.train.spec)
+        spec = config.train.spec or source.spec
+        source.grows_to(spec)
+        config = config.model_copy(update={"train": config.train.model_copy(update={"spec": spec})})
+    elif config.train.new_head:
+        raise InputError("train.new_head is true: it is for a training that starts from weights; --weights names them")
     if config.train.spec is None:
-        raise InputError("no network named: --spec M, --spec frames=8,stride=4,size=128 or --from-run RUN")
+        raise InputError("no network named: --spec M, --spec frames=8,stride=4,size=128, --weights FILE or --from-run RUN")
     if not config.train.records and not config.ingest.videos:
         raise InputError("no data named: --records FOLDER (of `x3d ingest`) or --videos FOLDER")
     if config.train.devices.strategy == "multi_worker" and not config.train.records:
@@ -110,14 +127,23 @@ def _run(config: Config, folder: RunFolder, console, worker: int) -> tuple[dict,
 
         strategy = make_strategy(config.train.devices)
     data = _data(config, folder)
+    source = _source(config)
+    if source:
+        source.check_head(len(data.classes), data.classes, config.train.new_head)
     results = folder.read_training()
     if results and results["data"] == data.manifest.fingerprint:
+        if source and results.get("weights_sha256") not in (None, source.sha256):
+            raise InputError(f"run {config.name} is another training: {source.path} has changed since. Choose another --name")
         return results, True
     with contextlib.ExitStack() as stack:
         if worker == 0:
             save_config(config, folder.config, without=UNUSED)
             stack.enter_context(working(folder))
         return _train(config, folder, data, strategy, SearchProgress(quiet=worker != 0)), False
+
+
+def _source(config: Config) -> WeightsSource | None:
+    return open_source(config.train.weights, config.train.spec) if config.train.weights else None
 
 
 def _data(config: Config, folder: RunFolder) -> VideoDataset:
@@ -139,21 +165,26 @@ def _data(config: Config, folder: RunFolder) -> VideoDataset:
 def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, progress: SearchProgress) -> dict:
     from expansion.display.tensorboard import summaries
     from expansion.display.tensorboard.events import Run
+    from expansion.display.tensorboard.task_pictures import PICTURES
     from expansion.display.wandb_logger import WandbLogger
     from expansion.evaluation.evaluate import evaluate
+    from expansion.evaluation.probe import can_probe
     from expansion.network.saving import save_model
-    from expansion.network.transfer import start_from_file
     from expansion.training.distribute import is_chief, on_one_device
     from expansion.training.fit import new_model, train
+    from expansion.weights.start import start_from_weights
 
     spec, recipe = config.train.spec, config.recipe
     if spec.size > data.short_side:
         progress.console.print(f"the crop of {spec.size} pixels is enlarged from frames of {data.short_side}")
     with strategy.scope():
         model = new_model(spec, data, recipe, config.seed)
-    if config.train.weights:
-        kept = start_from_file(model, config.train.weights)
-        progress.console.print(f"starting from {config.train.weights}" + ("" if kept else ", but for the last layer"))
+    source = _source(config)
+    if source:
+        start_from_weights(model, source, new_head=config.train.new_head)
+        progress.console.print(f"starting from {source.path}" + (", but for the last layer" if config.train.new_head else ""))
+        if is_chief(strategy) and can_probe(data):
+            progress.note(_probe(on_one_device(model), data, folder).text(source.path))
     logs = os.path.join(folder.training_logs, "train")
     schedule = schedule_of(spec, recipe, data.videos("train"))
     progress.training_began(spec, len(schedule.epochs) if schedule else recipe.epochs)
@@ -170,23 +201,38 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
             logger.epoch("", epoch, logs)
 
     history = train(model, data, recipe, config.clips, seed=config.seed, on_epoch=epoch_ended,
-                    callbacks=[summaries.Curves(logs, schedule)] if chief else [], checkpoint=folder.checkpoint)
+                    callbacks=[summaries.Curves(logs, schedule)] if chief else [], checkpoint=folder.checkpoint,
+                    start=source.sha256 if source else None)
     model = on_one_device(model)
     if not chief:
         return {}
     evaluation = evaluate(model, data, "val", config.clips)
-    progress.trial_ended(percent(evaluation.accuracy))
+    title = evaluation.task.titles[evaluation.task.score]
+    progress.trial_ended(f"{title} {percent(evaluation.score)}")
     save_model(model, folder.keras_model)
     results = _results(config, data, history, evaluation) | {
         "devices": strategy.num_replicas_in_sync, "model": folder.keras_model}
+    reached = [f"val_{name}" for name in evaluation.metrics]
     with Run(logs) as run:
-        for name in ("val_accuracy", "val_top5", "val_loss"):
+        for name in reached:
             run.scalar(f"validation/{name}", results[name], len(history["loss"]))
+        PICTURES[evaluation.task.labels](run, evaluation, data.classes, None, len(history["loss"]))
     if logger:
-        logger.results({name: results[name] for name in ("val_accuracy", "val_top5", "val_loss", "macs", "params")})
+        logger.results({name: results[name] for name in (*reached, "macs", "params")})
         logger.close()
     files.write_json(folder.training_results, results)
     return results
+
+
+def _probe(model, data: VideoDataset, folder: RunFolder) -> Probe:
+    """What the features that the training starts from are worth as they are; kept for when it resumes."""
+    from expansion.evaluation.probe import linear_probe
+
+    if files.exists(folder.probe):
+        return Probe(**files.read_json(folder.probe))
+    found = linear_probe(model, data)
+    files.write_json(folder.probe, dataclasses.asdict(found))
+    return found
 
 
 def _multigrid_text(spec: Spec, recipe: Recipe, data: VideoDataset, speed: Speed) -> str:
@@ -205,22 +251,32 @@ def _speed(folder: RunFolder) -> Speed:
     return Speed(kept.gmacs_per_second, measured=True) if kept else Speed()
 
 
+def _of_one_class(evaluation, classes: tuple[str, ...]) -> dict:
+    """What of the figures has names of classes."""
+    baseline = evaluation.baseline()
+    return {"val_largest_class": {"class": classes[baseline.largest], "share": baseline.share},
+            "val_never_named": [classes[number] for number in baseline.never]}
+
+
+_NAMED = {"class": _of_one_class, "clip": lambda *_: {}, "frames": lambda *_: {}}  # by Task.labels
+
+
 def _results(config: Config, data: VideoDataset, history: dict, evaluation) -> dict:
     """Accuracies are shares of 1, losses in nats, times in seconds, costs in MACs per clip."""
     spec, recipe = config.train.spec, config.recipe
-    found, baseline = complexity(spec, len(data.classes)), evaluation.baseline()
+    found = complexity(spec, len(data.classes))
     return {
         "name": config.name, "spec": spec.as_dict(), "classes": len(data.classes), "macs": found.macs,
         "params": found.params, "params_without_bn": found.params_without_bn,
-        "val_accuracy": evaluation.accuracy, "val_top5": evaluation.top(5), "val_loss": evaluation.loss,
-        "val_largest_class": {"class": data.classes[baseline.largest], "share": baseline.share},
-        "val_balanced_accuracy": baseline.balanced, "val_never_named": [data.classes[number] for number in baseline.never],
+        "task": evaluation.task.name, **{f"val_{name}": value for name, value in evaluation.metrics.items()},
+        **_NAMED[evaluation.task.labels](evaluation, data.classes),
         "val_videos": len(evaluation.labels), "views": config.clips.views,
         "loss": history["loss"][-1], "accuracy": history["accuracy"][-1], "epochs": recipe.epochs, "batch": recipe.batch,
         "multigrid": recipe.multigrid, "steps": sum(history.get("steps", [recipe.steps(data.videos("train"))[1]])),
         "train_videos": data.videos("train"),
         "train_seconds": sum(history["epoch_seconds"]),
         "data": data.manifest.fingerprint, "weights": config.train.weights, "history": history,
+        **({"weights_sha256": source.sha256} if (source := _source(config)) else {}),
     }
 
 
@@ -239,25 +295,30 @@ def _check_folder(config: Config, folder: RunFolder) -> None:
 
 def _decisive(config: Config) -> dict:
     """What decides the result but for the data, as flat JSON; the data's fingerprint is in the checkpoint."""
-    parts = config.model_dump(mode="json", include={"recipe": True, "clips": True, "train": {"spec", "weights"}})
+    parts = config.model_dump(mode="json", include={"recipe": True, "clips": True, "train": {"spec", "weights", "new_head"}})
     return flat(parts) | {"seed": config.seed}
+
+
+def _figure(name: str, value) -> str:
+    """A figure as the table has it: a loss in nats, else a share; of the largest class its share."""
+    return f"{value:.3f}" if name == "loss" else percent(value["share"] if isinstance(value, dict) else value)
 
 
 def _show(results: dict, folder: RunFolder, before: bool) -> None:
     console = make_console()
     if before:
         console.print(f"{folder.name} is finished; another --name trains again.\n")
-    largest = results["val_largest_class"]
+    task = task_named(results["task"])
     table = make_table(f"{results['val_videos']} validation videos, {results['views']} views", "network", "MACs", "params",
-                       "top-1", "largest class", "mean over classes", "top-5", "loss", "epochs", "training")
+                       *task.titles.values(), "epochs", "training")
     table.add_row(results["name"], show_cost("macs", results["macs"]), f"{results['params'] / 1e6:.2f} M",
-                  percent(results["val_accuracy"]), percent(largest["share"]), percent(results["val_balanced_accuracy"]),
-                  percent(results["val_top5"]), f"{results['val_loss']:.3f}",
+                  *(_figure(name, results[f"val_{name}"]) for name in task.titles),
                   f"{results['epochs']:g}", duration(results["train_seconds"]))
     console.print(table)
-    if results["val_accuracy"] <= largest["share"]:
+    largest = results.get("val_largest_class")
+    if largest and results["val_accuracy"] <= largest["share"]:
         console.print(f"no better than always saying {largest['class']!r} ({percent(largest['share'])})", soft_wrap=True)
-    if results["val_never_named"]:
+    if results.get("val_never_named"):
         console.print(f"never named: {listed(results['val_never_named'])}", soft_wrap=True)
     console.print()
     for what, path in {"network (Keras)": folder.keras_model, "results": folder.training_results,

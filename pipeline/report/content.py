@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import NamedTuple
 
@@ -28,7 +29,9 @@ from expansion.search.decisions import reason_of
 from expansion.search.selection import CLEAR_ON_VIDEOS
 from expansion.search.steps import Step
 from expansion.search.training_cost import training_cost
+from expansion.tasks.registry import task_named
 from expansion.tasks.single_label import wilson
+from pipeline.report import ranked
 from pipeline.report.facts import Facts
 
 MOST_CLASSES = 20  # of a confusion matrix that is shown whole
@@ -46,6 +49,11 @@ class Picture(NamedTuple):
 
 COST_NAMES = {"macs": "MACs", "params": "parameters", "memory": "activation memory", "latency": "latency"}
 
+# By Task.labels.
+SAYS = {"class": "It names one of {} classes", "clip": "It says which of {} classes there are",
+        "frames": "It says which of {} classes there are at a time"}
+NONE_OF_THESE = {"class": "; it has no class for \"none of these\"", "clip": "", "frames": ""}
+
 
 class Card(NamedTuple):
     """A number that the page opens with."""
@@ -59,6 +67,27 @@ def share_text(right: int, total: int) -> str:
     """90.4 % (86.0 to 93.5): a share with its 95 % interval."""
     low, high = wilson(right, total)
     return f"{percent(right / total)} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def score_title(facts: Facts) -> str:
+    """What the score of the task is called: top-1, or mAP."""
+    task = task_named(facts.search.settings.task)
+    return task.titles[task.score]
+
+
+def test_name(facts: Facts) -> str:
+    """The test of a margin where trainings were not repeated."""
+    return task_named(facts.search.settings.task).test
+
+
+def outcome_text(facts: Facts) -> str:
+    """The score on held-out videos with its interval, and the other figures."""
+    outcome = facts.outcome
+    if not outcome.confusion:
+        return (f"{ranked.share_text(outcome)} {ranked.title(outcome)} on {outcome.tested} {outcome.split} videos, "
+                f"{ranked.others(outcome)}")
+    return (f"{share_text(sum(outcome.right), sum(outcome.videos))} top-1 on {sum(outcome.videos)} {outcome.split} videos, top-5 "
+            f"{percent(outcome.top5)}")
 
 
 def headline(facts: Facts) -> str:
@@ -76,26 +105,31 @@ def protocol(facts: Facts) -> str:
     """How candidates were matched, begun and told apart, in sentences."""
     settings = facts.search.settings
     begun = "with their parent's weights" if settings.warm_start else "from scratch"
+    if settings.weights:
+        begun += f", the seed with those of {os.path.basename(settings.weights)}"
     sentences = [f"Candidates were matched in {COST_NAMES[settings.cost]} and trained {begun}"]
     if settings.constraints:
         sentences.append(f"none was allowed to break {', '.join(map(str, settings.constraints))}")
+    if facts.search.probe:
+        sentences.append(facts.search.probe.text(os.path.basename(settings.weights)))
     if further := sum(len(c.repeats) for step in facts.search.steps for c in step.candidates):
         sentences.append(f"those that could not be told apart were trained {further} more times with other seeds")
     return "; ".join(sentences) + "."
 
 
 def cards(facts: Facts) -> list[Card]:
-    winner, outcome, found = facts.winner, facts.outcome, []
+    winner, outcome, found, score = facts.winner, facts.outcome, [], score_title(facts)
     if outcome:
-        right, total = sum(outcome.right), sum(outcome.videos)
-        low, high = wilson(right, total)
-        found.append(Card(percent(outcome.accuracy), f"top-1 on {total:,} {outcome.split} videos",
-                          f"95 % interval {100 * low:.1f} to {100 * high:.1f}; the seed {percent(outcome.seed_accuracy)}; always "
-                          f"saying the largest class {percent(outcome.baseline.share)}; mean over classes "
-                          f"{percent(outcome.baseline.balanced)}"))
+        total = outcome.videos_in_all
+        low, high = wilson(sum(outcome.right), total) if outcome.confusion else outcome.interval
+        beside = f"; the seed {percent(outcome.seed_accuracy)}"
+        beside += (f"; always saying the largest class {percent(outcome.baseline.share)}; mean over classes "
+                  f"{percent(outcome.baseline.balanced)}" if outcome.baseline else f"; {ranked.others(outcome)}")
+        found.append(Card(percent(outcome.accuracy), f"{score} on {total:,} {outcome.split} videos",
+                          f"95 % interval {100 * low:.1f} to {100 * high:.1f}{beside}"))
     if winner:
         share = winner.metrics.get("val_largest_class")
-        found.append(Card(percent(winner.accuracy), "top-1 in the search",
+        found.append(Card(percent(winner.accuracy), f"{score} in the search",
                           f"on validation videos; the seed {percent(facts.search.path[0].accuracy)}"
                           + ("" if share is None else f"; always saying the largest class {percent(share)}")))
         found.append(Card(show_cost("macs", winner.macs), "MACs per clip",
@@ -137,7 +171,10 @@ def pictures(facts: Facts, as_text: bool = True) -> dict[str, Picture]:
             "Accuracy on training clips over epochs; the marks at the end are the accuracy on validation videos.")
     if facts.seconds:
         add("time", time_figure(search, SIZE[0]), "Time that the candidates of each step took, by what it went into.")
-    if facts.outcome and len(facts.outcome.classes) <= 5 * MOST_CLASSES:
+    if facts.outcome and not facts.outcome.confusion:
+        add("classes", ranked.figure(facts.outcome),
+            f"Average precision of each class on the {facts.outcome.split} videos, with 95 % intervals.")
+    elif facts.outcome and len(facts.outcome.classes) <= 5 * MOST_CLASSES:
         outcome = facts.outcome
         legend = "" if as_text else Lettering.of(outcome.classes).legend
         add("classes", classes_figure(outcome.classes, outcome.right, outcome.videos, SIZE[0], as_text),
@@ -193,6 +230,8 @@ def confusion_table(facts: Facts) -> Table:
 def class_table(facts: Facts) -> Table:
     """Accuracy by class, the best first."""
     outcome = facts.outcome
+    if not outcome.confusion:
+        return ranked.class_table(outcome)
     found = sorted(zip(outcome.right, outcome.videos, outcome.classes), key=lambda row: -row[0] / max(row[1], 1))
     return Table(("class", "right", "videos", "accuracy (95 % interval)"),
                  [(name, str(right), str(total), share_text(right, total) if total else "-")
@@ -224,13 +263,22 @@ def card_table(facts: Facts) -> Table:
         crops = "the centre" if config.clips.crops == 1 else f"{config.clips.crops} crops"
         rows.append(("evaluated on", f"{config.clips.views} clips per video at most, {crops} of each"))
     if outcome:
-        rows += [(f"accuracy, {outcome.split} videos", f"top-1 {share_text(sum(outcome.right), sum(outcome.videos))}, "
-                  f"top-5 {percent(outcome.top5)}"), ("the same by class", baseline_text(outcome.baseline, outcome.classes)),
-                 ("Keras model", outcome.keras_model),
+        rows += _reached(facts)
+        rows += [("Keras model", outcome.keras_model),
                  ("SavedModel", outcome.serving or "none: it did not reach the thresholds, so it was not pushed")]
     else:
         rows.append(("accuracy, validation videos", percent(winner.accuracy)))
     return Table(("", ""), rows)
+
+
+def _reached(facts: Facts) -> list[tuple[str, str]]:
+    """What the final network reached on held-out videos."""
+    outcome = facts.outcome
+    title = f"{task_named(outcome.task).noun}, {outcome.split} videos"
+    if not outcome.confusion:
+        return [(title, f"{score_title(facts)} {ranked.share_text(outcome)}, {ranked.others(outcome)}")]
+    return [(title, f"top-1 {share_text(sum(outcome.right), sum(outcome.videos))}, top-5 {percent(outcome.top5)}"),
+            ("the same by class", baseline_text(outcome.baseline, outcome.classes))]
 
 
 def _nth(stride: int) -> str:
@@ -243,12 +291,14 @@ def limits(facts: Facts) -> list[str]:
     found = []
     if facts.data:
         data = facts.data
-        found.append(f"It names one of {len(data.classes)} classes for a short clip whose frames look like those it was "
-                     f"trained on (short side {data.short_side} pixels); it has no class for \"none of these\".")
+        found.append(f"{SAYS[data.task.labels].format(len(data.classes))} for a short clip whose frames look like those it was "
+                     f"trained on (short side {data.short_side} pixels){NONE_OF_THESE[data.task.labels]}.")
     found.append(f"A clip spans {winner.spec.span} stored frames: what takes longer than that, it cannot see as a whole.")
     if facts.config and facts.config.clips.flip:
         found.append("It was trained on mirrored clips: classes that differ by left and right cannot be told apart.")
-    if outcome:
+    if outcome and not outcome.confusion:
+        found += ranked.limits(outcome)
+    elif outcome:
         total, smallest = sum(outcome.videos), min(count for count in outcome.videos if count)
         found.append(f"Its accuracy rests on {total:,} {outcome.split} videos, {smallest} of the rarest class; the intervals "
                      "hold for videos of the same origin, not for other cameras, places or people.")
@@ -256,13 +306,13 @@ def limits(facts: Facts) -> list[str]:
             found.insert(0, f"It is {warning}.")
         if outcome.baseline.never:
             found.append(f"It never names {listed([outcome.classes[number] for number in outcome.baseline.never])}.")
-        if outcome.split != "test":
-            found.append("There is no test split: the same videos chose the path, so the accuracy is too high.")
         weak = [name for right, count, name in zip(outcome.right, outcome.videos, outcome.classes)
                 if count and right / count < outcome.accuracy - 0.15]
         if weak:
             found.append(f"Classes far below the rest: {', '.join(weak[:MOST_CONFUSED])}.")
-    else:
+    if outcome and outcome.split != "test":
+        found.append("There is no test split: the same videos chose the path, so the accuracy is too high.")
+    if not outcome:
         found.append("It was not trained with the full schedule yet, nor evaluated on videos that did not choose the path.")
     noisy = [str(step.number) for step in facts.search.steps if step.decision and step.decision.verdict == "within noise"]
     if noisy:

@@ -104,6 +104,11 @@ class RunFolder:
         return self._at("checkpoint")
 
     @property
+    def probe(self) -> str:
+        """What the features that an `x3d train` started from are worth as they are."""
+        return self._at("probe.json")
+
+    @property
     def training_logs(self) -> str:
         """What TensorBoard shows of an `x3d train`."""
         return self._at("logs")

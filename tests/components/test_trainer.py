@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import keras
 import keras_tuner
 import numpy as np
 import pytest
@@ -9,9 +10,14 @@ import pytest
 from components.trainer import run_fn
 from expansion.display.progress import SearchProgress
 from expansion.foundation.files import KERAS_MODEL
+from expansion.network.model import build_model
 from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
+from expansion.spec import Spec
+from expansion.weights.checkpoints import save_weights
+from expansion.weights.source import open_source
 from tests.expansion.colours import write_colours
+from tests.expansion.networks import assert_equal_but_for_rounding, awake, clips
 
 SPEC = {"frames": 2, "stride": 2, "size": 24, "width": 0.34, "depth": 0.2, "bottleneck": 1.0}
 
@@ -49,3 +55,26 @@ def test_it_resumes_in_the_next_run(tmp_path, monkeypatch):
     run_fn(arguments(records, tmp_path / "3", tmp_path / "other"))
     resumed, whole = (load_model(str(tmp_path / run / KERAS_MODEL)) for run in ("2", "3"))
     assert all(np.array_equal(a, b) for a, b in zip(resumed.get_weights(), whole.get_weights(), strict=True))
+
+
+@pytest.mark.slow
+def test_it_begins_with_the_file_that_the_search_grew_from(tmp_path):
+    """The chosen network is deeper; what is frozen of it is the file's."""
+    records = write_colours(str(tmp_path / "records")).path
+    spec = Spec(**SPEC)
+    file = build_model(spec, 3)
+    save_weights(awake(file), str(tmp_path / "w.pyth"), "pytorchvideo")
+    source = open_source(str(tmp_path / "w.pyth"))
+    asked = arguments(records, tmp_path / "1", tmp_path / "checkpoints")
+    chosen = keras_tuner.HyperParameters()
+    for name, value in ({"step": 0} | SPEC | {"depth": 0.6}).items():
+        chosen.Fixed(name, value)
+    asked.hyperparameters = chosen.get_config()
+    asked.custom_config |= {"final": {"epochs": 1, "freeze": "head"}, "weights": {
+        "path": source.path, "sha256": source.sha256, "spec": spec.as_dict(), "new_head": True}}
+    run_fn(asked)
+    trained = load_model(str(tmp_path / "1" / KERAS_MODEL))
+    assert trained.spec.depth == 0.6 and trained.classes == 4
+    of = clips(spec, 3)
+    assert_equal_but_for_rounding(*(keras.Model(model.input, model.get_layer("head_linear").output)(of)
+                                    for model in (trained, file)), 1e-4)

@@ -75,7 +75,7 @@ def test_the_trace_tells_every_candidate_and_decision(finished):
     assert [step.kind for step in trace.steps] == ["seed", "expansion"] and trace.stopped_by == "steps"
     assert {c.axis for c in trace.steps[1].candidates} == {"fast", "bottleneck"}
     for step in trace.steps:
-        assert all(c.status == "completed" and 0 <= c.accuracy <= 1 and len(c.correct) == 24 for c in step.candidates)
+        assert all(c.status == "completed" and 0 <= c.accuracy <= 1 and len(c.evidence) == 24 for c in step.candidates)
         assert step.kind == "seed" or step.winner.gain == max(c.gain for c in step.candidates)
     assert os.path.getsize(os.path.join(result.search_folder, "path.png")) > 1000
 

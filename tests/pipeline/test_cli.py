@@ -108,6 +108,7 @@ def test_errors_of_use_are_one_line(tmp_path, args, complaint):
 
 @pytest.mark.parametrize("name", [
     "demo.yaml", "small.yaml", "kinetics400_search.yaml", "kinetics400_paper.yaml", "kinetics400_pyslowfast.yaml",
+    "charades.yaml", "charades_localize.yaml",
     "kinetics400_multigrid.yaml"])
 def test_shipped_configurations_are_valid_and_say_what_they_are_for(name, tmp_path):
     text = Path(shipped(name)).read_text()

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import typing
 
 import pytest
 
@@ -32,8 +33,11 @@ def test_commands_that_take_a_configuration():
 @pytest.mark.parametrize("command", CONFIGURED)
 def test_every_option_stands_for_a_key_that_there_is(command):
     for setting in CONFIGURED[command].settings.values():
-        model = Config
+        model, annotation = Config, None
         for name in setting.key.replace("final.", "recipe.").split("."):  # `final` is a dictionary of the recipe's names
+            if model is None:  # a dictionary's own keys
+                assert name in typing.get_args(typing.get_args(annotation)[0])
+                break
             annotation = model.model_fields[name].annotation
             kinds = (annotation, *getattr(annotation, "__args__", ()))
             model = next((kind for kind in kinds if hasattr(kind, "model_fields")), None)

@@ -19,21 +19,20 @@ from tensorboard.plugins.hparams import metadata
 
 from expansion.display.charts import gains_figure, time_figure
 from expansion.display.ending import ended
-from expansion.display.lettering import Lettering
-from expansion.display.path_figure import confusion_figure, pixels, search_figure
-from expansion.display.samples import samples_figure
+from expansion.display.path_figure import pixels, search_figure
 from expansion.display.tables import Table, in_markdown, path_rows, step_rows, to_markdown
 from expansion.display.tensorboard.events import Run, event_files
 from expansion.display.tensorboard.layout import (
     CURVES,
-    RESULTS,
     STEP_CURVES,
     experiment,
     hyperparameters,
     layout,
+    results,
     session_end,
     trial_id,
 )
+from expansion.display.tensorboard.task_pictures import PICTURES
 from expansion.evaluation.evaluate import Evaluation
 from expansion.evaluation.samples import Sample
 from expansion.foundation import files
@@ -42,6 +41,7 @@ from expansion.recipe.schedule import Schedule
 from expansion.search.costs import in_macs
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
+from expansion.tasks.registry import task_named
 
 SUMMARY = "summary"
 TIMES = ("build_seconds", "start_seconds", "train_seconds", "input_wait_seconds", "evaluate_seconds")
@@ -96,28 +96,24 @@ class Curves(keras.callbacks.Callback):
 def write_candidate(run_dir: str, step: Step, candidate: CandidateState, metrics: dict[str, float],
                     evaluation: Evaluation, recipe: Recipe, classes: Sequence[str] = (),
                     samples: Callable[[], Sequence[Sample]] | None = None) -> None:
-    """Writes what a candidate is and what it reached: an HParams entry, scalars, its recipe, the confusion matrix, clips.
+    """Writes what a candidate is and what it reached: an HParams entry, scalars, its recipe, the pictures of its task.
 
     Args:
         metrics: as the tuner reports them; times in seconds.
-        classes: names for the confusion matrix and the clips.
+        classes: names for the pictures.
         samples: gets clips with what the network says of them; called once, if at all.
     """
     with Run(run_dir) as run:
         run.raw(metadata.SESSION_START_INFO_TAG, 0, hp.hparams_pb(
             hyperparameters(step, candidate), trial_id=trial_id(run_dir, run_name(step, candidate.axis)),
             start_time_secs=time.time() - metrics.get("seconds", 0.0)))
-        for name in RESULTS:
+        for name in results(evaluation.task):
             run.scalar(f"search/{name}", metrics.get(name), step.number)
         for name in TIMES:
             run.scalar(f"seconds/{name.removesuffix('_seconds')}", metrics.get(name), step.number)
         _write_cost(run, step, candidate)
         run.text("recipe", _candidate_text(step, candidate, recipe), step.number)
-        run.image("confusion", lambda: pixels(confusion_figure(evaluation.confusion(), classes)), step.number)
-        if samples:
-            run.image("samples", lambda: pixels(samples_figure(samples(), classes)), step.number)
-        if legend := Lettering.of(classes).legend:
-            run.text("legend", in_markdown(legend), step.number)
+        PICTURES[evaluation.task.labels](run, evaluation, classes, samples, step.number)
         run.raw(metadata.SESSION_END_INFO_TAG, 0, session_end())
 
 
@@ -133,13 +129,14 @@ def write_search(logs_dir: str, search: SearchState) -> None:
     May be called at any time and any number of times: nothing is written twice, and what an interrupted process left
     out is written then.
     """
+    task = task_named(search.settings.task)
     with Run(logs_dir) as run:
-        run.raw(metadata.EXPERIMENT_TAG, 0, experiment())
-        run.raw("custom_scalars__config__", 0, custom_scalar.pb(layout()))
+        run.raw(metadata.EXPERIMENT_TAG, 0, experiment(task))
+        run.raw("custom_scalars__config__", 0, custom_scalar.pb(layout(task)))
     decided = [step for step in search.steps if step.decision]
     with Run(os.path.join(logs_dir, SUMMARY)) as summary:
         for step in decided:
-            if summary.has("search/val_accuracy", step.number):
+            if summary.has(f"search/val_{task.score}", step.number):
                 continue
             for candidate in step.candidates:
                 if candidate.gain is not None:
@@ -158,14 +155,15 @@ def _write_step(run: Run, search: SearchState, step: Step) -> None:
     run.image("time", lambda: pixels(time_figure(search, until=number)), number)
     _write_cost(run, step, winner)
     _write_wins(run, search, number)
-    for name in RESULTS[1:]:
+    score, *others = results(task_named(search.settings.task))
+    for name in others:
         run.scalar(f"search/{name}", winner.metrics.get(name), number)
     run.scalar("search/gain", winner.gain, number)
     run.scalar("search/margin", decision.margin, number)
     run.scalar("search/p_value", decision.p_value, number)
     run.scalar("seconds/step", sum(c.metrics.get("seconds", 0.0) for c in step.trainings), number)
     # The last one: it says that the step is whole.
-    run.scalar("search/val_accuracy", winner.accuracy, number)
+    run.scalar(f"search/{score}", winner.accuracy, number)
 
 
 def _write_wins(run: Run, search: SearchState, number: int) -> None:

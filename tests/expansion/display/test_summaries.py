@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 from tensorboard.plugins.hparams import metadata
 
-from expansion.display.tensorboard import layout, summaries
+from expansion.display.tensorboard import layout, summaries, task_pictures
 from expansion.evaluation.evaluate import Evaluation
 from expansion.recipe import Recipe
 from expansion.recipe.schedule import Schedule
@@ -113,7 +113,7 @@ def test_a_picture_that_cannot_be_drawn_costs_no_trial(tmp_path, monkeypatch, ca
     def broken(*args):
         raise ValueError("cash $$")
 
-    monkeypatch.setattr(summaries, "confusion_figure", broken)
+    monkeypatch.setattr(task_pictures, "confusion_figure", broken)
     step = finished().steps[2]
     summaries.write_candidate(str(tmp_path), step, step.winner, METRICS, evaluation(), Recipe(), ["cash $$"] * 4, broken)
     run = read(tmp_path)["."]

@@ -117,7 +117,7 @@ def test_a_step_is_raced_and_the_trace_keeps_the_evidence():
     assert {step.candidates[c.loser].axis for c in step.decision.against} == {"spatial"}
     width = next(c for c in step.candidates if c.axis == "width")
     (rung,) = width.rungs
-    assert rung.epoch == 3 and rung.accuracy == 0.25 and len(rung.curve) == 3 and sum(rung.correct) == 5
+    assert rung.epoch == 3 and rung.accuracy == 0.25 and len(rung.curve) == 3 and sum(rung.evidence) == 5
     assert rung.standing.behind == pytest.approx(0.35, abs=0.05) and rung.standing.bound < 0
     assert width.gain is None and width.accuracy is None and width.metrics == {"seconds": 2.0}
     assert again(search).as_dict() == search.as_dict()

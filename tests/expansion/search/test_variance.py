@@ -73,7 +73,7 @@ def test_until_it_is_known_the_leader_and_the_second_are_trained_again():
     spent = judge(0.2, 100, [runs(30), runs(80, 45), runs(50, 60)], RepeatSettings(extra=2))
     assert (spent.winner, spent.reason) == (1, "tie-break") and min(spent.p_values) > CLEAR_LEVEL
     # What earlier steps have shown is enough.
-    before = [runs(60, 61, 60).correct]
+    before = [runs(60, 61, 60).evidence]
     assert judge(0.2, 100, [runs(30), runs(80), runs(50)], settings, before).reason == "clear"
     assert judge(0.2, 100, [runs(30), runs(80), runs(50)], RepeatSettings(extra=1)).more == (1,)
 

@@ -34,7 +34,8 @@ def test_the_paired_test_is_the_binomial_test_of_the_videos_that_differ(pairs):
 def test_the_interval_is_wilsons(counts):
     right, videos = counts
     expected = binomtest(right, videos).proportion_ci(method="wilson")
-    assert SINGLE_LABEL.interval(right / videos, videos) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    evidence = [True] * right + [False] * (videos - right)
+    assert SINGLE_LABEL.interval(right / videos, evidence) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
 def test_an_accuracy_beside_what_the_largest_class_gives():

@@ -12,7 +12,7 @@ from expansion.search.steps import CandidateState, Step
 from expansion.search.trace import continue_search, has_trace, read_trace
 from expansion.tuning.engines.engine import Began, Done, Epoch, Failed
 from expansion.tuning.folders import SearchFolder, TrialFolder
-from expansion.tuning.jobs import OBJECTIVE, TrialJob, read_job
+from expansion.tuning.jobs import TrialJob, objective, read_job
 from expansion.tuning.loop import SearchLoop
 from expansion.tuning.trial_process import reason_for
 
@@ -21,9 +21,9 @@ class Killed(BaseException):
     """Stands for whatever ends a process."""
 
 
-def outcome(accuracy: float, correct=(), **more) -> dict:
+def outcome(accuracy: float, evidence=(), **more) -> dict:
     """What a trial leaves."""
-    return {"metrics": {OBJECTIVE: accuracy, "seconds": 1.0}, "correct": list(correct), **more}
+    return {"metrics": {objective(): accuracy, "seconds": 1.0}, "evidence": list(evidence), **more}
 
 
 def events(engine, *trials, folder="a"):

@@ -58,7 +58,7 @@ def test_a_killed_race_resumes_and_pauses_change_no_result(demo_records, tmp_pat
     assert (stopped.status, winner.status, step.winner) == ("stopped", "completed", winner)
     for candidate in step.candidates:
         folder = search.folder.trial(candidate.trial_id)
-        assert len(candidate.rungs[0].curve) == 2 and len(candidate.rungs[0].correct) == demo_records.videos("val")
+        assert len(candidate.rungs[0].curve) == 2 and len(candidate.rungs[0].evidence) == demo_records.videos("val")
         assert os.path.exists(folder.model) == (candidate is winner)
         assert not os.path.exists(folder.checkpoint) and not folder.attempts()
     raced = search.folder.trial(winner.trial_id)

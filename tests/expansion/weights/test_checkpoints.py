@@ -285,7 +285,7 @@ def test_wrappings_within_wrappings_and_what_stands_beside_the_network(write, mo
     tensors = read_torch_file(write(small_state(dialect)))["model_state"]
     beside = {"criterion.weight": next(iter(tensors.values())), **{f"model.{name}": tensor for name, tensor in tensors.items()}}
     content = {"epoch": 3, "state": 1, "model": {"state_dict": beside}, "optimizer": {"state": {}}}
-    monkeypatch.setattr("expansion.weights.checkpoints.read_torch_file", lambda path: content)
+    monkeypatch.setattr("expansion.weights.weights_file.read_torch_file", lambda path: content)
     assert set(open_weights("x.ckpt").tensors) == {name for name in tensors if not name.endswith("num_batches_tracked")}
     content["model"] = {"weights": beside}
     with pytest.raises(InputError, match="x.ckpt: neither a state dictionary of tensors nor a dictionary with one as "

@@ -131,12 +131,13 @@ def test_what_it_leaves(trained):
 @pytest.mark.slow
 def test_finished_it_says_so_and_another_is_refused(trained, colours, config_file, capsys, monkeypatch):
     folder, result = trained
+    model = str(folder / "tiny" / "model.keras")
     options = {"train.spec": TINY, "train.records": colours.path}
     monkeypatch.setattr("pipeline.commands.train._train", None)
     train(Given(config_file, options), runs=str(folder))
     assert "tiny is finished" in capsys.readouterr().out
     for change, complaint in (({"final.epochs": 5}, "recipe.epochs is 4.0 there and 5.0 here"),
-                              ({"train.weights": "other.keras"}, "train.weights is None there and 'other.keras' here")):
+                              ({"train.weights": model}, f"train.weights is None there and '{model}' here")):
         with pytest.raises(InputError, match=f"run tiny is another training: {complaint}"):
             train(Given(config_file, options | change), runs=str(folder))
 
