@@ -148,7 +148,7 @@ def _header(line: str, separator: str) -> tuple[str, ...]:
 
 def _spaced_header(line: str) -> tuple[str, ...] | None:
     words = tuple(line.lower().split())
-    return words if words == ("path", "label") else None
+    return words if words in (("path", "label"), ("path",)) else None
 
 
 def _separator(lines: list[str], first: int, told: str | None, tells: tuple[IsVideo, IsVideo], form: str, name: str,

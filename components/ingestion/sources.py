@@ -63,7 +63,8 @@ def _of_folders(root: str, found: FilesFound, form: str) -> Listing:
             raise
         raise InputError(f"{error}; found are {_described(found.others)}") from None
     used = {top for entry in listing.entries for top in _folders(entry.source)}
-    lost = sorted({folder for other in found.others for folder in _folders(other.source)[:1]} - used)
+    empty = [next((folder for folder in _folders(other.source) if folder not in used), None) for other in found.others]
+    lost = sorted(set(empty) - {None, "."})
     notes = [f"folder without a video: {shorten(lost)}"] if lost else []
     return Listing(listing.entries, (*listing.unused, *found.others), (*found.notes, *listing.notes, *notes, *_alike(listing)))
 

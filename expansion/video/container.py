@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 
 import av
 
@@ -17,9 +18,9 @@ DECLARING = frozenset(("mov", "matroska", "avi", "flv", "asf", "mxf"))  # they s
 ATTACHED_PIC, TIMED_THUMBNAILS, STILL_IMAGE = 0x400, 0x800, 0x100000  # libav's AV_DISPOSITION_*
 DEFAULT = 0x1
 MOVING = 5  # packets after which a stream counts as a video, as libav itself counts
+BEYOND = 1.2  # share of the declared duration that a last frame may reach
+FILLED = 0.9  # share of an MP4's bytes for samples that its tables must name
 ALL_BUT_PADDING = 0.99  # share of an AVI file that its lists must take; some writers add padding
-_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # ASF: the object that states the file's size
-_SEGMENT = 0x18538067  # Matroska: the element of all content
 
 
 def open_video(path: str):
@@ -115,7 +116,7 @@ def declared_seconds(container, stream) -> float | None:
         return None
 
 
-def leaves_screen(container, stream, path: str, packets: int, until: float) -> float:
+def leaves_screen(container, stream, path: str, packets: int, until: float, usually: float) -> float:
     """Seconds at which the last frame leaves the screen: later than it says where the container, which is whole, declares more.
 
     What a recorder writes when the picture changes stays until the end; where frames are stored out of order, only the
@@ -123,69 +124,60 @@ def leaves_screen(container, stream, path: str, packets: int, until: float) -> f
 
     Args:
         packets: of the stream, as read.
-        until: seconds at which the frame itself says it ends.
+        until: seconds at which the frame itself says it ends. Not believed where that is far behind what is declared.
+        usually: seconds at which it would end if it were as long as others.
     """
     declared = declared_seconds(container, stream)
-    return declared if declared is not None and declared > until and is_whole(container, stream, path, packets) else until
+    if declared is None:
+        return until
+    if until > BEYOND * max(declared, usually):
+        return usually
+    return declared if declared > until and is_whole(container, stream, path, packets) else until
 
 
 def is_whole(container, stream, path: str, packets: int) -> bool:
-    """Whether the container shows by its own count, of packets or bytes, that nothing of the stream is cut off.
+    """Whether all frames that the file holds were read, by its own tables. Then what it declares beyond is a frame that is held.
 
     Args:
         packets: of the stream, as read.
     """
-    if stream.frames and packets >= stream.frames:
-        return True
-    checks = {"matroska": _segment_is_whole, "avi": _riff_is_whole, "asf": _asf_is_whole}
-    return family(container) in checks and checks[family(container)](path)
+    kind = family(container)
+    if kind == "mov":
+        return bool(stream.frames) and packets >= stream.frames and _samples_fill_file(container, path)
+    return kind == "avi" and packets >= (_frames_in_avi(path) or packets + 1)
 
 
-def _riff_is_whole(path: str) -> bool:
-    """Whether an AVI file has all bytes of its lists. It may have fewer frames than it says: dropped ones are empty."""
-    size, at = os.path.getsize(path), 0
+def _samples_fill_file(container, path: str) -> bool:
+    """Whether the samples of an MP4's tables take the bytes that its boxes have for them; damaged tables name too few."""
+    size, at, room = os.path.getsize(path), 0, 0
     with open(path, "rb") as file:
-        while at < size:
+        while at + 8 <= size:
             file.seek(at)
-            head = file.read(8)
-            if head[:4] != b"RIFF" or len(head) < 8:
-                break
-            at += 8 + int.from_bytes(head[4:], "little")
-    return ALL_BUT_PADDING * size <= at <= size + 1
+            length, kind = struct.unpack(">I4s", file.read(8))
+            if length == 1:
+                length = int.from_bytes(file.read(8), "big")
+            length = length or size - at
+            if length < 8 or at + length > size:
+                return False
+            room += length if kind == b"mdat" else 0
+            at += length
+    entries = (stream.index_entries for stream in container.streams)
+    return sum(of_it[n].size for of_it in entries for n in range(len(of_it))) >= FILLED * room - 64
 
 
-def _asf_is_whole(path: str) -> bool:
-    """Whether an ASF (WMV) file has the bytes that its file properties state."""
+def _frames_in_avi(path: str) -> int | None:
+    """Frames of an AVI's video, dropped ones, which are empty, left out; None where its lists are not whole."""
+    size, at, frames = os.path.getsize(path), 0, 0
     with open(path, "rb") as file:
-        head = file.read(4096)
-    at = head.find(_ASF_PROPERTIES)
-    stated = int.from_bytes(head[at + 40 : at + 48], "little") if at >= 0 else 0
-    return 0 < stated <= os.path.getsize(path)
-
-
-def _segment_is_whole(path: str) -> bool:
-    """Whether a Matroska file has all bytes of its segment; no where the size is not stated."""
-    with open(path, "rb") as file:
-        head, at = file.read(4096), 0
-    while at < len(head):
-        kind, at = _vint(head, at, marker=True)
-        size, at = _vint(head, at)
-        if kind is None or size is None:
-            return False
-        if kind == _SEGMENT:
-            return at + size <= os.path.getsize(path)
-        at += size
-    return False
-
-
-def _vint(data: bytes, at: int, marker: bool = False) -> tuple[int | None, int]:
-    """(EBML's number of variable length at a place, where it ends); None where there is none, or it says "unknown"."""
-    if at >= len(data) or not data[at]:
-        return None, at
-    length = 9 - data[at].bit_length()
-    value = int.from_bytes(data[at : at + length], "big")
-    if not marker:
-        ones = (1 << 7 * length) - 1
-        value &= ones
-        value = None if value == ones else value
-    return value, at + length
+        while at + 8 <= size:
+            file.seek(at)
+            kind, length = struct.unpack("<4sI", file.read(8))
+            if kind in (b"RIFF", b"LIST"):
+                if at + 8 + length > size + 1:
+                    return None
+                form = file.read(4)
+                at += 12 if form.startswith(b"AVI") or form in (b"movi", b"rec ") else 8 + length + length % 2
+                continue
+            frames += kind[2:] in (b"dc", b"db") and length > 0
+            at += 8 + length + length % 2
+    return frames if at >= ALL_BUT_PADDING * size and at <= size + 1 else None

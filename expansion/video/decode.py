@@ -109,7 +109,7 @@ def _pictures(path: str, settings: VideoSettings, deadline: Deadline, start: flo
         whole = start is None and end is None
         until = at + length
         if whole and not reading.discarded:
-            until = leaves_screen(container, stream, path, reading.packets, until)
+            until = leaves_screen(container, stream, path, reading.packets, until, at + reading.usual)
         if (end is None or at < end - ROUNDING) and (start is None or until > start + ROUNDING):
             yield Picture(frame, at, until, stream.sample_aspect_ratio)
         if whole:
@@ -119,7 +119,9 @@ def _pictures(path: str, settings: VideoSettings, deadline: Deadline, start: flo
 def _usual(stream) -> float:
     """Seconds that a frame lasts where it does not say so itself."""
     rate = stream.average_rate or stream.guessed_rate or stream.base_rate
-    return float(1 / rate) if rate and RATES[0] <= rate <= RATES[1] else 1 / UNKNOWN_RATE
+    usual = float(1 / rate) if rate and RATES[0] <= rate <= RATES[1] else 1 / UNKNOWN_RATE
+    declared = float(stream.duration * stream.time_base) if stream.duration else 0.0
+    return min(usual, declared / stream.frames) if declared > 0 and stream.frames else usual
 
 
 def _prepare(reading: Reading, settings: VideoSettings, stretch: bool) -> None:

@@ -180,7 +180,7 @@ def _read_index(path: str) -> tuple[list[Picture], float]:
             if not stamps or stamps[0] != (stream.start_time or 0):
                 return [], seconds
             times = [(stamp - stamps[0]) * float(stream.time_base) for stamp in stamps]
-            times[-1] = leaves_screen(container, stream, path, len(stamps) - 1, times[-1])
+            times[-1] = leaves_screen(container, stream, path, len(stamps) - 1, times[-1], times[-2])
             return [Picture(None, time, until, None) for time, until in zip(times, times[1:])], seconds
     except (av.FFmpegError, ValueError, OSError):  # the decoder says what is wrong
         return [], 0.0

@@ -59,10 +59,27 @@ def continuity(path: str, pid: int, codec: str) -> Continuity:
     if (head[rows, 1] & 0x80).any():
         return Continuity(0, "a packet is marked as damaged")
     counter, starts = head[rows, 3] & 15, (head[rows, 1] & 0x40) != 0
+    other = _other_recording(packets, head, pid, rows)
+    if other is not None:
+        return Continuity(0, f"it holds another recording, under number {other} in place of {pid}, which is not read: split it")
     step = np.diff(counter.astype(int)) % 16
     leaps = [int(leap) + 1 for leap in np.flatnonzero((step != 1) & (step != 0))]
     times = {int(number): _time(packets[rows[number]]) for number in np.flatnonzero(starts)}
     return Continuity(len(leaps), _first_hole(leaps, times, lambda number: bytes(packets[rows[number]]), len(rows), codec))
+
+
+def _other_recording(packets: np.ndarray, head: np.ndarray, pid: int, rows: np.ndarray) -> int | None:
+    """Number of a video that lies wholly before or behind that of `pid`, as where two recordings were joined; else None."""
+    payload = np.where(head[:, 3] & 0x20, 5 + packets[:, 4].astype(int), 4)
+    starts = np.flatnonzero((head[:, 1] & 0x40 != 0) & (head[:, 3] & 0x10 != 0) & (payload < 180))
+    code = packets[starts[:, None], payload[starts, None] + np.arange(4)]
+    of_video = starts[(code[:, :3] == (0, 0, 1)).all(1) & (code[:, 3] & 0xF0 == 0xE0)]
+    numbers = ((head[of_video, 1] & 0x1F).astype(int) << 8) | head[of_video, 2]
+    for other in np.unique(numbers[numbers != pid]):
+        places = of_video[numbers == other]
+        if places[0] > rows[-1] or places[-1] < rows[0]:
+            return int(other)
+    return None
 
 
 def _first_hole(leaps: list[int], times: dict[int, float | None], packet, count: int, codec: str) -> str | None:

@@ -81,6 +81,7 @@ def test_lists_with_labels_of_several_words_labels_first_and_numbers():
     assert [row[:2] for row in read(lines("{n} {p}"), "l.txt")[0]] == [(path, str(at // 2)) for at, path in enumerate(FILES)]
     assert [row[1] for row in read(lines("{p} {n}"), "l.txt")[0]] == ["0", "0", "1", "1"]
     assert [row[1] for row in read(lines("{p}"), "l.txt")[0]] == [NO_LABEL] * 4
+    assert [row[1] for row in read("path\n" + lines("{p}"))[0]] == [NO_LABEL] * 4
     assert [row[1] for row in read("path label\n" + lines("{p} {n}"), "l.txt")[0]] == ["0", "0", "1", "1"]
 
 

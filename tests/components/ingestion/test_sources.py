@@ -161,6 +161,12 @@ def test_no_class_vanishes_without_a_word(tmp_path):
     assert listing.notes == ("folder without a video: 'empty', 'notes', 'sit'",)
 
 
+def test_a_class_without_a_video_in_a_split_is_named(tmp_path):
+    touch(tmp_path, "train/fall/0.mp4", "train/walk/0.mp4", "val/fall/0.mp4", "val/walk/0.rar", "1.jpg", "test/fall/a/1.txt")
+    (tmp_path / "train" / "sit").mkdir()
+    assert listed(tmp_path).notes == ("folder without a video: 'test', 'train/sit', 'val/walk'",)
+
+
 def test_a_folder_of_pictures_alone_is_refused_with_what_was_found(tmp_path):
     touch(tmp_path, "fall/clip/1.jpg", "walk/clip/1.jpg")
     with pytest.raises(InputError, match="no videos in class folders .*; found are 'fall/clip/': 1 pictures .*, and 1 more"):

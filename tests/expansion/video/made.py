@@ -32,16 +32,17 @@ def numbers(first: int, count: int) -> list[np.ndarray]:
 
 def make(path: Path, images: Sequence[np.ndarray], *, fps: float | Fraction = 10, places: Sequence[int] | None = None,
          last: int | None = None, start: int = 0, codec: str = "libx264", pix_fmt: str = "yuv420p", gop: int = 10,
-         form: str | None = None, flags: int = 0, options: dict | None = None) -> Path:
+         form: str | None = None, flags: int = 0, options: dict | None = None, container: dict | None = None) -> Path:
     """Writes a video and returns its path.
 
     Args:
         places: of the frames, counted in frames; 0, 1, 2, ... if None.
         last: milliseconds that the last frame says it lasts.
         start: seconds at which the first frame stands on the stream's clock.
+        options, container: of the codec and of the container.
     """
     clock = 1 / Fraction(fps)
-    with av.open(str(path), "w", format=form) as out:
+    with av.open(str(path), "w", format=form, options=container or {}) as out:
         stream = out.add_stream(codec, rate=Fraction(fps))
         stream.height, stream.width, stream.pix_fmt, stream.gop_size = *images[0].shape[:2], pix_fmt, gop
         stream.codec_context.time_base, stream.codec_context.thread_count = clock, 1
