@@ -1,6 +1,7 @@
 """How often a clear step is decided otherwise by another seed: simulated searches on small data, and recorded trainings.
 
-Writes the tables of docs/explanation/noise.md: python -m benchmarks.overturned --searches 200. Nothing is trained.
+Writes the tables of docs/explanation/noise.md: python -m benchmarks.overturned --searches 40. Nothing is trained. Recorded are
+the trainings of benchmarks.racing and those of benchmarks.first_steps.
 
 The model is that of benchmarks.noise (`Validation`), with candidates whose true accuracies are normal around their parent's:
 `apart` is the standard deviation of candidates, `sigma` that of trainings of one candidate. A search is STEPS steps long. Each
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks import first_steps
+from benchmarks.first_steps import FirstStep
 from benchmarks.noise import Validation, World
 from benchmarks.racing import small_steps
 from expansion.search.repeats import RepeatSettings, Runs, judge
@@ -89,15 +92,21 @@ def simulate(rule: Rule, videos: int, sigma: float, apart: float, searches: int,
     return count
 
 
-def recorded(warm: bool) -> Count:
-    """Steps of benchmarks/recorded/small.json, by the videos alone: every recorded seed's step against every other seed's.
+def recordings() -> dict[str, list[FirstStep]]:
+    """First steps that were trained with several seeds, by what they are of."""
+    found = {f"demo, reduced, {begun}": [
+        FirstStep("demo", seed, step.parent.accuracy, step.parent.macs, tuple(
+            Scored(c.axis, c.accuracy, c.macs, c.params, c.correct) for c in step.candidates))
+        for seed, step in enumerate(small_steps(warm))] for begun, warm in (("from scratch", False), ("warm start", True))}
+    for step in first_steps.recorded():
+        found.setdefault(step.dataset, []).append(step)
+    return found
 
-    Args:
-        warm: candidates with their parent's weights; else from scratch.
-    """
-    count, decisions = Count(), [
-        decide(step.parent.accuracy, step.parent.macs, [Scored(c.axis, c.accuracy, c.macs, c.params, c.correct)
-                                                        for c in step.candidates]) for step in small_steps(warm)]
+
+def pairs(steps: Sequence[FirstStep]) -> Count:
+    """By the videos alone: each seed's step against that of every other seed."""
+    count = Count()
+    decisions = [decide(step.accuracy, step.macs, step.candidates) for step in steps]
     for decision in decisions:
         for other in (other for other in decisions if other is not decision):
             clear = decision.verdict.startswith("clear")
@@ -105,14 +114,48 @@ def recorded(warm: bool) -> Count:
     return count
 
 
-def _row(title: str, rule: str, count: Count, spread: bool = True) -> str:
+def halves(steps: Sequence[FirstStep], repeats: RepeatSettings, tries: int = 200) -> Count:
+    """With repeats: decided by some of the seeds' trainings, then by others, in random orders of the seeds.
+
+    Args:
+        repeats: so few that no candidate needs more trainings than half of the seeds.
+    """
+    rng, count, half = np.random.default_rng(0), Count(), len(steps) // 2
+    start = float(np.mean([step.accuracy for step in steps]))
+
+    def decided(order: Sequence[int]) -> tuple[int, bool, int]:
+        correct = [[c.evidence] for c in steps[order[0]].candidates]
+        while True:
+            runs = [Runs(c.axis, c.cost, c.params, right) for c, right in zip(steps[0].candidates, correct)]
+            found = judge(start, steps[0].macs, runs, repeats)
+            if found.winner is not None:
+                return found.winner, len(found.tied) == 1 and found.knows_trainings, sum(map(len, correct))
+            for index in found.more:
+                correct[index].append(steps[order[len(correct[index])]].candidates[index].evidence)
+
+    for _ in range(tries):
+        order = rng.permutation(len(steps))
+        winner, clear, trainings = decided(order[:half])
+        count += Count(1, clear, clear and decided(order[half:])[0] != winner, 0, trainings)
+    return count
+
+
+def _recorded_rows() -> Iterable[str]:
+    for name, steps in recordings().items():
+        title = f"{name}, {len(steps)} seeds, {len(steps[0].candidates[0].evidence)} videos"
+        yield _row(title, RULES[0].name, pairs(steps), truth=False)
+        if len(steps) >= 6:
+            yield _row(title, RULES[1].name, halves(steps, RULES[1].repeats), truth=False)
+
+
+def _row(title: str, rule: str, count: Count, truth: bool = True) -> str:
     def share(part: int) -> str:
         if not count.clear:
             return "-"
         return f"{100 * part / count.clear:.0f} % ({part} of {count.clear})"
 
     cells = (title, rule, f"{100 * count.clear / count.steps:.1f} %", share(count.overturned),
-             share(count.wrong) if spread else "not known", f"{count.trainings / count.steps:.1f}")
+             share(count.wrong) if truth else "not known", f"{count.trainings / count.steps:.1f}")
     return "| " + " | ".join(cells) + " |"
 
 
@@ -145,8 +188,7 @@ def main() -> None:
     _print("videos, sigma in points", (row for world in WORLDS for row in of_world(world)))
     _print("candidates apart by, points", (_row(f"{100 * apart:g}", rule.name, counts["spread", apart, rule.name])
                                            for apart in APART for rule in RULES))
-    _print("recorded trainings", (_row("warm start" if warm else "from scratch", RULES[0].name, recorded(warm), spread=False)
-                                  for warm in (False, True)))
+    _print("recorded trainings", _recorded_rows())
 
 
 if __name__ == "__main__":

@@ -94,8 +94,8 @@ def run(pool: Pool, seed: int, steps: int = 1, protocol: Protocol = Protocol()) 
     made: dict[str, Training] = {}
     epochs_done: dict[str, int] = {}
     while not search.finished:
-        going = search.going_on()
-        if going:
+        going = [training for training in search.steps[-1].trainings if training.status == "waiting" and training.trial_id]
+        if going:  # paused at a rung
             step, candidate = search.steps[-1], going[0]
             candidate.status = "running"
         else:

@@ -48,12 +48,12 @@ def expansion_search(**settings) -> Choose:
         tuner.search()
         spent = sum(training_macs(t.spec, terms.recipe, data, t.rungs[-1].epoch if t.status == "stopped" else None)
                     for step in tuner.state.all_steps for t in step.trainings if t.status in ("completed", "stopped"))
-        return Found(tuner.state.path[-1].spec, spent, tuple(map(_kept, tuner.state.steps)))
+        return Found(tuner.state.path[-1].spec, spent, tuple(map(kept, tuner.state.steps)))
 
     return choose
 
 
-def _kept(step: Step) -> dict:
+def kept(step: Step) -> dict:
     """What decisions are compared by; see Result.steps."""
     candidates = [{"axis": c.axis, "macs": c.macs, "params": c.params, "accuracy": c.accuracy, "right": letters(c.evidence)}
                   for c in step.candidates if c.status == "completed"]
@@ -116,7 +116,7 @@ def named(terms: DataSet, data: VideoDataset, seed: int, folder: Path) -> Found:
 def named_near(terms: DataSet, data: VideoDataset, seed: int, folder: Path) -> Found:
     """XS at the frames and the size that come nearest to the cost from below; the cheapest where none does."""
     limit = terms.limit(len(data.classes))
-    return Found(_nearest([_that_fits(XS.replace(frames=frames, size=size), data) for frames in (4, 8, 16)
+    return Found(_nearest([_that_fits(XS.replace(frames=frames, size=size), data) for frames in (2, 4, 8, 16)
                            for size in range(LEAST_SIZE, data.short_side + 1, 4)], limit, data))
 
 

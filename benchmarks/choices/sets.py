@@ -151,10 +151,10 @@ def _recipe(epochs: float, batch: int = 16) -> Recipe:
 _CLIPS = ClipSettings(jitter=(1.05, 1.2), eval_scale=1.1, flip=False, views=10)
 
 SETS = {each.name: each for each in (
-    DataSet("fights", _real("fights"), 64, Spec(stride=8, size=48), 3, _recipe(14), _CLIPS.model_copy(update={"flip": True})),
-    DataSet("lips", _real("lips"), 48, Spec(stride=4, size=32), 3, _recipe(9), _CLIPS),
-    DataSet("demo", _demo(80, 25, 30), 48, Spec(stride=8, size=32), 3, _recipe(9), _CLIPS),
-    DataSet("synthetic", synthetic, 64, Spec(stride=8, size=48), 3, _recipe(14), _CLIPS),
+    DataSet("fights", _real("fights"), 64, Spec(stride=8, size=48), 2, _recipe(32), _CLIPS.model_copy(update={"flip": True})),
+    DataSet("lips", _real("lips"), 48, Spec(stride=4, size=32), 2, _recipe(22), _CLIPS),
+    DataSet("demo", _demo(80, 25, 30), 48, Spec(stride=8, size=32), 2, _recipe(18), _CLIPS),
+    DataSet("synthetic", synthetic, 64, Spec(stride=8, size=48), 2, _recipe(32), _CLIPS),
 )}
 _TINY = Recipe(epochs=1, batch=16, rate=0.1, rate_batch=16, warmup_epochs=0.5, dropout=0.2)
 TINY = DataSet("tiny", _demo(6, 3, 3), 32, Spec(stride=4, size=24, depth=0.2, width=0.5), 1, _TINY,

@@ -27,6 +27,7 @@ def to_go_on(search: SearchState) -> str | None:
              "With search.without_gain=continue the same command takes the step and goes on.")
     least = task_named(search.settings.task).least_clear(winner.evidence)
     if least is not None:
-        found += (f" On {videos:,} validation videos no gain below {100 * least:.1f} points can be "
-                  "clear: more of them, longer trainings or a seed that sees more frames may show one.")
+        which = f"no gain below {100 * least:.1f} points" if least < 1 else "no gain"
+        found += (f" On {videos:,} validation videos {which} can be clear: more of them, longer trainings or a seed that sees "
+                  "more frames may show one.")
     return found

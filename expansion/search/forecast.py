@@ -177,7 +177,7 @@ def steps_ahead(search: SearchState, recipe: Recipe, videos: int, speed: Speed, 
 
     MACs grow by the factor, or, where the cost is another, as they do in the step that is known last. The steps end where
     the search would end: at `steps`, at `target_gmacs`, and before one that would take it past `hours`. What cannot be known,
-    a target accuracy and the contraction to a target, is not in it.
+    a target accuracy, the contraction to a target and a step that gains nothing, is not in it.
 
     Args:
         recipe, videos: of the trainings.

@@ -28,7 +28,7 @@ class RepeatSettings(Settings):
     Args:
         extra: further trainings a step at most; 0 for one training of each candidate, as in the paper.
         std: standard deviation of a candidate's accuracy between trainings, on endless videos (share of 1), where that is
-            known. By default it is measured from the repeats of this step and of those before; see search.variance.
+            known. By default it is measured from the repeats of this step and of those before, once there are four.
         tie_break: what decides among candidates still tied: the largest mean gain, the lowest cost, or the fewest
             parameters.
     """
@@ -111,7 +111,7 @@ def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs]
         return RepeatsOutcome(winner, tuple(more), tied, shown, reason, level, variance is not None)
 
     def p_values(one: int) -> tuple[float, ...]:
-        return tuple(1.0 if index == one else difference(candidates[one], candidates[index], variance,
+        return tuple(1.0 if index == one else difference(candidates[one], candidates[index], variance, parent_accuracy,
                                                          doublings[one], doublings[index], task)
                      for index in range(len(candidates)))
 
@@ -130,14 +130,14 @@ def judge(parent_accuracy: float, parent_cost: float, candidates: Sequence[Runs]
     return outcome(min(tied, key=lambda i: (*keys[settings.tie_break](i), order.index(i))), (), "tie-break")
 
 
-def difference(one: Runs, other: Runs, variance: TrainingVariance | float | None, one_scale: float = 1.0,
+def difference(one: Runs, other: Runs, variance: TrainingVariance | float | None, base: float = 0.0, one_scale: float = 1.0,
                other_scale: float = 1.0, task: Task = SINGLE_LABEL) -> float:
-    """Two-sided p of the difference of two candidates' mean accuracies, each divided by its scale; see variance.p_value.
+    """Two-sided p of the difference of two candidates' mean scores over a base, each divided by its scale.
 
     Args:
-        variance: as there; None where it is not known: by the videos alone.
+        variance: as of variance.p_value; None where it is not known: by the videos alone.
     """
     first, second = (np.asarray(runs.evidence, np.float32).mean(axis=0) / scale
                      for runs, scale in ((one, one_scale), (other, other_scale)))
     weight = 1 / one.trainings / one_scale**2 + 1 / other.trainings / other_scale**2
-    return p_value(first - second, weight, variance or 0.0, task)
+    return p_value(first - second, weight, variance or 0.0, task, base * (1 / one_scale - 1 / other_scale))

@@ -20,7 +20,7 @@ from expansion.tasks.single_label import SINGLE_LABEL
 from expansion.tasks.task import Task
 
 CLEAR_LEVEL = 0.01  # at 0.05 more than a tenth of the clear steps would be overturned: docs/explanation/noise.md
-LEAST_DEGREES = 2  # with one, a lucky pair of trainings would make everything clear
+LEAST_DEGREES = 4  # with two, lucky pairs of trainings make steps clear that another seed overturns
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ def pooled(networks: Iterable[Sequence[Sequence[float]] | np.ndarray], task: Tas
     return TrainingVariance(accuracy / degrees, video / degrees, degrees) if degrees >= LEAST_DEGREES else None
 
 
-def p_value(differences: np.ndarray, weight: float, variance: TrainingVariance | float, task: Task = SINGLE_LABEL) -> float:
+def p_value(differences: np.ndarray, weight: float, variance: TrainingVariance | float, task: Task = SINGLE_LABEL,
+            shift: float = 0.0) -> float:
     """Two-sided p that two means over videos and trainings differ only by chance: by the videos and by the trainings.
 
     Args:
@@ -66,8 +67,9 @@ def p_value(differences: np.ndarray, weight: float, variance: TrainingVariance |
         variance: between trainings, as measured; or an assumed variance of the accuracy on endless videos, in which case
             the test is by the normal distribution.
         task: whose evidence it is.
+        shift: difference that chance alone is expected to give.
     """
-    videos, difference = len(differences), abs(task.score_of(differences))
+    videos, difference = len(differences), abs(task.score_of(differences) - shift)
     sampled = task.variance(differences)
     if isinstance(variance, TrainingVariance):
         # What single trainings say of a video by chance is in the trainings' variance: it must not count twice.

@@ -82,7 +82,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
             "classes": len(self.data.classes), "limits": self.data.limits, "task": task_of(recipe, self.data).name})
         self._source = source_of(settings)
         if self._source:
-            self._source.check_head(len(self.data.classes), self.data.classes, settings.new_head)
+            self._source.check_head(len(self.data.classes), self.data.classes, settings.new_head, self._settings.task)
         self._means = {"latency": Latencies(self._settings.classes, self.folder.path), "forecast": self._forecast}
         check_multigrid(settings.start, settings.race, recipe)
         if overwrite and files.exists(self.folder.path):
@@ -151,7 +151,8 @@ class ExpansionTuner(base_tuner.BaseTuner):
             return
         classes, settings = self.data.classes, self._settings
         if not files.exists(self.folder.start):
-            save_model(network_of(self._source, len(classes), classes, new_head=settings.new_head, seed=self.seed),
+            save_model(network_of(self._source, len(classes), classes, new_head=settings.new_head, seed=self.seed,
+                                  task=settings.task),
                        self.folder.start)
         if self.state.probe is None and not self.state.path and can_probe(self.data):
             self.state.probe = linear_probe(at_clip(load_model(self.folder.start), settings.start), self.data)

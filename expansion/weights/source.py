@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.spec import Preserved, Spec, preserved
+from expansion.tasks.single_label import SINGLE_LABEL
 from expansion.weights.naming import find_factors
 from expansion.weights.weights_file import open_weights
 
@@ -33,6 +34,7 @@ class WeightsSource:
         classes: of its last layer; None where it has none.
         class_names: where the file names them.
         sha256: of the file.
+        task: what its last layer answers; a checkpoint's names one class.
     """
 
     path: str
@@ -41,21 +43,27 @@ class WeightsSource:
     classes: int | None
     class_names: tuple[str, ...]
     sha256: str
+    task: str = SINGLE_LABEL.name
 
-    def check_head(self, classes: int, class_names: Sequence[str] = (), new_head: bool = False) -> bool:
+    def check_head(self, classes: int, class_names: Sequence[str] = (), new_head: bool = False,
+                   task: str = SINGLE_LABEL.name) -> bool:
         """Whether the last layer is replaced by a new one.
 
         Args:
             classes, class_names: of the network that begins with the file.
             new_head: replace it, whatever classes it has.
+            task: of that network.
 
         Raises:
-            InputError: the classes differ, and no new one was asked for.
+            InputError: the classes or the tasks differ, and no new one was asked for.
         """
         if new_head:
             return True
         if self.classes is None:
             raise InputError(f"{self.path}: no last layer in it; --new-head begins a new one (new_head: true)")
+        if self.task != task:
+            raise InputError(f"{self.path}: its task is {self.task}, and that of the data {task}; --new-head replaces the last "
+                             "layer (new_head: true)")
         if self.classes != classes:
             raise InputError(f"{self.path}: {self.classes} classes, and the data have {classes}; --new-head replaces the last "
                              "layer (new_head: true)")
@@ -125,7 +133,8 @@ def _keras_source(path: str) -> WeightsSource:
     if kind != "X3D":
         raise InputError(f"{path}: a {kind}, not an X3D network")
     config = found["config"]
-    return WeightsSource(path, KERAS, Spec(**config["spec"]), config["classes"], tuple(config["class_names"]), _digest(path))
+    return WeightsSource(path, KERAS, Spec(**config["spec"]), config["classes"], tuple(config["class_names"]), _digest(path),
+                         config.get("task", SINGLE_LABEL.name))
 
 
 def _digest(path: str) -> str:

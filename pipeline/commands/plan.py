@@ -28,6 +28,7 @@ from expansion.search.settings import SearchSettings
 from expansion.search.state import SearchState
 from expansion.search.trace import BUDGET
 from expansion.spec import Spec
+from expansion.tasks.registry import chosen
 from expansion.weights.search import source_of, with_start
 from pipeline.commands.plan_estimate import EFFICIENCY, CostEstimate, kept_throughput, make_budget, measure, tables
 from pipeline.config import Config
@@ -89,7 +90,9 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
         of_data = {"classes": classes or 400} | ({"limits": data.limits} if data else {})
     settings = with_start(config.search).model_copy(update=of_data)
     if settings.weights and classes and not config.proxy:
-        source_of(config.search).check_head(classes, data.classes if data else (), settings.new_head)
+        source = source_of(config.search)
+        task = chosen(config.recipe.task, data.manifest.task, data.path).name if data else source.task
+        source.check_head(classes, data.classes if data else (), settings.new_head, task)
     kept = kept_throughput(folder.path)
     if device_tflops and not gmacs_per_second:  # a multiply-add is two operations
         gmacs_per_second = 1000 * device_tflops / 2 * EFFICIENCY

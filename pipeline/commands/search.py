@@ -84,8 +84,8 @@ def _check_head(config: Config, plan) -> None:
     """Raises InputError where the data's classes are not those of the weights; of a proxy the search itself finds out."""
     source = source_of(config.search)
     if source is not None and config.proxy is None:
-        classes = list(plan.classes)
-        source.check_head(len(classes), classes, config.search.new_head)
+        task = chosen(config.recipe.task, plan.task, config.ingest.videos)
+        source.check_head(len(plan.classes), plan.classes, config.search.new_head, task.name)
 
 
 def _of_one_class(result, outcome: HeldOutResult):

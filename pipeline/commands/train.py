@@ -124,12 +124,13 @@ def _run(config: Config, folder: RunFolder, console, worker: int) -> tuple[dict,
     with waiting(console, "starting TensorFlow"):
         import_keras()
         from expansion.training.distribute import make_strategy
+        from expansion.training.fit import task_of
 
         strategy = make_strategy(config.train.devices)
     data = _data(config, folder)
     source = _source(config)
     if source:
-        source.check_head(len(data.classes), data.classes, config.train.new_head)
+        source.check_head(len(data.classes), data.classes, config.train.new_head, task_of(config.recipe, data).name)
     results = folder.read_training()
     if results and results["data"] == data.manifest.fingerprint:
         if source and results.get("weights_sha256") not in (None, source.sha256):

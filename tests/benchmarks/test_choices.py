@@ -76,7 +76,7 @@ def test_what_is_chosen_keeps_to_the_cost_and_to_the_data(choose):
 def test_a_budget_is_that_of_every_candidate_of_every_doubling():
     of_start = training_macs(FIGHTS.start, FIGHTS.recipe, DATA)
     assert of_start == 3 * complexity(FIGHTS.start, 2).macs * 208 * FIGHTS.recipe.epochs  # 13 batches of 16
-    assert FIGHTS.budget(DATA) == of_start * (1 + CANDIDATES * (2 + 4 + 8))
+    assert FIGHTS.budget(DATA) == of_start * (1 + CANDIDATES * (2 + 4))
     assert DATA.limits.broken_by(named(FIGHTS, DATA, 0, None).spec) is None
 
 

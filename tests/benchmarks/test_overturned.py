@@ -2,12 +2,13 @@
 
 import pytest
 
-from benchmarks.overturned import CANDIDATES, RULES, STEPS, recorded, simulate
+from benchmarks.overturned import CANDIDATES, RULES, STEPS, pairs, recordings, simulate
 
 
 def test_recorded_trainings():
     """docs/explanation/noise.md: steps of five seeds, clear by the videos alone, and what the other seeds take."""
-    scratch, warm = recorded(False), recorded(True)
+    steps = recordings()
+    scratch, warm = (pairs(steps[f"demo, reduced, {begun}"]) for begun in ("from scratch", "warm start"))
     assert (scratch.clear, scratch.overturned, scratch.steps) == (16, 10, 20)
     assert (warm.clear, warm.overturned, warm.steps) == (8, 4, 20)
 

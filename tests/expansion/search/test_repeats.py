@@ -75,3 +75,9 @@ def test_it_ends_within_the_budget(counts, extra):
         for index in verdict.more:
             counts[index].append(counts[index][0])
     assert verdict.winner in verdict.tied and sum(map(len, counts)) <= started + extra
+
+
+def test_it_is_gains_that_are_told_apart_where_costs_differ():
+    """The same gain per doubling of the cost, from other accuracies: nothing tells them apart."""
+    one, other = runs(600, cost=200), runs(800, cost=400)
+    assert judge(0.4, 100, [one, other], RepeatSettings(std=0.001)).p_values == pytest.approx((1.0, 1.0))

@@ -20,12 +20,13 @@ def trained(rng, videos: int, accuracy: float, sigma: float, trainings: int) -> 
 
 
 def test_it_is_the_mean_square_within_networks():
-    first, second = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]), np.array([[1, 0, 0, 0], [0, 0, 0, 0]])
+    first = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1], [1, 1, 1, 1]])
+    second = np.array([[1, 0, 0, 0], [0, 0, 0, 0]])
     found = pooled([first, second, [[1, 1, 1, 1]]])
-    assert found.degrees == 3
-    assert found.accuracy == pytest.approx((2 * np.var([0.5, 0.75, 1.0], ddof=1) + np.var([0.25, 0.0], ddof=1)) / 3)
-    assert found.video == pytest.approx((2 * (2 * 1 / 3) / 4 + 0.5 / 4) / 3)
-    assert pooled([second]) is None and pooled([[[1, 0]], [[0, 0]]]) is None  # one degree of freedom, and none
+    assert found.degrees == 4
+    assert found.accuracy == pytest.approx((3 * np.var([0.5, 0.75, 1, 1], ddof=1) + np.var([0.25, 0.0], ddof=1)) / 4)
+    assert found.video == pytest.approx((3 * first.var(axis=0, ddof=1).mean() + 0.5 / 4) / 4)
+    assert pooled([first]) is None and pooled([[[1, 0]], [[0, 0]]]) is None  # three degrees of freedom, and none
 
 
 def test_it_finds_the_spread_of_trainings():
@@ -64,16 +65,17 @@ def test_until_it_is_known_the_leader_and_the_second_are_trained_again():
     def runs(*counts: int) -> Runs:
         return Runs("", 200, 1, [[video < count for video in range(100)] for count in counts])
 
-    settings = RepeatSettings(extra=4)
+    settings = RepeatSettings(extra=6)
     first = judge(0.2, 100, [runs(30), runs(80), runs(50)], settings)
     assert first.winner is None and first.more == (1, 2) and first.p_values[2] < CLEAR_LEVEL and not first.knows_trainings
-    assert judge(0.2, 100, [runs(30), runs(80, 79), runs(50, 51)], settings).reason == "clear"
-    shaky = judge(0.2, 100, [runs(30), runs(80, 45), runs(50, 60)], settings)
+    assert judge(0.2, 100, [runs(30), runs(80, 79), runs(50, 51)], settings).more == (1, 2)
+    assert judge(0.2, 100, [runs(30), runs(80, 79, 80), runs(50, 51, 50)], settings).reason == "clear"
+    shaky = judge(0.2, 100, [runs(30), runs(80, 45, 60), runs(50, 60, 40)], settings)
     assert shaky.winner is None and 0 in shaky.more and shaky.knows_trainings
-    spent = judge(0.2, 100, [runs(30), runs(80, 45), runs(50, 60)], RepeatSettings(extra=2))
+    spent = judge(0.2, 100, [runs(30), runs(80, 45, 60), runs(50, 60, 40)], RepeatSettings(extra=4))
     assert (spent.winner, spent.reason) == (1, "tie-break") and min(spent.p_values) > CLEAR_LEVEL
     # What earlier steps have shown is enough.
-    before = [runs(60, 61, 60).evidence]
+    before = [runs(60, 61, 60, 61, 60).evidence]
     assert judge(0.2, 100, [runs(30), runs(80), runs(50)], settings, before).reason == "clear"
     assert judge(0.2, 100, [runs(30), runs(80), runs(50)], RepeatSettings(extra=1)).more == (1,)
 
@@ -93,9 +95,9 @@ def counts(step: int, axis: str, repeat: int) -> int:
 
 
 def test_a_search_carries_it_from_step_to_step():
-    search = fed(SearchState(SearchSettings(steps=3, repeats=RepeatSettings(extra=2))), counts)
+    search = fed(SearchState(SearchSettings(steps=3, repeats=RepeatSettings(extra=4))), counts)
     repeats = [sum(len(c.repeats) for c in step.candidates) for step in search.steps]
-    assert repeats == [0, 2, 0, 0]  # the first step measures it
+    assert repeats == [0, 4, 0, 0]  # the first step measures it
     assert [step.decision.verdict for step in search.steps[1:]] == [CLEAR] * 3
     assert search.steps[2].decision.over_parent.verdict == CLEAR
     assert SearchState.from_dict(json.loads(json.dumps(search.as_dict()))).as_dict() == search.as_dict()
@@ -105,6 +107,6 @@ def test_without_repeats_a_step_is_clear_on_these_videos_alone():
     search = fed(SearchState(SearchSettings(steps=1)), counts)
     decision = search.steps[1].decision
     assert (decision.verdict, decision.over_parent.verdict) == (CLEAR_ON_VIDEOS, CLEAR_ON_VIDEOS)
-    # A single repeat is too few to know more.
-    search = fed(SearchState(SearchSettings(steps=1, repeats=RepeatSettings(extra=1))), counts)
+    # Three repeats are too few to know more.
+    search = fed(SearchState(SearchSettings(steps=1, repeats=RepeatSettings(extra=3))), counts)
     assert search.steps[1].decision.verdict == CLEAR_ON_VIDEOS

@@ -116,7 +116,7 @@ def test_the_trained_network_has_the_averaged_weights_and_their_statistics(colou
 def test_everything_together_resumes_to_the_bit(colours, tmp_path):
     """Where a schedule has the steps; the clips do not know who takes them."""
     recipe = Recipe(**RECIPE.model_dump() | {
-        "augment": Augmentation(randaugment=1, colour=0.2, erasing=0.2, mixup=0.2, cutmix=0.2), "clips_per_video": 2, "ema": 0.5,
+        "augment": Augmentation(colour=0.2, erasing=0.2, mixup=0.2), "clips_per_video": 2, "ema": 0.5,
         "class_weights": True, "label_smoothing": 0.1, "decays": (0.5,)})
     whole = new_model(SPEC, colours, recipe)
     history = train(whole, colours, recipe, ClipSettings())

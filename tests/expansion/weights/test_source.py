@@ -63,6 +63,8 @@ def test_other_classes_need_a_new_last_layer(of, classes, names, message):
     with pytest.raises(InputError, match=message):
         of.check_head(classes, names)
     assert of.check_head(classes, names, new_head=True)
+    with pytest.raises(InputError, match="its task is single-label, and that of the data multi-label; --new-head replaces"):
+        source().check_head(3, task="multi-label")
     assert not source(names=NAMES).check_head(3, NAMES)
 
 

@@ -12,6 +12,7 @@ from expansion.network.model import build_model
 from expansion.network.saving import load_model
 from expansion.recipe import ClipSettings, Recipe
 from expansion.recipe.settings import STAGES, stage_of
+from expansion.search.path import NO_GAIN
 from expansion.spec import Spec
 from expansion.tuning.jobs import read_job
 from expansion.weights.checkpoints import save_weights
@@ -81,7 +82,8 @@ def test_a_search_grows_from_the_file(trained, demo_records, tmp_path, monkeypat
     model, paths = trained
     search = tuner(demo_records, paths["pytorchvideo"], tmp_path)
     search.search()
-    seed, deeper = search.state.path
+    seed, deeper = (step.winner for step in search.state.steps)
+    assert search.state.stopped_by == NO_GAIN and search.state.path == [seed]  # equal answers, so the start is kept
     assert seed.spec.blocks() == SPEC.blocks() and (seed.warm_start, deeper.warm_start) == ("all clips", "all clips")
     assert search.state.probe.train == 48 and 0 <= search.state.probe.accuracy <= 1
     # What every engine gets is the file of the parent.
