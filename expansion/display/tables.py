@@ -16,6 +16,7 @@ from expansion.search.forecast import retrospective
 from expansion.search.state import SearchState
 from expansion.search.steps import CandidateState, Step
 from expansion.search.training_cost import training_cost
+from expansion.tasks.registry import task_named
 from expansion.tasks.single_label import Baseline
 
 
@@ -179,7 +180,7 @@ def step_rows(step: Step, wide: bool = False) -> Table:
     timed = wide and any("latency_ms" in candidate.metrics for candidate in step.candidates)
     balanced = wide and any("val_balanced_accuracy" in candidate.metrics for candidate in step.candidates)
     macs = wide or not measured
-    header = ("axis", *SPEC_COLUMNS, *measured, *["MACs"] * macs, "params", "accuracy", *["mean over classes"] * balanced, "gain",
+    header = ("axis", *SPEC_COLUMNS, *measured, *["MACs"] * macs, "params", step.score, *["mean over classes"] * balanced, "gain",
               "time", *["measured latency"] * timed)
     rows = []
     for candidate in step.candidates:
@@ -231,7 +232,8 @@ def path_rows(search: SearchState, until: int | None = None, wide: bool = False)
         judged = (points(winner.gain), points(decision.margin), "-" if step.kind != "expansion" else decision.verdict + chance)
         rows.append((f"{step.number} {winner.axis}{kind}", *spec_cells(winner.spec), show_cost("macs", winner.macs),
                      f"{winner.params / 1e6:.2f} M", accuracy(winner), *(judged if wide else judged[1:2])))
-    header = ("step", *SPEC_COLUMNS, "MACs", "params", "accuracy", *(("gain", "margin", "verdict") if wide else ("margin",)))
+    score = task_named(search.settings.task).noun
+    header = ("step", *SPEC_COLUMNS, "MACs", "params", score, *(("gain", "margin", "verdict") if wide else ("margin",)))
     notes = [f"step {step.number} {line}" for step in search.steps for line in failures(step)]
     notes += largest_class([step.winner for step in search.steps if step.winner])
     notes += [line for line in (forecast_error(search), racing_saving(search)) if line]

@@ -13,6 +13,7 @@ from expansion.search.costs import Cost, CostName, cost_of
 from expansion.search.settings import SearchSettings
 from expansion.search.steps import CandidateState, Step
 from expansion.spec import Preserved, Spec, preserved
+from expansion.tasks.registry import task_named
 
 Forecast = Callable[["SearchPath", int, Sequence[int]], float | None]  # seconds of a step's candidates, by their MACs
 NO_GAIN = "no gain"  # why a search ended: its last step gained nothing
@@ -84,7 +85,8 @@ class SearchPath:
         return Candidate(axis, spec, self.cost(spec))
 
     def _begin(self, kind, candidates: list[Candidate], saturated=()) -> None:
-        step = Step(len(self.steps), kind, [], list(saturated), cost=self.settings.cost)
+        step = Step(len(self.steps), kind, [], list(saturated), cost=self.settings.cost,
+                    score=task_named(self.settings.task).noun)
         parent = self.parent(step)
         for candidate in candidates:
             found = complexity(candidate.spec, self.settings.classes)

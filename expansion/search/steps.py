@@ -130,6 +130,7 @@ class Step:
     Args:
         number: 0 for the seed, then one after the other.
         cost: what the candidates' costs and gains are counted in.
+        score: what their accuracies are, in a word: "accuracy", or "mAP".
     """
 
     number: int
@@ -138,6 +139,7 @@ class Step:
     saturated: list[Saturated] = field(default_factory=list)
     decision: Decision | None = None
     cost: CostName = "macs"
+    score: str = "accuracy"
 
     @property
     def winner(self) -> CandidateState | None:
