@@ -17,16 +17,20 @@ VIDEO_ENDINGS = frozenset(
     ".m2v .m4v .mjpeg .mjpg .mkv .mod .mov .mp4 .mp4v .mpe .mpeg .mpg .mpg4 .mpv .mts .mxf .obu .ogm .ogv .qt .tod "
     ".tp .trp .ts .vob .webm .wmv .xvid .y4m".split()
 )
-PICTURE_ENDINGS = frozenset(".bmp .jpeg .jpg .png .ppm .tif .tiff .webp".split())
+PICTURE_ENDINGS = frozenset(".avif .bmp .cr3 .heic .heif .jpeg .jpg .png .ppm .thm .tif .tiff .webp".split())
+# What begins as videos do, or is one, and is none to learn from.
+BESIDE_VIDEOS = dict.fromkeys(".aac .flac .m4a .m4b .mka .mp3 .oga .ogg .opus .wav .weba .wma".split(), "sound") | dict.fromkeys(
+    (".lrf", ".lrv"), "a small copy that a camera writes beside its video")
 PICTURES = "pictures"  # reason of a folder of pictures
 NOT_VIDEO = "not_video"  # reason of any other file
 NO_VIDEO_FOLDER = "empty_folder"
 
 # What begins a file of the containers and streams that are decoded; bytes at 4 are ISO's "ftyp", "moov", "mdat", ....
 _BEGINNINGS = (
-    rb"\x1aE\xdf\xa3", rb"RIFF....AVI ", rb"GIF8[79]a", rb"FLV\x01", rb"OggS", rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
-    rb"....(?:ftyp|moov|mdat|wide|moof|styp)", rb"\0\0\x01[\xb0\xb3\xb5\xba]", rb"\0\0(?:\0)?\x01[\x09\x27\x40\x42\x46\x67]",
-    rb"\x06\x0e\x2b\x34\x02\x05\x01\x01", rb"\x1f\x07\0[\x3f\xbf]", b"DKIF", b"YUV4MPEG2 ",
+    rb"\x1aE\xdf\xa3", rb"RIFF....AVI ", rb"GIF8[79]a", rb"FLV\x01", rb"OggS.{24,300}\x80theora", b"DKIF", b"YUV4MPEG2 ",
+    rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", rb"....(?:ftyp(?!M4A|M4B|hei|mif1|msf1|avi|crx|jp)|moov|mdat|wide|moof|styp)",
+    rb"\0\0\x01[\xb0\xb3\xb5\xba]", rb"\0\0(?:\0)?\x01[\x09\x27\x40\x42\x46\x67]",
+    rb"\x06\x0e\x2b\x34\x02\x05\x01\x01", rb"\x1f\x07\0[\x3f\xbf]",
 )  # fmt: skip
 _BEGINNING = re.compile(b"|".join(_BEGINNINGS), re.DOTALL)
 _PACKETS, _SYNC = ((0, 188), (4, 192)), 0x47  # (offset, bytes) of a transport stream's packets, and what each begins with
@@ -104,6 +108,8 @@ def find_files(root: str, follow: bool = False) -> FilesFound:
             ending = PurePosixPath(name).suffix.lower()
             if ending in PICTURE_ENDINGS:
                 pictures[ending] += 1
+            elif ending in BESIDE_VIDEOS:
+                others.append(Unused(prefix + name, NOT_VIDEO, BESIDE_VIDEOS[ending]))
             elif ending in VIDEO_ENDINGS or begins_as_video(os.path.join(folder, name)):
                 videos.append(prefix + name)
             else:

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from statistics import median
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -127,6 +128,7 @@ def _manifest(rows: list[VideoRow], plan: Plan, settings: IngestSettings, writte
         **_of_several(stored),
         accepted=len(stored), rejected=len(rows) - len(stored), reject_reasons=dict(sorted(reasons.items())),
         short_side=min(min(row.width, row.height) for row in stored), settings=settings.of_records(),
+        fps=median(row.fps for row in by_split["train"]) if by_split["train"] else None,
         fingerprint=plan.fingerprint, files=written, notes=list(plan.notes))
 
 

@@ -104,7 +104,7 @@ def _seconds(text: str, column: str, where: str) -> float | None:
     if not text.strip():
         return None
     try:
-        value = float(text)
+        value = float(re.sub(r"^(\d+),(\d+)$", r"\1.\2", text))  # as Excel writes it in half of the world
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):

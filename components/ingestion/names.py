@@ -22,6 +22,10 @@ HOW = {
 }  # fmt: skip
 
 
+def _digits(name: str) -> str:
+    return re.sub(r"\D", "", name)
+
+
 def inside(root: str, path: str, where: str) -> str:
     """A label's path relative to the root, with forward slashes.
 
@@ -119,7 +123,9 @@ class Names:
         stems = self._index("folded stem", lambda file: PurePosixPath(composed(file).casefold()).stem)
         found = ends.get(parts[-1]) or stems.get(PurePosixPath(parts[-1]).stem) if parts else None
         if not found:
-            close = difflib.get_close_matches(parts[-1] if parts else "", list(ends)[:MOST_COMPARED], 1, 0.75)
+            name = parts[-1] if parts else ""
+            numbered = [end for end in ends if _digits(end) == _digits(name)]  # clip 3 is not nearly clip 4
+            close = difflib.get_close_matches(name, numbered[:MOST_COMPARED], 1, 0.75)
             found = ends[close[0]] if close else None
         return found[0] if found else None
 

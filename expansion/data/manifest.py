@@ -63,6 +63,7 @@ class Manifest(Settings):
         accepted, rejected: videos.
         reject_reasons: reason -> videos.
         short_side: pixels, the least of all stored videos.
+        fps: frames per second of the training videos as stored, the median; None where that is not known.
         settings: those of the ingestion that decide the records.
         fingerprint: of the input, the settings and the version of the code.
         files: shards and indexes (relative path) -> bytes.
@@ -79,6 +80,7 @@ class Manifest(Settings):
     rejected: int
     reject_reasons: dict[str, int]
     short_side: int
+    fps: float | None = None
     settings: dict
     fingerprint: str
     files: dict[str, int]

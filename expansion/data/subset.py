@@ -91,7 +91,8 @@ def make_proxy(data: VideoDataset, settings: ProxySettings, folder: str) -> Vide
         splits[split] = _write(data, split, wanted[split], classes, folder, written)
     made = Manifest(
         classes=classes, splits=splits, accepted=sum(counts.videos for counts in splits.values()), rejected=0,
-        reject_reasons={}, short_side=data.short_side, task=data.manifest.task, label_facts=data.manifest.label_facts,
+        reject_reasons={}, short_side=data.short_side, fps=data.manifest.fps, task=data.manifest.task,
+        label_facts=data.manifest.label_facts,
         settings=data.manifest.settings, fingerprint=fingerprint, files=written,
         proxy=settings.model_dump(mode="json", exclude={"epochs"}) | {"of": data.manifest.fingerprint})
     made.write(folder)

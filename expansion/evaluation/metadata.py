@@ -42,8 +42,8 @@ class Card:
     @classmethod
     def of(cls, model, clips: ClipSettings) -> Card:
         """The card of a Keras model whose export takes clips that are cut so."""
-        return cls(model.spec, model.classes, model.class_names, model.size, Preprocessing(
-            video=model.preprocessing.video, clips=clips), model.task)
+        return cls(model.spec, model.classes, model.class_names, model.size,
+                   model.preprocessing.model_copy(update={"clips": clips}), model.task)
 
     def text(self) -> str:
         return json.dumps({
@@ -61,7 +61,8 @@ def parse_card(text: str, where: str) -> Card:
     try:
         values = json.loads(text)
         return Card(Spec(**values["spec"]), int(values["classes"]), tuple(values["class_names"]), int(values["size"]),
-                    parse_settings(Preprocessing, {"video": values.get("video"), "clips": values["clips"]}, where),
+                    parse_settings(Preprocessing, {"clips": values["clips"]} | {
+                        name: values.get(name) for name in ("video", "fps")}, where),
                     task_named(values.get("task", SINGLE_LABEL.name)))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{where}: not the {NAME} of an export ({error})") from None

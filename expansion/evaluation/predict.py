@@ -17,6 +17,7 @@ from expansion.foundation.settings import parse_settings
 from expansion.network.model import X3D
 from expansion.network.preprocessing import UNKNOWN, Preprocessing
 from expansion.recipe import ClipSettings
+from expansion.video.reasons import Rejected
 from expansion.video.settings import VideoSettings
 
 
@@ -149,8 +150,7 @@ COMBINED = {
 
 
 def _predict(network: Network, path: str, clips: ClipSettings, decoded: VideoSettings) -> Prediction:
-    from expansion.video.decode import Rejected  # PyAV: an extra
-    from expansion.video.picked import pick
+    from expansion.video.picked import pick  # PyAV: an extra
 
     names = tuple(network.class_names) or tuple(str(index) for index in range(network.classes))
     try:

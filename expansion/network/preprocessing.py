@@ -17,20 +17,23 @@ class Preprocessing(Settings):
     Args:
         video: how videos were decoded and stored; None where that is not known.
         clips: how clips were cut; None where that is not known.
+        fps: frames per second of a typical video as it was stored; None where that is not known.
     """
 
     video: VideoSettings | None = None
     clips: ClipSettings | None = None
+    fps: float | None = None
 
     @classmethod
-    def of_records(cls, settings: Mapping[str, object], clips: ClipSettings | None = None) -> Preprocessing:
+    def of_records(cls, settings: Mapping[str, object], clips: ClipSettings | None = None,
+                   fps: float | None = None) -> Preprocessing:
         """That of a data set.
 
         Args:
             settings: of its ingestion, as the manifest has them; where they say nothing of videos, that is not known.
         """
         known = {name: settings[name] for name in VideoSettings.model_fields if name in settings and name not in LIMITS}
-        return cls(video=VideoSettings(**known) if "short_side" in known else None, clips=clips)
+        return cls(video=VideoSettings(**known) if "short_side" in known else None, clips=clips, fps=fps)
 
     def as_dict(self) -> dict:
         """As plain JSON."""
@@ -38,7 +41,8 @@ class Preprocessing(Settings):
 
     def otherwise(self, other: Preprocessing | None) -> Preprocessing:
         """This, and where it does not know something, what the other knows."""
-        return self if other is None else Preprocessing(video=self.video or other.video, clips=self.clips or other.clips)
+        return self if other is None else Preprocessing(video=self.video or other.video, clips=self.clips or other.clips,
+                                                        fps=self.fps or other.fps)
 
 
 UNKNOWN = Preprocessing()

@@ -59,8 +59,7 @@ def new_model(spec: Spec, data: VideoDataset, recipe: Recipe, seed: int = 0) -> 
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_dtype_policy(recipe.dtype_policy)
     return build_model(spec, len(data.classes), dropout=recipe.dropout, drop_connect=recipe.drop_connect,
-                       class_names=data.classes, preprocessing=Preprocessing.of_records(data.manifest.settings),
-                       task=task_of(recipe, data).name)
+                       class_names=data.classes, task=task_of(recipe, data).name)
 
 
 def compile_model(model: X3D, recipe: Recipe, videos: int, weights: Sequence[float] = ()) -> X3D:
@@ -246,7 +245,7 @@ def train(model: X3D, data: VideoDataset, recipe: Recipe, settings: ClipSettings
     """
     data.check_classes(model.classes, model.class_names)
     model.class_names = data.classes
-    model.preprocessing = Preprocessing.of_records(data.manifest.settings, settings)
+    model.preprocessing = Preprocessing.of_records(data.manifest.settings, settings, data.manifest.fps)
     videos = data.videos("train")
     per_epoch, total = recipe.steps(videos)
     schedule = schedule_of(model.spec, recipe, videos)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import mimetypes
 
-from expansion.video.decode import Rejected, open_video
+from expansion.video.container import open_video
+from expansion.video.reasons import Rejected
 
 PICTURE_TYPES = {"image/gif", "image/webp", "image/apng"}  # that may move
 

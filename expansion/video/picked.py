@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import av
 
 from expansion.video.container import leaves_screen, open_video, shown_stream
-from expansion.video.decode import Picture, Rejected, pictures, sampled
+from expansion.video.decode import Picture, pictures, sampled
 from expansion.video.frames import encoded, frame_rate, stored_frames
+from expansion.video.reasons import Rejected
 from expansion.video.settings import VideoSettings
 
 KEPT = 64 << 20  # bytes of JPEG that are kept while it is not known yet which frames are needed
@@ -19,6 +20,7 @@ LONG = 1000  # frames; a longer video is decoded only where frames are needed, i
 # Demuxers that seek by an index of the file's own, and codecs whose packets are frames on the screen, one each.
 INDEXED, ONE_FRAME = {"mov", "mp4", "matroska", "webm"}, {"h264", "hevc", "av1", "vp9"}
 SAME = 1e-4  # seconds that two sums of one timestamp may differ by
+LEAD = 0.25  # seconds that are decoded before a stretch: a deinterlacer looks at the frame before
 APART = 5.0  # seconds between two needed frames from which on a seek is made
 
 
@@ -153,7 +155,7 @@ def _sought(path: str, settings: VideoSettings, layout: _Layout, places: list[in
     while times:
         count = next((n for n in range(1, len(times)) if times[n] - times[n - 1] > APART), len(times))
         stretch, times = times[:count], times[count:]
-        for picture in pictures(path, settings, max(0.0, stretch[0] - SAME), stretch[-1] + SAME):
+        for picture in pictures(path, settings, max(0.0, stretch[0] - LEAD), stretch[-1] + SAME):
             if stretch and picture.time > stretch[0] - SAME:
                 if picture.time > stretch[0] + SAME:
                     raise _Elsewhere

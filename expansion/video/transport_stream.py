@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from dataclasses import dataclass
 
@@ -51,7 +52,7 @@ def continuity(path: str, pid: int, codec: str) -> Continuity:
     size, at = found
     packets = data.reshape(-1, size)[:, at : at + 188]
     head = np.asarray(packets[:, :4])
-    mine = (((head[:, 1] & 0x1F).astype(int) << 8) | head[:, 2]) == pid
+    mine = _numbers(head) == pid
     mine &= (head[:, 3] & 0x10) != 0  # with a payload; the others are not counted
     rows = np.flatnonzero(mine)
     if not len(rows):
@@ -68,13 +69,19 @@ def continuity(path: str, pid: int, codec: str) -> Continuity:
     return Continuity(len(leaps), _first_hole(leaps, times, lambda number: bytes(packets[rows[number]]), len(rows), codec))
 
 
+def _numbers(head: np.ndarray) -> np.ndarray:
+    """Of packets by their first bytes, the numbers of the streams that they are of."""
+    return (head[:, 1] & 0x1F).astype(np.uint16) << 8 | head[:, 2]
+
+
 def _other_recording(packets: np.ndarray, head: np.ndarray, pid: int, rows: np.ndarray) -> int | None:
     """Number of a video that lies wholly before or behind that of `pid`, as where two recordings were joined; else None."""
-    payload = np.where(head[:, 3] & 0x20, 5 + packets[:, 4].astype(int), 4)
-    starts = np.flatnonzero((head[:, 1] & 0x40 != 0) & (head[:, 3] & 0x10 != 0) & (payload < 180))
-    code = packets[starts[:, None], payload[starts, None] + np.arange(4)]
+    starts = np.flatnonzero((head[:, 1] & 0x40 != 0) & (head[:, 3] & 0x10 != 0))
+    payload = np.where(head[starts, 3] & 0x20, 5 + packets[starts, 4].astype(int), 4)
+    starts, payload = starts[payload < 180], payload[payload < 180]
+    code = packets[starts[:, None], payload[:, None] + np.arange(4)]
     of_video = starts[(code[:, :3] == (0, 0, 1)).all(1) & (code[:, 3] & 0xF0 == 0xE0)]
-    numbers = ((head[of_video, 1] & 0x1F).astype(int) << 8) | head[of_video, 2]
+    numbers = _numbers(head[of_video])
     for other in np.unique(numbers[numbers != pid]):
         places = of_video[numbers == other]
         if places[0] > rows[-1] or places[-1] < rows[0]:
@@ -87,8 +94,9 @@ def _first_hole(leaps: list[int], times: dict[int, float | None], packet, count:
     if not known:
         return "packets are missing" if leaps else None
     beginning = known[0][1]
-    pieces = [[moment for number, moment in known if one <= number < other]
-              for one, other in zip([0, *leaps], [*leaps, count])]
+    numbers = [number for number, _ in known]
+    places = [bisect.bisect_left(numbers, leap) for leap in (0, *leaps, count)]
+    pieces = [[moment for _, moment in known[one:other]] for one, other in zip(places, places[1:])]
     near = [_gaps(piece[-AROUND:], cut_before=len(piece) > AROUND) + _gaps(other[:AROUND], cut_after=len(other) > AROUND)
             for piece, other in zip(pieces, pieces[1:])]
     every = sorted(gap for piece in pieces for gap in _gaps(piece))

@@ -21,8 +21,10 @@ from pipeline.runs.models import find_model
 
 if TYPE_CHECKING:
     from expansion.evaluation.predict import Prediction
+    from expansion.network.preprocessing import Preprocessing
 
 EACH = 3  # videos that have a table each; more share one, a row for each
+OTHER_RATE = 1.25  # times the frame rate of the training, or less than its share, is worth a line
 NAMED = 3  # files that a line names, before "..."
 
 
@@ -60,14 +62,18 @@ def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a Sa
         with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt"), verbose):
             kernels.choose(kernels.onednn_for())
             import_keras()
+            from expansion.evaluation.networks import network_for
             from expansion.evaluation.predict import predictions, video_paths
 
+            wanted = {name: value for name, value in {"views": views, "crops": crops}.items() if value is not None}
+            network, clips = network_for(stored.path, wanted, stored.preprocessing)
+            known = network.preprocessing.otherwise(stored.preprocessing)
             paths, others = [], []
             for video in videos:
                 inside, beside = video_paths(video)
                 paths, others = paths + inside, others + beside
             with written, task_progress("predicting") as progress:
-                for prediction in predictions(stored.path, paths, views=views, crops=crops, fps=fps,
+                for prediction in predictions(network, paths, views=clips.views, crops=clips.crops, fps=fps,
                                               otherwise=stored.preprocessing):
                     found.append(prediction)
                     written.write(prediction)
@@ -75,6 +81,8 @@ def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a Sa
     finally:
         if found:
             _show(found, top, as_json)
+    if fps is None and (line := _on_rates(stored.name, known, found)):
+        make_console(stderr=True).print(line, soft_wrap=True)
     if others:
         make_console(stderr=True).print(f"not videos, so left out: {_some(others)}", soft_wrap=True)
     if output:
@@ -85,6 +93,20 @@ def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a Sa
     if failed:
         reasons = [f"{prediction.video}: {prediction.error}" for prediction in failed]
         raise InputError(f"{len(failed)} of {len(paths)} videos have no answer: {_some(reasons, '; ')}")
+
+
+def _on_rates(name: str, known: Preprocessing, found: list[Prediction]) -> str | None:
+    """A line where videos were looked at in another tempo than those of the training, or where that is not known."""
+    if known.video is None:
+        return (f"{name} does not say at which frame rate it was trained, so each video's own frames were looked at; --fps sets "
+                "a rate")
+    other = [prediction for prediction in found if prediction.fps and known.fps and known.video.fps is None
+             and max(prediction.fps / known.fps, known.fps / prediction.fps) > OTHER_RATE]
+    if not other:
+        return None
+    rates = [f"{prediction.video} has {prediction.fps:.4g}" for prediction in other]
+    return (f"{name} was trained on videos of about {known.fps:.4g} frames a second; {_some(rates)}: --fps {known.fps:.4g} looks "
+            "at them as the training did")
 
 
 def _some(texts: list[str], between: str = ", ") -> str:
@@ -106,10 +128,14 @@ def _show(found: list[Prediction], top: int, as_json: bool) -> None:
                 table.add_row(prediction.video, prediction.error, "-", "-")
         console.print(table)
         return
-    for prediction in found:
+    for number, prediction in enumerate(found):
+        if number:
+            console.print()
         if prediction.error is None:
             table = make_table(f"{prediction.video}, {prediction.views} views, {prediction.fps:.4g} frames a second", "class",
                                "probability")
             for label, share in prediction.top(top):
                 table.add_row(label, percent(share))
             console.print(table)
+        else:
+            console.print(f"{prediction.video}: {prediction.error}", soft_wrap=True)

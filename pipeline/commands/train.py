@@ -255,8 +255,7 @@ def _speed(folder: RunFolder) -> Speed:
 def _of_one_class(evaluation, classes: tuple[str, ...]) -> dict:
     """What of the figures has names of classes."""
     baseline = evaluation.baseline()
-    return {"val_largest_class": {"class": classes[baseline.largest], "share": baseline.share},
-            "val_never_named": [classes[number] for number in baseline.never]}
+    return {"largest_class": classes[baseline.largest], "never_named": [classes[number] for number in baseline.never]}
 
 
 _NAMED = {"class": _of_one_class, "clip": lambda *_: {}, "frames": lambda *_: {}}  # by Task.labels
@@ -316,11 +315,11 @@ def _show(results: dict, folder: RunFolder, before: bool) -> None:
                   *(_figure(name, results[f"val_{name}"]) for name in task.titles),
                   f"{results['epochs']:g}", duration(results["train_seconds"]))
     console.print(table)
-    largest = results.get("val_largest_class")
-    if largest and results["val_accuracy"] <= largest["share"]:
-        console.print(f"no better than always saying {largest['class']!r} ({percent(largest['share'])})", soft_wrap=True)
-    if results.get("val_never_named"):
-        console.print(f"never named: {listed(results['val_never_named'])}", soft_wrap=True)
+    if "largest_class" in results and results["val_accuracy"] <= results["val_largest_class"]:
+        console.print(f"no better than always saying {results['largest_class']!r} ({percent(results['val_largest_class'])})",
+                      soft_wrap=True)
+    if results.get("never_named"):
+        console.print(f"never named: {listed(results['never_named'])}", soft_wrap=True)
     console.print()
     for what, path in {"network (Keras)": folder.keras_model, "results": folder.training_results,
                        "curves": folder.training_logs, "log": folder.log}.items():

@@ -53,8 +53,9 @@ def find_model(name: str, runs: str = "runs") -> StoredModel:
     ingested = folder.train_records if files.exists(os.path.join(folder.train_records, MANIFEST)) else folder.records()
     records = config.train.records or ingested
     there = records and files.exists(os.path.join(records, MANIFEST))
-    stored = read_manifest(records).settings if there else config.ingest.model_dump()
-    return StoredModel(path, folder.name, records, Preprocessing.of_records(stored, config.clips))
+    manifest = read_manifest(records) if there else None
+    stored, fps = (manifest.settings, manifest.fps) if manifest else (config.ingest.model_dump(), None)
+    return StoredModel(path, folder.name, records, Preprocessing.of_records(stored, config.clips, fps))
 
 
 def _run(name: str, runs: str) -> RunFolder:

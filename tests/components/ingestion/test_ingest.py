@@ -173,6 +173,10 @@ def test_a_label_without_a_video(tmp_path):
     settings = {"videos": str(root), "labels": str(root / "l.csv")}
     with pytest.raises(InputError, match="label without a video: 'jump/4.mp4', 'run/4.mp4' not found"):
         make_plan(IngestSettings(**settings))
+    (root / "l.csv").write_text("path,label\n" + "".join(f"videos/jump/{i}.mp4,jump\nrun/{i}.mp4,run\n" for i in range(4)))
+    with pytest.raises(InputError, match="label without a video: 'videos/jump/0.mp4'.*; 'videos/jump/0.mp4': is it 'jump/0.mp4'"):
+        make_plan(IngestSettings(**settings))
+    (root / "l.csv").write_text("path,label\n" + "".join(f"jump/{i}.mp4,jump\nrun/{i}.mp4,run\n" for i in range(5)))
     manifest = ingest_folder(IngestSettings(**settings, missing="reject"), str(tmp_path / "out"), IN_MEMORY)
     assert manifest.accepted == 8 and manifest.reject_reasons == {"missing": 2}
 

@@ -45,6 +45,8 @@ def test_csv_with_all_columns():
     one, two = rows(text, ["a, b.mp4", "c.mp4"])
     assert (one.source, one.label_text, one.split, one.group) == ("a, b.mp4", "run", "val", "g1")
     assert (two.label_text, two.start, two.end, two.video_id) == ("jump", 1.5, 3.0, "c.mp4#1.5-3")
+    three, = rows("path;label;start;end\nc.mp4;jump;1,5;3\n", ["c.mp4"])
+    assert (three.start, three.end) == (1.5, 3.0)
 
 
 def test_kinetics_finds_cut_and_whole_files():
@@ -111,7 +113,7 @@ def test_no_path_leaves_its_folder(path):
     assert found and not found.startswith("/") and ".." not in found.split("/")
 
 
-labels = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Z", "Cn")), min_size=1, max_size=12)
+labels = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Cf", "Z", "Cn")), min_size=1, max_size=12)
 ids = st.text("abcXYZ09_-", min_size=11, max_size=11)
 
 
@@ -133,18 +135,28 @@ MP4, MKV, TS = b"\0\0\0\x20ftypisom", b"\x1aE\xdf\xa3" + bytes(9), (b"G" + bytes
 AVI, H264, MPEG = b"RIFF1234AVI LIST", b"\0\0\0\1\x67\x64\0", b"\0\0\1\xba\x44"
 
 
-@pytest.mark.parametrize("content", [MP4, MKV, TS, AVI, H264, MPEG, b"GIF89a", b"OggS\0", b"FLV\1"])
+@pytest.mark.parametrize("content", [MP4, MKV, TS, AVI, H264, MPEG, b"GIF89a", b"OggS" + bytes(24) + b"\x80theora", b"FLV\1"])
 @pytest.mark.parametrize("name", ["clip", "clip.part", "clip.2024-05-01"])
 def test_a_video_of_another_ending_or_none_is_taken(tmp_path, content, name):
     touch(tmp_path, f"walk/{name}", content=content)
     assert begins_as_video(str(tmp_path / "walk" / name)) and find_files(str(tmp_path)).videos == (f"walk/{name}",)
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"%PDF-1.7", b"\x89PNG\r\n", b"PK\3\4", b"RIFF1234WAVE", b"GG", b"ID3\3"])
+@pytest.mark.parametrize("content", [b"", b"text", b"%PDF-1.7", b"\x89PNG\r\n", b"PK\3\4", b"RIFF1234WAVE", b"GG", b"ID3\3",
+                                     b"OggS" + bytes(24) + b"\x01vorbis", b"\0\0\0\x18ftypM4A ", b"\0\0\0\x18ftypheic"])
 def test_what_is_no_video_is_named_with_a_reason(tmp_path, content):
     touch(tmp_path, "walk/0.mp4", "walk/strange", content=content)
     listing = listed(tmp_path)
     assert [(one.source, one.reason) for one in listing.unused] == [("walk/strange", "not_video")]
+
+
+def test_sound_photos_and_previews_beside_videos_are_no_rejects(tmp_path):
+    touch(tmp_path, "walk/0.mp4", "walk/0.m4a", "walk/0.LRV", "walk/0.ogg", content=MP4)
+    touch(tmp_path, "walk/0.heic", "walk/0.THM", content=MP4)
+    listing = listed(tmp_path)
+    assert [one.source for one in listing.entries] == ["walk/0.mp4"]
+    assert [(one.source, one.reason) for one in listing.unused] == [
+        ("walk/", "pictures"), ("walk/0.LRV", "not_video"), ("walk/0.m4a", "not_video"), ("walk/0.ogg", "not_video")]
 
 
 def test_no_class_vanishes_without_a_word(tmp_path):

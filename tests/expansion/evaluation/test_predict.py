@@ -99,7 +99,8 @@ def test_a_folder_has_an_answer_for_each_video_in_it(model, demo_labels, tmp_pat
 @pytest.mark.slow
 def test_a_network_looks_as_its_training_did(model, demo_labels, demo_records, tmp_path):
     """In any form, wherever its file lies, and without its records: at their rate, their size, and with the run's clips."""
-    known = Preprocessing(video=VideoSettings(fps=4.0, short_side=26, max_frames=5), clips=ClipSettings(views=2, eval_scale=1.05))
+    known = Preprocessing(video=VideoSettings(fps=4.0, short_side=26, max_frames=5), fps=4.0,
+                          clips=ClipSettings(views=2, eval_scale=1.05))
     trained = X3D.from_config(model.get_config() | {"preprocessing": known.as_dict()})
     trained.set_weights(model.get_weights())
     paths = [str(tmp_path / name) for name in ("m.keras", "saved", "m.tflite", "m.pyth", "again.keras")]
@@ -123,6 +124,7 @@ def test_a_network_looks_as_its_training_did(model, demo_labels, demo_records, t
 
 def test_training_tells_a_network_what_it_looked_with(demo_records, tmp_path):
     settings, clips = demo_records.manifest.settings | {"fps": 6.0, "short_side": 24}, ClipSettings(views=3)
+    assert demo_records.manifest.fps > 0
     data = VideoDataset(demo_records.path, demo_records.manifest.model_copy(update={"settings": settings}))
     model = build(SPEC, class_names=("wrong",) * 8)
     with pytest.raises(InputError, match="class 0 is .* there and 'wrong' in the network"):
@@ -131,6 +133,7 @@ def test_training_tells_a_network_what_it_looked_with(demo_records, tmp_path):
     train(model, data, Recipe(epochs=1), clips, until=0)
     assert model.class_names == demo_records.classes
     assert (model.preprocessing.video.fps, model.preprocessing.video.short_side, model.preprocessing.clips) == (6.0, 24, clips)
+    assert model.preprocessing.fps == demo_records.manifest.fps
 
 
 def test_what_is_no_video_is_one_line(model, tmp_path):

@@ -4,10 +4,13 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
 
-from expansion import InputError, build
-from pipeline.commands.predict import predict
+from expansion import InputError, Prediction, build
+from expansion.network.preprocessing import Preprocessing
+from expansion.video.settings import VideoSettings
+from pipeline.commands.predict import _on_rates, predict
 from tests.expansion.network.test_model import awake
 
 SPEC = "frames=2,stride=3,size=24,width=0.34,depth=0.4,bottleneck=1.5"
@@ -88,6 +91,27 @@ def test_answers_are_kept_when_it_is_stopped(stored, mixed, tmp_path, capsys, mo
         predict(stored, [str(mixed)], views=1, output=str(tmp_path / "a.json"))
     assert "0.mp4, 1 views" in " ".join(capsys.readouterr().out.split())
     assert len(json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))) == 1
+
+
+@pytest.mark.slow
+def test_a_network_that_does_not_know_its_frame_rate_is_called_so(stored, demo_labels, capsys):
+    video = str(next(demo_labels.parent.glob("left/*.mp4")))
+    predict(stored, [video], views=1)
+    assert "m.keras does not say at which frame rate it was trained" in capsys.readouterr().err
+    predict(stored, [video], views=1, fps=3)
+    assert "does not say" not in capsys.readouterr().err
+
+
+def test_a_video_of_another_rate_than_the_training_is_said():
+    def looked(fps):
+        return Prediction(f"at{fps}.mp4", ("a", "b"), np.array([0.4, 0.6]), 3, fps)
+
+    own, five = (Preprocessing(video=VideoSettings(fps=fps), fps=30.0) for fps in (None, 5.0))
+    found = [looked(29.97), looked(60.0), looked(15.0)]
+    assert _on_rates("m", own, found) == (
+        "m was trained on videos of about 30 frames a second; at60.0.mp4 has 60, at15.0.mp4 has 15: --fps 30 looks at them as "
+        "the training did")
+    assert _on_rates("m", own, found[:1]) is None and _on_rates("m", five, found) is None
 
 
 def test_many_videos_share_a_table(stored, demo_labels, tmp_path, capsys):

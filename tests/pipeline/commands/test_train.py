@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from expansion.data.dataset import VideoDataset
+from expansion.evaluation.evaluate import Evaluation
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.network.saving import load_model
@@ -18,11 +20,12 @@ from expansion.recipe import Recipe
 from expansion.search.forecast import Speed
 from expansion.search.settings import SearchSettings
 from expansion.spec import NAMED, Spec
-from pipeline.commands.train import _multigrid_text, settings, train
+from pipeline.commands.train import _multigrid_text, _results, _show, settings, train
 from pipeline.config import load_config, save_config, shipped
 from pipeline.options import Given
 from pipeline.runs.folder import RunFolder
 from tests.expansion.colours import write_colours
+from tests.expansion.manifests import manifest_of
 from tests.expansion.searches import SMALL, finished
 from tests.pipeline.folders import make_run
 
@@ -202,3 +205,19 @@ def test_a_multigrid_training_is_evaluated_at_the_full_shape(colours, config_fil
     process = command(colours, config_file, tmp_path, "--multigrid", "--name", "other")
     _, error = process.communicate(timeout=600)
     assert process.returncode == 2 and "at a crop of 24 pixels it has batches of 12; at least 16 pixels are allowed" in error
+
+
+def test_at_the_end_the_accuracy_stands_beside_that_of_the_largest_class(tmp_path, capsys):
+    config = settings(Given(shipped("small.yaml"), {"train.spec": TINY, "train.records": "r"}), None, "runs")
+    data = VideoDataset("r", manifest_of(["fall", "normal"], {"train": 8, "val": 4}))
+    labels, answers = np.array([1, 1, 1, 0]), np.eye(2)[[1, 1, 1, 1]]
+    history = {"loss": [1.0], "accuracy": [0.5], "epoch_seconds": [1.0]}
+    results = _results(config, data, history, Evaluation(answers, labels, tuple("abcd")))
+    assert (results["val_accuracy"], results["val_largest_class"], results["val_balanced_accuracy"]) == (0.75, 0.75, 0.5)
+    assert (results["largest_class"], results["never_named"]) == ("normal", ["fall"])
+    _show(results, RunFolder(str(tmp_path)), False)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "no better than always saying 'normal' (75.0 %)" in text and "never named: fall" in text and "50.0 %" in text
+    better = _results(config, data, history, Evaluation(np.eye(2)[labels], labels, tuple("abcd")))
+    _show(json.loads(json.dumps(better)), RunFolder(str(tmp_path)), False)
+    assert "no better" not in capsys.readouterr().out
