@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from expansion.display.charts import GRID_COLOUR
+from expansion.display.lettering import Lettering
 from expansion.display.path_figure import STYLES, described
 from expansion.display.tables import percent
 from expansion.evaluation.evaluate import Evaluation
@@ -76,7 +77,8 @@ def precision_figure(rows: Sequence[dict]) -> Figure:
                       va="center", annotation_clip=False, fontsize=9)
     axes.set_xlim(0, 100)
     axes.set_ylim(len(known) - 0.4, -0.6)
-    axes.set_yticks(range(len(known)), [row["class"] for row in known])
+    letters = Lettering.of([row["class"] for row in known])
+    axes.set_yticks(range(len(known)), letters.names, **letters.style)
     axes.set_xlabel("average precision (%); the bar is the 95 % interval, the number that of positives")
     axes.grid(axis="x", color=GRID_COLOUR, linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
@@ -94,11 +96,12 @@ def _draw(axes: Axes, times: np.ndarray, scores: np.ndarray, classes: Sequence[s
                 axes.plot([edges[begin], edges[end]], [row + 0.9, row + 0.9], color=TRUTH_COLOUR, linewidth=3,
                           solid_capstyle="butt")
     axes.set_ylim(len(rows), 0)
-    axes.set_yticks(np.arange(len(rows)) + 0.5, [classes[number] for number in rows])
+    letters = Lettering.of(classes)  # numbers, where they stand for names, are those of the classes given
+    axes.set_yticks(np.arange(len(rows)) + 0.5, [letters.names[number] for number in rows], **letters.style)
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, edges[-1])
     axes.set_xlabel("seconds; blue: probability" + ("" if labels is None else ", orange: labels"))
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(title, fontsize=10, loc="left", parse_math=False)
 
 
 def runs_of(holds: np.ndarray) -> list[tuple[int, int]]:
