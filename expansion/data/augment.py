@@ -3,7 +3,7 @@
 RandAugment (Cubuk et al., arXiv 1909.13719), colour jitter and random erasing (Zhong et al., arXiv 1708.04896) change a clip;
 mixup (Zhang et al., arXiv 1710.09412) and CutMix (Yun et al., arXiv 1905.04899) mix a batch with itself in reverse. All random
 choices follow from the seeds that they are given. Keras' own layers (3.15) draw for each image of a batch and from a state that
-is not a function of the epoch, and its RandAugment computes every operation to use one: benchmarks/README.md has its time.
+is not a function of the epoch, and its RandAugment computes every operation to use one.
 """
 
 from __future__ import annotations
