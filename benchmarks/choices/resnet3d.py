@@ -17,7 +17,7 @@ from expansion.data.dataset import VideoDataset
 from expansion.spec import Spec
 
 STAGES = 4
-WIDTHS = (4, 6, 8, 12, 16, 24, 32, 48, 64)  # channels of the first stage; the paper's 64
+WIDTHS = (4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64)  # channels of the first stage; the paper's 64
 LAST_SEED = 1000
 
 
@@ -36,7 +36,7 @@ def cost(spec: Spec, width: int, classes: int) -> tuple[int, int]:
 
 
 def nearest(terms: DataSet, data: VideoDataset) -> tuple[Spec, int]:
-    """Frames, size and width whose cost comes nearest to the limit from below: of those within 10 % of it the widest."""
+    """Frames, size and width whose cost comes nearest to the limit from below: of those within 10 % of the limit the widest."""
     limit, span = terms.limit(len(data.classes)), data.limits.span or 1
     found = []
     for frames, size, width in itertools.product((2, 4, 8, 16), range(terms.start.size, data.short_side + 1, 8), WIDTHS):
@@ -44,7 +44,7 @@ def nearest(terms: DataSet, data: VideoDataset) -> tuple[Spec, int]:
             spec = Spec(frames=frames, stride=min(terms.start.stride, max(1, (span - 1) // (frames - 1))), size=size)
             found.append((cost(spec, width, len(data.classes))[0], width, spec))
     best = min(found, key=lambda each: (each[0] > limit, abs(math.log(each[0] / limit))))
-    near = [each for each in found if 0.9 * best[0] <= each[0] <= max(limit, best[0])]
+    near = [each for each in found if min(0.9 * limit, best[0]) <= each[0] <= max(limit, best[0])]
     _, width, spec = max(near, key=lambda each: (each[1], each[2].frames))
     return spec, width
 

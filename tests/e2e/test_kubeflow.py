@@ -123,7 +123,7 @@ def test_its_own_components_run_in_their_containers_entry(compiled):
 
     outputs = {name: (str(folder / name), {}) for name in ("best_hyperparameters", "model", "trace")}
     run_container(spec, "ExpansionSearch", {"examples": (records, metadata)}, outputs, folder)
-    assert [winner.axis for winner in read_trace(str(folder / "trace")).path] == ["seed", "fast"]
+    assert [step.winner.axis for step in read_trace(str(folder / "trace")).steps] == ["seed", "fast"]
     assert (folder / "model" / "model.keras").exists()
 
 
