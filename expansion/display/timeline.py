@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,8 +14,10 @@ from expansion.display.charts import GRID_COLOUR
 from expansion.display.lettering import Lettering
 from expansion.display.path_figure import STYLES, described
 from expansion.display.tables import percent
-from expansion.evaluation.evaluate import Evaluation
 from expansion.tasks.average_precision import mean_of_classes, of_classes
+
+if TYPE_CHECKING:  # it brings TensorFlow, for which a report need not wait
+    from expansion.evaluation.evaluate import Evaluation
 
 MOST_CLASSES = 40  # of a picture
 TRUTH_COLOUR = STYLES["depth"].colour

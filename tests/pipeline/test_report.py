@@ -1,6 +1,8 @@
 """The report: what it tells is what the run holds, as one HTML page and as Markdown."""
 
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -235,3 +237,8 @@ def test_a_browser_shows_it_in_light_and_in_dark(tmp_path):
                 "getComputedStyle(document.querySelector('svg text')).fill]")
     assert colours == {"light": ["rgb(255, 255, 255)", "rgb(255, 255, 255)", "rgb(34, 34, 34)"],
                        "dark": ["rgb(22, 24, 27)", "rgb(22, 24, 27)", "rgb(232, 232, 232)"]}
+
+
+def test_a_report_waits_for_no_tensorflow():
+    code = "import sys, pipeline.report.write; print('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
