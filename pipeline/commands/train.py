@@ -9,26 +9,24 @@ from typing import Annotated
 
 import typer
 
-from expansion.complexity import complexity
 from expansion.data.dataset import VideoDataset
-from expansion.display.console import make_console, make_table, print_json
+from expansion.display.console import make_console, print_json
 from expansion.display.progress import SearchProgress, task_progress, waiting
-from expansion.display.tables import duration, listed, percent
+from expansion.display.tables import duration, percent
 from expansion.foundation import files, kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.identity import differences, flat
 from expansion.foundation.imports import import_keras
 from expansion.recipe import Recipe
 from expansion.recipe.schedule import schedule_of
-from expansion.search.costs import show_cost
 from expansion.search.forecast import Speed
 from expansion.search.multigrid_saving import multigrid_saving
 from expansion.search.probe import Probe
 from expansion.spec import Spec
-from expansion.tasks.registry import task_named
 from expansion.training.distribute import worker_number
 from expansion.weights.source import WeightsSource, open_source
 from pipeline.commands.plan_estimate import kept_throughput
+from pipeline.commands.train_results import show_results, training_results
 from pipeline.config import Config, load_config, save_config
 from pipeline.options import Given, Json, Runs, Setting, Verbose, configured_by, run_names
 from pipeline.runs.folder import RunFolder, find_run
@@ -73,7 +71,7 @@ def train(given: Given,
     with session(folder.log if worker == 0 else f"{folder.log.removesuffix('.txt')}-{worker}.txt", verbose) as console:
         results, before = _run(config, folder, console, worker)
     if worker == 0:
-        print_json(results) if as_json else _show(results, folder, before)
+        print_json(results) if as_json else show_results(results, folder, before)
 
 
 def settings(given: Given, from_run: str | None, runs: str) -> Config:
@@ -211,7 +209,7 @@ def _train(config: Config, folder: RunFolder, data: VideoDataset, strategy, prog
     title = evaluation.task.titles[evaluation.task.score]
     progress.trial_ended(f"{title} {percent(evaluation.score)}")
     save_model(model, folder.keras_model)
-    results = _results(config, data, history, evaluation) | {
+    results = training_results(config, data, history, evaluation, source) | {
         "devices": strategy.num_replicas_in_sync, "model": folder.keras_model}
     reached = [f"val_{name}" for name in evaluation.metrics]
     with Run(logs) as run:
@@ -252,34 +250,6 @@ def _speed(folder: RunFolder) -> Speed:
     return Speed(kept.gmacs_per_second, measured=True) if kept else Speed()
 
 
-def _of_one_class(evaluation, classes: tuple[str, ...]) -> dict:
-    """What of the figures has names of classes."""
-    baseline = evaluation.baseline()
-    return {"largest_class": classes[baseline.largest], "never_named": [classes[number] for number in baseline.never]}
-
-
-_NAMED = {"class": _of_one_class, "clip": lambda *_: {}, "frames": lambda *_: {}}  # by Task.labels
-
-
-def _results(config: Config, data: VideoDataset, history: dict, evaluation) -> dict:
-    """Accuracies are shares of 1, losses in nats, times in seconds, costs in MACs per clip."""
-    spec, recipe = config.train.spec, config.recipe
-    found = complexity(spec, len(data.classes))
-    return {
-        "name": config.name, "spec": spec.as_dict(), "classes": len(data.classes), "macs": found.macs,
-        "params": found.params, "params_without_bn": found.params_without_bn,
-        "task": evaluation.task.name, **{f"val_{name}": value for name, value in evaluation.metrics.items()},
-        **_NAMED[evaluation.task.labels](evaluation, data.classes),
-        "val_videos": len(evaluation.labels), "views": config.clips.views,
-        "loss": history["loss"][-1], "accuracy": history["accuracy"][-1], "epochs": recipe.epochs, "batch": recipe.batch,
-        "multigrid": recipe.multigrid, "steps": sum(history.get("steps", [recipe.steps(data.videos("train"))[1]])),
-        "train_videos": data.videos("train"),
-        "train_seconds": sum(history["epoch_seconds"]),
-        "data": data.manifest.fingerprint, "weights": config.train.weights, "history": history,
-        **({"weights_sha256": source.sha256} if (source := _source(config)) else {}),
-    }
-
-
 def _check_folder(config: Config, folder: RunFolder) -> None:
     """Raises InputError if the folder holds a search, or a training that the configuration is not of."""
     if os.path.isdir(folder.searches):
@@ -297,31 +267,3 @@ def _decisive(config: Config) -> dict:
     """What decides the result but for the data, as flat JSON; the data's fingerprint is in the checkpoint."""
     parts = config.model_dump(mode="json", include={"recipe": True, "clips": True, "train": {"spec", "weights", "new_head"}})
     return flat(parts) | {"seed": config.seed}
-
-
-def _figure(name: str, value) -> str:
-    """A figure as the table has it: a loss in nats, else a share; of the largest class its share."""
-    return f"{value:.3f}" if name == "loss" else percent(value["share"] if isinstance(value, dict) else value)
-
-
-def _show(results: dict, folder: RunFolder, before: bool) -> None:
-    console = make_console()
-    if before:
-        console.print(f"{folder.name} is finished; another --name trains again.\n")
-    task = task_named(results["task"])
-    table = make_table(f"{results['val_videos']} validation videos, {results['views']} views", "network", "MACs", "params",
-                       *task.titles.values(), "epochs", "training")
-    table.add_row(results["name"], show_cost("macs", results["macs"]), f"{results['params'] / 1e6:.2f} M",
-                  *(_figure(name, results[f"val_{name}"]) for name in task.titles),
-                  f"{results['epochs']:g}", duration(results["train_seconds"]))
-    console.print(table)
-    if "largest_class" in results and results["val_accuracy"] <= results["val_largest_class"]:
-        console.print(f"no better than always saying {results['largest_class']!r} ({percent(results['val_largest_class'])})",
-                      soft_wrap=True)
-    if results.get("never_named"):
-        console.print(f"never named: {listed(results['never_named'])}", soft_wrap=True)
-    console.print()
-    for what, path in {"network (Keras)": folder.keras_model, "results": folder.training_results,
-                       "curves": folder.training_logs, "log": folder.log}.items():
-        console.print(f"{what:20} {os.path.relpath(path)}", soft_wrap=True, markup=False)
-    console.print(f"\nx3d tensorboard {folder.path}   shows the curves.", soft_wrap=True, markup=False)

@@ -10,32 +10,18 @@ import yaml
 from matplotlib.figure import Figure
 
 from expansion import paper
-from expansion.display.charts import classes_figure, curves_figure, gains_figure, time_figure
-from expansion.display.lettering import Lettering
+from expansion.display.charts import curves_figure, gains_figure, time_figure
 from expansion.display.path_figure import search_figure
-from expansion.display.tables import (
-    Table,
-    baseline_text,
-    baseline_warning,
-    duration,
-    forecast_error,
-    listed,
-    path_rows,
-    percent,
-    step_rows,
-)
+from expansion.display.tables import Table, duration, forecast_error, path_rows, percent, step_rows
 from expansion.search.costs import in_macs, show_cost
 from expansion.search.decisions import reason_of
 from expansion.search.selection import CLEAR_ON_VIDEOS
 from expansion.search.steps import Step
 from expansion.search.training_cost import training_cost
 from expansion.tasks.registry import task_named
-from expansion.tasks.single_label import wilson
-from pipeline.report import ranked
+from pipeline.report import named, ranked
 from pipeline.report.facts import Facts
 
-MOST_CLASSES = 20  # of a confusion matrix that is shown whole
-MOST_CONFUSED = 10
 SIZE = (9.6, 5.4)  # inches: as wide as the page, so that letters are as large as its own
 
 
@@ -50,6 +36,7 @@ class Picture(NamedTuple):
 COST_NAMES = {"macs": "MACs", "params": "parameters", "memory": "activation memory", "latency": "latency"}
 
 # By Task.labels.
+TELLING = {"class": named, "clip": ranked, "frames": ranked}  # modules that tell of an outcome, with the same functions
 SAYS = {"class": "It names one of {} classes", "clip": "It says which of {} classes there are",
         "frames": "It says which of {} classes there are at a time"}
 NONE_OF_THESE = {"class": "; it has no class for \"none of these\"", "clip": "", "frames": ""}
@@ -63,16 +50,15 @@ class Card(NamedTuple):
     note: str = ""
 
 
-def share_text(right: int, total: int) -> str:
-    """90.4 % (86.0 to 93.5): a share with its 95 % interval."""
-    low, high = wilson(right, total)
-    return f"{percent(right / total)} ({100 * low:.1f} to {100 * high:.1f})"
-
-
 def score_title(facts: Facts) -> str:
     """What the score of the task is called: top-1, or mAP."""
     task = task_named(facts.search.settings.task)
     return task.titles[task.score]
+
+
+def telling(facts: Facts):
+    """The module that tells of the outcome on held-out videos."""
+    return TELLING[task_named(facts.outcome.task).labels]
 
 
 def test_name(facts: Facts) -> str:
@@ -82,12 +68,9 @@ def test_name(facts: Facts) -> str:
 
 def outcome_text(facts: Facts) -> str:
     """The score on held-out videos with its interval, and the other figures."""
-    outcome = facts.outcome
-    if not outcome.confusion:
-        return (f"{ranked.share_text(outcome)} {ranked.title(outcome)} on {outcome.tested} {outcome.split} videos, "
-                f"{ranked.others(outcome)}")
-    return (f"{share_text(sum(outcome.right), sum(outcome.videos))} top-1 on {sum(outcome.videos)} {outcome.split} videos, top-5 "
-            f"{percent(outcome.top5)}")
+    outcome, told = facts.outcome, telling(facts)
+    return (f"{told.score_text(outcome)} {score_title(facts)} on {outcome.videos_in_all} {outcome.split} videos, "
+            f"{told.others(outcome)}")
 
 
 def headline(facts: Facts) -> str:
@@ -120,13 +103,11 @@ def protocol(facts: Facts) -> str:
 def cards(facts: Facts) -> list[Card]:
     winner, outcome, found, score = facts.winner, facts.outcome, [], score_title(facts)
     if outcome:
-        total = outcome.videos_in_all
-        low, high = wilson(sum(outcome.right), total) if outcome.confusion else outcome.interval
-        beside = f"; the seed {percent(outcome.seed_accuracy)}"
-        beside += (f"; always saying the largest class {percent(outcome.baseline.share)}; mean over classes "
-                  f"{percent(outcome.baseline.balanced)}" if outcome.baseline else f"; {ranked.others(outcome)}")
-        found.append(Card(percent(outcome.accuracy), f"{score} on {total:,} {outcome.split} videos",
-                          f"95 % interval {100 * low:.1f} to {100 * high:.1f}{beside}"))
+        told = telling(facts)
+        low, high = told.interval(outcome)
+        found.append(Card(percent(outcome.accuracy), f"{score} on {outcome.videos_in_all:,} {outcome.split} videos",
+                          f"95 % interval {100 * low:.1f} to {100 * high:.1f}; the seed {percent(outcome.seed_accuracy)}; "
+                          f"{told.beside(outcome)}"))
     if winner:
         share = winner.metrics.get("val_largest_class")
         found.append(Card(percent(winner.accuracy), f"{score} in the search",
@@ -171,14 +152,8 @@ def pictures(facts: Facts, as_text: bool = True) -> dict[str, Picture]:
             "Accuracy on training clips over epochs; the marks at the end are the accuracy on validation videos.")
     if facts.seconds:
         add("time", time_figure(search, SIZE[0]), "Time that the candidates of each step took, by what it went into.")
-    if facts.outcome and not facts.outcome.confusion:
-        add("classes", ranked.figure(facts.outcome),
-            f"Average precision of each class on the {facts.outcome.split} videos, with 95 % intervals.")
-    elif facts.outcome and len(facts.outcome.classes) <= 5 * MOST_CLASSES:
-        outcome = facts.outcome
-        legend = "" if as_text else Lettering.of(outcome.classes).legend
-        add("classes", classes_figure(outcome.classes, outcome.right, outcome.videos, SIZE[0], as_text),
-            f"Accuracy of each class on the {outcome.split} videos, with 95 % intervals." + (f" ({legend}.)" if legend else ""))
+    if facts.outcome and (drawn := telling(facts).picture(facts.outcome, SIZE[0], as_text)):
+        add("classes", *drawn)
     return found
 
 
@@ -217,25 +192,9 @@ def data_table(facts: Facts) -> Table:
     return Table(("class", *splits), [*rows, total], [len(rows)])
 
 
-def confusion_table(facts: Facts) -> Table:
-    """The most frequent confusions, for those who cannot see the matrix or where it is too large to show."""
-    outcome = facts.outcome
-    pairs = sorted(((count, label, other) for label, row in enumerate(outcome.confusion)
-                    for other, count in enumerate(row) if other != label and count), reverse=True)[:MOST_CONFUSED]
-    return Table(("label", "predicted as", "videos", "of the label's"), [
-        (outcome.classes[label], outcome.classes[other], str(count), percent(count / outcome.videos[label]))
-        for count, label, other in pairs])
-
-
 def class_table(facts: Facts) -> Table:
-    """Accuracy by class, the best first."""
-    outcome = facts.outcome
-    if not outcome.confusion:
-        return ranked.class_table(outcome)
-    found = sorted(zip(outcome.right, outcome.videos, outcome.classes), key=lambda row: -row[0] / max(row[1], 1))
-    return Table(("class", "right", "videos", "accuracy (95 % interval)"),
-                 [(name, str(right), str(total), share_text(right, total) if total else "-")
-                  for right, total, name in found])
+    """The figure of each class, the best first."""
+    return telling(facts).class_table(facts.outcome)
 
 
 # The model card
@@ -263,22 +222,14 @@ def card_table(facts: Facts) -> Table:
         crops = "the centre" if config.clips.crops == 1 else f"{config.clips.crops} crops"
         rows.append(("evaluated on", f"{config.clips.views} clips per video at most, {crops} of each"))
     if outcome:
-        rows += _reached(facts)
+        title = f"{task_named(outcome.task).noun}, {outcome.split} videos"
+        rows += [(title, f"{score_title(facts)} {telling(facts).score_text(outcome)}, {telling(facts).others(outcome)}"),
+                 *telling(facts).further_rows(outcome)]
         rows += [("Keras model", outcome.keras_model),
                  ("SavedModel", outcome.serving or "none: it did not reach the thresholds, so it was not pushed")]
     else:
         rows.append(("accuracy, validation videos", percent(winner.accuracy)))
     return Table(("", ""), rows)
-
-
-def _reached(facts: Facts) -> list[tuple[str, str]]:
-    """What the final network reached on held-out videos."""
-    outcome = facts.outcome
-    title = f"{task_named(outcome.task).noun}, {outcome.split} videos"
-    if not outcome.confusion:
-        return [(title, f"{score_title(facts)} {ranked.share_text(outcome)}, {ranked.others(outcome)}")]
-    return [(title, f"top-1 {share_text(sum(outcome.right), sum(outcome.videos))}, top-5 {percent(outcome.top5)}"),
-            ("the same by class", baseline_text(outcome.baseline, outcome.classes))]
 
 
 def _nth(stride: int) -> str:
@@ -288,7 +239,7 @@ def _nth(stride: int) -> str:
 def limits(facts: Facts) -> list[str]:
     """What the network is for, and what its figures do not say."""
     winner, outcome = facts.winner, facts.outcome
-    found = []
+    found = [f"It is {warning}."] if outcome and (warning := telling(facts).warning(outcome)) else []
     if facts.data:
         data = facts.data
         found.append(f"{SAYS[data.task.labels].format(len(data.classes))} for a short clip whose frames look like those it was "
@@ -296,20 +247,8 @@ def limits(facts: Facts) -> list[str]:
     found.append(f"A clip spans {winner.spec.span} stored frames: what takes longer than that, it cannot see as a whole.")
     if facts.config and facts.config.clips.flip:
         found.append("It was trained on mirrored clips: classes that differ by left and right cannot be told apart.")
-    if outcome and not outcome.confusion:
-        found += ranked.limits(outcome)
-    elif outcome:
-        total, smallest = sum(outcome.videos), min(count for count in outcome.videos if count)
-        found.append(f"Its accuracy rests on {total:,} {outcome.split} videos, {smallest} of the rarest class; the intervals "
-                     "hold for videos of the same origin, not for other cameras, places or people.")
-        if warning := baseline_warning(outcome.baseline, outcome.classes):
-            found.insert(0, f"It is {warning}.")
-        if outcome.baseline.never:
-            found.append(f"It never names {listed([outcome.classes[number] for number in outcome.baseline.never])}.")
-        weak = [name for right, count, name in zip(outcome.right, outcome.videos, outcome.classes)
-                if count and right / count < outcome.accuracy - 0.15]
-        if weak:
-            found.append(f"Classes far below the rest: {', '.join(weak[:MOST_CONFUSED])}.")
+    if outcome:
+        found += telling(facts).limits(outcome)
     if outcome and outcome.split != "test":
         found.append("There is no test split: the same videos chose the path, so the accuracy is too high.")
     if not outcome:

@@ -9,19 +9,19 @@ from expansion.display.timeline import precision_figure
 from expansion.tasks.registry import task_named
 from pipeline.runs.held_out import HeldOutResult
 
+INTERVAL = "bootstrap over videos"  # how 95 % intervals are found
 WEAK = 0.15  # below the mean by which a class is far below the rest
 
 
-def share_text(outcome: HeldOutResult) -> str:
+def score_text(outcome: HeldOutResult) -> str:
     """38.9 % (36.1 to 41.7): mAP with its 95 % interval."""
     low, high = outcome.interval
     return f"{percent(outcome.accuracy)} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def title(outcome: HeldOutResult) -> str:
-    """What the score is called."""
-    task = task_named(outcome.task)
-    return task.titles[task.score]
+def interval(outcome: HeldOutResult) -> tuple[float, float]:
+    """The 95 % interval of the score, shares of 1."""
+    return outcome.interval
 
 
 def others(outcome: HeldOutResult) -> str:
@@ -31,8 +31,18 @@ def others(outcome: HeldOutResult) -> str:
                      if metric not in (task.score, "loss"))
 
 
-def figure(outcome: HeldOutResult) -> Figure:
-    return precision_figure(outcome.per_class)
+beside = others
+
+
+def further_rows(outcome: HeldOutResult) -> list[tuple[str, str]]:
+    """Further rows of the model card: none."""
+    return []
+
+
+def picture(outcome: HeldOutResult, width: float, as_text: bool) -> tuple[Figure, str]:
+    """The figure of the classes, which has a width of its own, and a sentence on it."""
+    return (precision_figure(outcome.per_class),
+            f"Average precision of each class on the {outcome.split} videos, with 95 % intervals.")
 
 
 def class_table(outcome: HeldOutResult) -> Table:
@@ -44,6 +54,11 @@ def class_table(outcome: HeldOutResult) -> Table:
 
 def _with_interval(row: dict) -> str:
     return "-" if row["ap"] is None else f"{percent(row['ap'])} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+
+
+def warning(outcome: HeldOutResult) -> str | None:
+    """None: mAP has no answer that is always given."""
+    return None
 
 
 def limits(outcome: HeldOutResult) -> list[str]:

@@ -235,26 +235,6 @@ def test_a_saved_checkpoint_holds_the_clip(awake, tmp_path):
     assert yaml.safe_load(content["cfg"]) == {"DATA": {"NUM_FRAMES": 3, "SAMPLING_RATE": 2, "TRAIN_CROP_SIZE": 32}}
 
 
-CASES = list(parity.cases(["XS", "S", "M"]))  # L takes as long as all of these
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
-def test_parity_with_pytorch(case, tmp_path):
-    """Random weights through files and both frameworks; scripts/parity.py made the references, and compares all."""
-    key, spec, size, dialect = case
-    with np.load(FILES / "parity.npz") as stored:
-        assert max(parity.difference(spec, size, dialect, stored[key], str(tmp_path))) < parity.TOLERANCE
-
-
-@pytest.mark.slow
-def test_parity_sees_a_missing_batch_norm(tmp_path):
-    """The two dialects' networks have the same random weights but for the res2 shortcut's batch norm."""
-    with np.load(FILES / "parity.npz") as stored:
-        other = stored["XS_train_pytorchvideo"]
-    assert parity.difference(NAMED["XS"], 160, DIALECTS["pyslowfast"], other, str(tmp_path))[0] > 100 * parity.TOLERANCE
-
-
 def renamed(path: str, key: str) -> str:
     """A copy of a checkpoint whose state dictionary stands under another key, as a trainer writes it."""
     other = f"{path}.ckpt"

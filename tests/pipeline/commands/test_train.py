@@ -20,7 +20,8 @@ from expansion.recipe import Recipe
 from expansion.search.forecast import Speed
 from expansion.search.settings import SearchSettings
 from expansion.spec import NAMED, Spec
-from pipeline.commands.train import _multigrid_text, _results, _show, settings, train
+from pipeline.commands.train import _multigrid_text, settings, train
+from pipeline.commands.train_results import show_results, training_results
 from pipeline.config import load_config, save_config, shipped
 from pipeline.options import Given
 from pipeline.runs.folder import RunFolder
@@ -212,12 +213,12 @@ def test_at_the_end_the_accuracy_stands_beside_that_of_the_largest_class(tmp_pat
     data = VideoDataset("r", manifest_of(["fall", "normal"], {"train": 8, "val": 4}))
     labels, answers = np.array([1, 1, 1, 0]), np.eye(2)[[1, 1, 1, 1]]
     history = {"loss": [1.0], "accuracy": [0.5], "epoch_seconds": [1.0]}
-    results = _results(config, data, history, Evaluation(answers, labels, tuple("abcd")))
+    results = training_results(config, data, history, Evaluation(answers, labels, tuple("abcd")), None)
     assert (results["val_accuracy"], results["val_largest_class"], results["val_balanced_accuracy"]) == (0.75, 0.75, 0.5)
     assert (results["largest_class"], results["never_named"]) == ("normal", ["fall"])
-    _show(results, RunFolder(str(tmp_path)), False)
+    show_results(results, RunFolder(str(tmp_path)), False)
     text = " ".join(capsys.readouterr().out.split())
     assert "no better than always saying 'normal' (75.0 %)" in text and "never named: fall" in text and "50.0 %" in text
-    better = _results(config, data, history, Evaluation(np.eye(2)[labels], labels, tuple("abcd")))
-    _show(json.loads(json.dumps(better)), RunFolder(str(tmp_path)), False)
+    better = training_results(config, data, history, Evaluation(np.eye(2)[labels], labels, tuple("abcd")), None)
+    show_results(json.loads(json.dumps(better)), RunFolder(str(tmp_path)), False)
     assert "no better" not in capsys.readouterr().out
