@@ -15,6 +15,8 @@ from expansion.recipe import ClipSettings
 from expansion.spec import Spec
 
 FIRST_VIDEOS = 256  # of a split, that samples are taken from: reading on for more would take long on a large one
+
+
 class Sample(NamedTuple):
     """A clip, (frames, size, size, 3) of uint8, its label, the most probable class and that one's probability."""
 
