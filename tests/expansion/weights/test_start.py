@@ -69,10 +69,10 @@ def test_a_larger_network_begins_as_the_file_and_another_clip_with_its_weights(t
     assert np.array_equal(smaller.get_layer("stem_space").get_weights()[0], model.get_layer("stem_space").get_weights()[0])
 
 
-def tuner(data, weights, folder):
-    settings = expansion.SearchSettings(weights=weights, new_head=True, steps=1, axes=("depth",))
+def tuner(data, weights, folder, engine="in-process", **search):
+    settings = expansion.SearchSettings(weights=weights, new_head=True, steps=1, axes=("depth",), **search)
     return expansion.ExpansionTuner(data, settings, recipe=Recipe(epochs=1, batch=16), clips=ClipSettings(views=1),
-                                    directory=folder, project_name="s", progress=SearchProgress(quiet=True))
+                                    directory=folder, project_name="s", progress=SearchProgress(quiet=True), engine=engine)
 
 
 def test_a_search_grows_from_the_file(trained, demo_records, tmp_path, monkeypatch):
@@ -102,6 +102,19 @@ def test_a_search_grows_from_the_file(trained, demo_records, tmp_path, monkeypat
     assert again.state.finished and again.state.as_dict() == search.state.as_dict()
     with pytest.raises(InputError, match="weights was .*, is now"):
         tuner(demo_records, paths["keras"], tmp_path)
+
+
+def test_a_child_process_trains_from_the_file_what_this_one_does(trained, demo_records, tmp_path):
+    _, paths = trained
+    found = []
+    for engine in ("in-process", "local"):
+        search = tuner(demo_records, paths["pytorchvideo"], tmp_path / engine, engine, without_gain="continue")
+        search.search()
+        found.append([load_model(search.folder.trial(winner.trial_id).model).get_weights() for winner in search.state.path])
+    assert [len(path) for path in found] == [2, 2]
+    for inside, child in zip(*found):
+        for one, other in zip(inside, child, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_keras_tuners_oracle_begins_with_the_file(trained, tmp_path):
