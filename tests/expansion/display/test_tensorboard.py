@@ -91,7 +91,7 @@ def test_a_running_search_is_shown_step_by_step(browser, address, logs):
     write(logs, finished())
     until = time.monotonic() + 300
     while "step02/width" not in runs(address):
-        assert time.monotonic() < until, "TensorBoard has not taken in what was written while it ran"
+        assert time.monotonic() < until, "TensorBoard has not read what was written while it ran"
         time.sleep(0.25)
     show(browser, address, "timeseries")
     browser.wait_for_texts("step02/fast", "step02/temporal", "step02/bottleneck", "step02/depth", "step02/width")
