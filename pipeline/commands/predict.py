@@ -51,6 +51,8 @@ def predict(model: Annotated[str, typer.Argument(help="As for eval: a file, a Sa
     if top < 1:
         raise InputError(f"--top is {top}; at least 1 is allowed")
     if timeline is not None:
+        if odd := next((name for name, value in {"views": views, "output": output}.items() if value is not None), None):
+            raise InputError(f"--{odd} goes without --timeline, which looks at all of a video and writes files of its own")
         show_timelines(find_model(model, runs), videos, Wanted(timeline, every, threshold, crops, fps), as_json, verbose)
         return
     written = Output(output, top)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from expansion.display.console import make_console, make_table, noise_to, print_json
 from expansion.display.progress import waiting
-from expansion.display.tables import percent
+from expansion.display.tables import listed, percent
 from expansion.foundation import kernels
 from expansion.foundation.errors import InputError
 from expansion.foundation.imports import import_keras
 from pipeline.commands.timeline_files import as_dict, write_timeline
 from pipeline.runs.models import StoredModel
+
+NAMED = 3  # files that a line names
 
 
 @dataclass(frozen=True)
@@ -46,38 +48,57 @@ class Wanted:
 def show_timelines(stored: StoredModel, videos: list[str], wanted: Wanted, as_json: bool, verbose: bool) -> None:
     """Writes and prints the timeline of each video.
 
+    Args:
+        videos: paths of videos, and of folders of them.
+
     Raises:
-        InputError: the model or a video cannot be used; the timelines before it are written and printed.
+        InputError: the model cannot be used, or some videos could not; the timelines of the others are written and printed.
     """
-    missing = [video for video in videos if not os.path.exists(video)]
-    if missing:
-        raise InputError(f"{missing[0]}: no such file")
-    names = [os.path.splitext(os.path.basename(video))[0] for video in videos]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise InputError(f"two videos are named {twice!r}, and so would be their timelines: give each a folder of its own")
-    found, console = [], make_console(stderr=True)
+    if not any(map(os.path.exists, videos)):
+        raise InputError(f"{videos[0]}: no such file")
+    found, failed, console = [], [], make_console(stderr=True)
     try:
         with tempfile.TemporaryDirectory() as folder, noise_to(os.path.join(folder, "log.txt"), verbose):
             kernels.choose(kernels.onednn_for())
             import_keras()
             from expansion.evaluation.networks import network_for
-            from expansion.evaluation.predict import decoding
+            from expansion.evaluation.predict import decoding, video_paths
             from expansion.evaluation.timeline import timeline
 
+            inside = [video_paths(video) for video in videos]
+            paths, others = [path for ones, _ in inside for path in ones], [path for _, ones in inside for path in ones]
+            _check_names(paths)
             network, clips = network_for(stored.path, {} if wanted.crops is None else {"crops": wanted.crops},
                                          stored.preprocessing)
             decoded = decoding(network, clips, stored.preprocessing, wanted.fps)
-            for video in videos:
-                with waiting(console, f"watching {os.path.basename(video)}"):
-                    one = timeline(network, video, clips, decoded, wanted.every)
+            for path in paths:
+                with waiting(console, f"watching {os.path.basename(path)}"):
+                    try:
+                        one = timeline(network, path, clips, decoded, wanted.every)
+                    except InputError as error:
+                        failed.append(str(error))
+                        continue
                     found.append((one, write_timeline(one, wanted.folder, wanted.threshold)))
     finally:
         if as_json:
-            print_json([as_dict(one, wanted.threshold) | {"files": paths} for one, paths in found])
+            print_json([as_dict(one, wanted.threshold) | {"files": files} for one, files in found])
         else:
-            for one, paths in found:
-                _show(one, paths, wanted.threshold)
+            for one, files in found:
+                _show(one, files, wanted.threshold)
+    if others:
+        console.print(f"not videos, so left out: {listed(others, NAMED)}", soft_wrap=True, markup=False)
+    if failed and len(paths) == 1:
+        raise InputError(failed[0])
+    if failed:
+        raise InputError(f"{len(failed)} of {len(paths)} videos have no timeline: {listed(failed, NAMED)}")
+
+
+def _check_names(paths: list[str]) -> None:
+    """Raises InputError where two timelines would have the same files."""
+    names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise InputError(f"two videos are named {twice!r}, and so would be their timelines: give each a folder of its own")
 
 
 def _show(one, paths: dict[str, str], threshold: float) -> None:

@@ -18,15 +18,21 @@ FORMATS = ("png", "json", "csv", "vtt")
 
 
 def write_timeline(found: Timeline, folder: str, threshold: float) -> dict[str, str]:
-    """Writes all forms of a timeline beside each other and returns their paths by format.
+    """Writes all forms of a timeline beside each other and returns their paths by format; of a picture only if it can be drawn.
 
     Args:
         folder: for the files; they have the name of the video.
         threshold: least probability at which a class counts as there, for JSON and WebVTT.
     """
+    from expansion.display.lettering import if_drawn  # matplotlib
+
     stem = os.path.join(folder, os.path.splitext(os.path.basename(found.video))[0])
     paths = {form: f"{stem}.{form}" for form in FORMATS}
-    files.write_bytes(paths["png"], _png(found))
+    picture = if_drawn(paths["png"], lambda: _png(found))
+    if picture is None:
+        del paths["png"]
+    else:
+        files.write_bytes(paths["png"], picture)
     files.write_text(paths["json"], as_json(found, threshold))
     files.write_text(paths["csv"], as_csv(found))
     files.write_text(paths["vtt"], as_vtt(found, threshold))

@@ -1,6 +1,7 @@
 """Several labels on the command line: eval writes tables and official files, predict draws timelines, errors are one line."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -83,7 +84,21 @@ def test_predict_prints_and_draws_what_holds_when(networks, segment_labels, tmp_
     assert done.returncode == 0 and len(json.loads(done.stdout)[0]["top"]) == 5
 
 
+def test_a_video_without_a_timeline_costs_the_others_nothing(networks, segment_labels, tmp_path, monkeypatch):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    (folder / "a_broken.mp4").write_bytes(b"no video at all")
+    shutil.copy(segment_labels.parent / "val_0000.mp4", folder / "b.mp4")
+    (folder / "notes.txt").write_text("notes")
+    monkeypatch.setattr("pipeline.commands.timeline_files._png", lambda found: 1 / 0)
+    done = x3d("predict", networks["localization"], str(folder), "--timeline", str(tmp_path / "out"))
+    assert done.returncode == 2 and "1 of 2 videos have no timeline: " in done.stderr and "a_broken.mp4: " in done.stderr
+    assert "notes.txt" in done.stderr and "b.mp4" in done.stdout
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"b.json", "b.csv", "b.vtt"}
+
+
 @pytest.mark.parametrize("words, message", [
+    (("predict", "NET", "VIDEO", "--timeline", "t", "--views", "3"), "--views goes without --timeline"),
     (("predict", "NET", "VIDEO", "--timeline", "t", "--every", "0"), "--every is 0; seconds above 0 are needed"),
     (("predict", "NET", "VIDEO", "--timeline", "t", "--threshold", "2"), "--threshold is 2; a probability from 0 to 1"),
     (("predict", "NET", "none.mp4", "--timeline", "t"), "none.mp4: no such file"),
