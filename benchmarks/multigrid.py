@@ -75,9 +75,9 @@ def train_one(asked: argparse.Namespace) -> None:
     data, spec = VideoDataset.open(asked.records), parse_spec(asked.spec)
     videos, folder = data.videos("train"), _folder(asked.folder, way, seed)
     recipe = recipe_of(way, asked, spec, videos)
-    model, began = new_model(spec, data, recipe, seed), time.perf_counter()
+    model, began, used = new_model(spec, data, recipe, seed), time.perf_counter(), time.process_time()
     history = train(model, data, recipe, clips_of(asked), seed=seed, checkpoint=str(folder))
-    seconds = time.perf_counter() - began
+    seconds, used = time.perf_counter() - began, time.process_time() - used
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     split = "test" if "test" in data.splits else "val"
     correct = evaluate(model, data, split, clips_of(asked)).correct
@@ -85,8 +85,8 @@ def train_one(asked: argparse.Namespace) -> None:
     files.write_json(str(folder / DONE), {
         "way": way, "seed": seed, "split": split, "correct": [int(value) for value in correct],
         "steps": Schedule(spec, recipe, videos).steps, "macs": training_macs(spec, recipe, videos, len(data.classes)),
-        "seconds": max(seconds, epochs), "start": starts, "wait": sum(history["input_wait_seconds"]), "memory": memory,
-        "history": history})
+        "seconds": max(seconds, epochs), "processor": used, "start": starts, "wait": sum(history["input_wait_seconds"]),
+        "memory": memory, "history": history})
 
 
 def _folder(folder: Path, way: str, seed: int) -> Path:
@@ -112,8 +112,8 @@ def summary(results: Sequence[dict], plain: Sequence[dict]) -> tuple[tuple[str, 
     return ((f"{100 * right:.1f} %", f"{100 * low:.0f} to {100 * high:.0f} %", f"{100 * spread:.1f}",
              share(lambda r: r["steps"], "{:,.0f}".format), share(lambda r: r["macs"] / 1e12, "{:.3g} T".format)),
             (share(lambda r: r["seconds"], "{:.0f} s".format), share(lambda r: r["seconds"] - r["start"], "{:.0f} s".format),
-             f"{mean(lambda r: r['start'])[0]:.0f} s", f"{100 * mean(lambda r: r['wait'] / r['seconds'])[0]:.1f} %",
-             share(lambda r: r["memory"], "{:,.0f} MiB".format)))
+             share(lambda r: r["processor"], "{:.0f} s".format), f"{mean(lambda r: r['start'])[0]:.0f} s",
+             f"{100 * mean(lambda r: r['wait'] / r['seconds'])[0]:.1f} %", share(lambda r: r["memory"], "{:,.0f} MiB".format)))
 
 
 def phases(results: Sequence[dict]) -> list[tuple[str, ...]]:
@@ -134,7 +134,7 @@ def tables(found: dict[str, list[dict]]) -> list:
     plain, first = found[PLAIN], found[PLAIN][0]
     came_to = make_table(f"{len(plain)} seeds, {len(first['correct'])} videos of the split {first['split']}", "training",
                          "accuracy", "95 %", "std", "steps", "MACs")
-    took = make_table("by the clock", "training", "time", "no tracing", "tracing", "waiting", "peak memory")
+    took = make_table("by the clock", "training", "time", "no tracing", "processor", "tracing", "waiting", "peak memory")
     for way, results in found.items():
         for table, row in zip((came_to, took), summary(results, plain), strict=True):
             table.add_row(way, *row)

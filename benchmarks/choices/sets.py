@@ -137,10 +137,10 @@ def _footage(path: Path, rng: np.random.Generator) -> np.ndarray:
 
 def _crossed(ground: np.ndarray, source, split: str, motion: str, rng: np.random.Generator) -> np.ndarray:
     """The footage with a digit that moves, (FRAMES, SIZE, SIZE, 3) of uint8."""
-    from pipeline.demo_data import _masks, states
+    from pipeline.demo_data import masks, states
 
     pool = source.digits[split]
-    mask = _masks(pool[rng.integers(len(pool))], states(rng, motion, FRAMES, rng.uniform()), SIZE)[..., None]
+    mask = masks(pool[rng.integers(len(pool))], states(rng, motion, FRAMES, rng.uniform()), SIZE)[..., None]
     return np.rint(255 * (ground * (1 - 0.9 * mask) + 0.9 * mask * rng.uniform(0.8, 1.0, 3))).astype(np.uint8)
 
 
