@@ -42,8 +42,8 @@ NOTEBOOKS = ["nbclient>=0.9", "nbformat>=5", "ipykernel>=6", "ipython>=7"]
 PARITY = ["torch>=2", "torchvision", "pytorchvideo==0.1.5"]  # only scripts/parity.py; docs/guides/weights.md
 DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=1"]  # the site; `make docs`
 DEMO = ["scikit-learn>=1.3", *VIDEO]
-TEST = ["pytest>=8", "import-linter>=2.3", "pytest-xdist>=3.6", "pytest-timeout>=2.3", "hypothesis>=6.100", "twine>=6.1", *DEMO,
-        *DOCS]
+TEST = ["pytest>=8", "import-linter>=2.3", "pytest-xdist>=3.6", "pytest-timeout>=2.3", "hypothesis>=6.100", "twine>=6.1", "psutil>=5.9",
+        *DEMO, *DOCS]
 
 
 def long_description():

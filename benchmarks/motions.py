@@ -1,8 +1,8 @@
 """Several labels and localization on videos made on the spot: a search by mAP from one frame, and a localizer of what it found.
 
-`python -m benchmarks.motions FOLDER` makes the videos (pipeline.demo_segments), searches, trains what was found for longer, trains
-a localizer that begins with it, and scores both on the test split: the classifier by videos and, as a window that slides, at the
-25 points of Charades. What is done is kept in the folder: a run that is stopped resumes with the epoch that it was in.
+`python -m benchmarks.motions FOLDER` makes the videos (pipeline.demo_segments), searches, trains what was found for longer, then
+a localizer that begins with it, and scores both on the test split: the classifier by videos and, as a window that slides, at
+the 25 points of Charades. What is done is kept in the folder: a run that is stopped resumes with the epoch that it was in.
 """
 
 from __future__ import annotations

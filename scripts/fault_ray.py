@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 from killing import kill_group
 
 NODES = 3
@@ -116,5 +117,5 @@ class Cluster:
 
     def workers(self) -> list[int]:
         """Ids of the processes that train a trial at present."""
-        found = subprocess.run(["pgrep", "-f", "^ray::trial"], capture_output=True, text=True)
-        return [int(line) for line in found.stdout.split()]
+        return [process.pid for process in psutil.process_iter(["cmdline"])
+                if " ".join(process.info["cmdline"] or ()).startswith("ray::trial")]

@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import psutil
+
 
 @dataclass
 class Killed:
@@ -92,5 +94,7 @@ def kill_group(process: subprocess.Popen) -> None:
 
 def children(process: int, part: str) -> list[int]:
     """Ids of a process's children whose command line holds a text."""
-    found = subprocess.run(["pgrep", "-P", str(process), "-f", part], capture_output=True, text=True)
-    return [int(line) for line in found.stdout.split()]
+    try:
+        return [child.pid for child in psutil.Process(process).children() if part in " ".join(child.cmdline())]
+    except psutil.NoSuchProcess:  # it, or one of them, has just ended
+        return []

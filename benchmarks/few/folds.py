@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from expansion.data.folds import divide
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -26,22 +28,12 @@ def read_labels(path: str | Path) -> list[Labelled]:
 
 
 def folds(videos: Sequence[Labelled], count: int) -> list[list[Labelled]]:
-    """The videos in so many parts of about equal size and equal classes; a group is in one of them.
-
-    Large groups are placed first, each where it leaves the sum of the squared class counts smallest.
-    """
+    """The videos in so many parts of about equal size and equal classes; a group is in one of them."""
     groups: dict[str, list[Labelled]] = {}
     for video in videos:
         groups.setdefault(video.group, []).append(video)
-    parts: list[list[Labelled]] = [[] for _ in range(count)]
-    counts = [Counter() for _ in range(count)]
-    for name in sorted(groups, key=lambda name: (-len(groups[name]), _order(name))):
-        own = Counter(video.label for video in groups[name])
-        place = min(range(count), key=lambda part: (sum((counts[part][label] + n)**2 - counts[part][label]**2
-                                                         for label, n in own.items()), len(parts[part])))
-        parts[place] += groups[name]
-        counts[place] += own
-    return parts
+    counted = {name: Counter(video.label for video in members) for name, members in groups.items()}
+    return [[video for name in names for video in groups[name]] for names in divide(counted, count)]
 
 
 def training_videos(videos: Sequence[Labelled], fold: Sequence[Labelled], of_class: int | None, seed: int) -> list[Labelled]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
 import json
 import math
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 
 from pydantic import Field, model_validator
 
@@ -88,7 +90,7 @@ def make_proxy(data: VideoDataset, settings: ProxySettings, folder: str) -> Vide
     wanted = _videos(data, settings, classes)
     splits, written = {}, {}
     for split in ("train", "val"):
-        splits[split] = _write(data, split, wanted[split], classes, folder, written)
+        splits[split] = write_part(data, [split], split, wanted[split], classes, folder, written)
     made = Manifest(
         classes=classes, splits=splits, accepted=sum(counts.videos for counts in splits.values()), rejected=0,
         reject_reasons={}, short_side=data.short_side, fps=data.manifest.fps, task=data.manifest.task,
@@ -133,12 +135,17 @@ def _videos(data: VideoDataset, settings: ProxySettings, classes: list[str]) -> 
     return found
 
 
-def _write(data: VideoDataset, split: str, wanted: set[str], classes: list[str], folder: str,
-           written: dict[str, int]) -> SplitCounts:
+def write_part(data: VideoDataset, sources: Sequence[str], split: str, wanted: set[str], classes: list[str], folder: str,
+               written: dict[str, int]) -> SplitCounts:
     """Writes the wanted records with labels that index the classes kept, and their index.
 
     Args:
+        sources: splits of the data set that they are in.
+        split: that they become.
         written: gets the relative path and the bytes of each file.
+
+    Raises:
+        InputError: none is there.
     """
     from expansion.data.videos import read  # brings TensorFlow with it
 
@@ -147,7 +154,7 @@ def _write(data: VideoDataset, split: str, wanted: set[str], classes: list[str],
     rows, segments = (io.BytesIO(), io.BytesIO()), (io.BytesIO(), io.BytesIO())
     index = IndexWriter(*rows)
     with contextlib.ExitStack() as shard:
-        for serialised in read(data, split).as_numpy_iterator():
+        for serialised in itertools.chain.from_iterable(read(data, source).as_numpy_iterator() for source in sources):
             features = parse(serialised)
             if features[records.VIDEO_ID][0].decode() not in wanted:
                 continue
@@ -171,7 +178,7 @@ def _write(data: VideoDataset, split: str, wanted: set[str], classes: list[str],
             labels += [classes[label] for label in sorted(set(own))]
             total, room = total + len(record), room - len(record)
     if not frames:
-        raise InputError(f"{data.path}: the proxy has no videos in split {split!r}")
+        raise InputError(f"{data.path}: the part that is searched on has no videos in split {split!r}")
     kept = [*zip(index_paths(folder, split), rows), *zip(segment_paths(folder, split), segments)]
     for path, content in kept if data.task.labels != "class" else kept[:len(rows)]:
         files.write_bytes(path, content.getvalue())

@@ -6,6 +6,7 @@ wandb is an optional package; it is imported when a logger is made.
 from __future__ import annotations
 
 import os
+import uuid
 
 from expansion.display.tensorboard.layout import hyperparameters
 from expansion.display.wandb_settings import WandbSettings
@@ -35,7 +36,7 @@ class WandbLogger:
         except ImportError:
             raise InputError("wandb is not installed; `pip install wandb` adds it, or leave --wandb out") from None
         self._wandb, self._path = wandb, os.path.join(folder, STATE)
-        self._state = files.read_json(self._path) if files.exists(self._path) else {"id": wandb.util.generate_id(), "step": -1}
+        self._state = files.read_json(self._path) if files.exists(self._path) else {"id": uuid.uuid4().hex[:8], "step": -1}
         local = os.path.abspath(folder)
         os.makedirs(local, exist_ok=True)
         try:

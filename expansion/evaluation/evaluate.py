@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +43,15 @@ class Evaluation:
     video_ids: tuple[str, ...]
     task: Task = SINGLE_LABEL
     lengths: np.ndarray | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Evaluation]) -> Evaluation:
+        """The evaluations of different videos by the same task as one."""
+        if len(parts) == 1:
+            return parts[0]
+        lengths = None if parts[0].lengths is None else np.concatenate([part.lengths for part in parts])
+        return cls(np.concatenate([part.probabilities for part in parts]), np.concatenate([part.labels for part in parts]),
+                   tuple(name for part in parts for name in part.video_ids), parts[0].task, lengths)
 
     @functools.cached_property
     def metrics(self) -> dict[str, float]:

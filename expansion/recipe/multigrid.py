@@ -8,8 +8,10 @@ rounding and the lengths of phases are those of PySlowFast's defaults and schedu
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import accumulate
 from statistics import fmean
 
@@ -122,12 +124,17 @@ def _stretched(spec: Spec, shapes: Sequence[Shape], starts: Sequence[float], epo
                short: bool) -> list[tuple[int, Shape, int]]:
     """(part, shape, end epoch) of all phases: equal steps within a part, and the last part saves as many as the others."""
     means = [_mean_factor(spec, shape, short) for shape in shapes]
-    lengths = [(part, shape, (after - start) * mean / sum(means))
+    lengths = [(part, shape, (after - start) * mean / _total(means))
                for part, (start, after) in enumerate(zip(starts, starts[1:])) for shape, mean in zip(shapes, means)]
     lengths.append((len(starts) - 1, shapes[-1], (epochs - starts[-1]) * means[-1] / fmean(means)))
-    stretch = epochs * factor / sum(length for *_, length in lengths)
+    stretch = epochs * factor / _total(length for *_, length in lengths)
     totals = accumulate(length * stretch for *_, length in lengths)
     return [(part, shape, round(total)) for (part, shape, _), total in zip(lengths, totals)]
+
+
+def _total(values: Iterable[float]) -> float:
+    """Added from left to right. From Python 3.12 on `sum` is more exact than PySlowFast's was, and rounds a half otherwise."""
+    return reduce(operator.add, values)
 
 
 def _mean_factor(spec: Spec, shape: Shape, short: bool) -> float:

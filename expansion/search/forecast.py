@@ -146,7 +146,8 @@ def retrospective(search: SearchState) -> list[Retrospective]:
     """The decided steps after the seed, each forecast from the trials before it; [] where the trace does not say enough."""
     if not {"recipe", "data"} <= search.made_with.keys():
         return []
-    recipe, videos = parse_settings(Recipe, search.made_with["recipe"], "recipe"), search.made_with["data"]["videos"]["train"]
+    recipe = parse_settings(Recipe, search.made_with["recipe"], "recipe")
+    videos, _ = search.settings.videos_seen(search.made_with["data"]["videos"])
     found = []
     for step in search.steps[1:]:
         before = copy.copy(search)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from expansion.foundation.errors import InputError
 from expansion.foundation.settings import Settings
@@ -30,6 +31,12 @@ def _to_spec(value):
     return value
 
 
+def _two_or_none(folds: int) -> int:
+    if folds == 1:
+        raise ValueError("1 fold leaves nothing to train with; take 2 or more, or 0 for the validation videos")
+    return folds
+
+
 SpecSetting = Annotated[Spec, BeforeValidator(_to_spec)]  # a spec, its settings, or a name
 
 
@@ -49,6 +56,8 @@ class SearchSettings(Settings):
         new_head: begin a new last layer in place of the file's, which is needed where the classes differ.
         race: candidates of a step stop early; by default none does.
         repeats: further trainings of candidates that cannot be told from the best; by default none.
+        folds: judge candidates by cross-validation: the videos of train and val are divided into so many folds of whole groups,
+            and a candidate is trained once without each of them and judged by that one, so by every video. 0 judges by val.
         protocol: "paper" promises the paper's search: each candidate is trained once, from scratch and to its end, and steps
             are taken whatever they gain. A setting that breaks the promise is refused.
         without_gain: what follows a step whose winner is no more accurate than the network that it grew from: "stop" ends
@@ -77,6 +86,7 @@ class SearchSettings(Settings):
     new_head: bool = False
     race: RaceSettings = RaceSettings()
     repeats: RepeatSettings = RepeatSettings()
+    folds: Annotated[int, Field(ge=0), AfterValidator(_two_or_none)] = 0
     protocol: Literal["paper"] | None = None
     without_gain: Literal["stop", "continue"] = "stop"
     steps: int = Field(11, ge=0)
@@ -107,10 +117,18 @@ class SearchSettings(Settings):
 
     @model_validator(mode="after")
     def _protocol_is_kept(self):
-        broken = {"warm_start": self.warm_start, "race": self.race.on, "repeats.extra": self.repeats.extra > 0,
-                  "without_gain": self.without_gain == "stop"}
+        broken = {"folds": self.folds > 0, "warm_start": self.warm_start, "race": self.race.on,
+                  "repeats.extra": self.repeats.extra > 0, "without_gain": self.without_gain == "stop"}
         for key in (key for key, given in broken.items() if given and self.protocol == "paper"):
             raise ValueError(f"protocol: the paper's protocol does not go with {key}; leave one of them out")
+        return self
+
+    @model_validator(mode="after")
+    def _folds_stay_apart(self):
+        if self.folds and (self.warm_start or self.race.on):
+            raise ValueError(f"folds is {self.folds}: it does not go with " + (
+                "warm_start or weights: a parent has seen the videos that its candidates are judged by" if self.warm_start else
+                "race, which pauses one training"))
         return self
 
     @model_validator(mode="after")
@@ -119,6 +137,15 @@ class SearchSettings(Settings):
             if axis not in self.axes:
                 raise ValueError(f"follow: {axis!r} is not among the axes {', '.join(self.axes)}")
         return self
+
+    def videos_seen(self, counts: Mapping[str, int]) -> tuple[int, int]:
+        """Videos that an epoch of a candidate's trainings passes over, and those that the candidate is judged by.
+
+        Args:
+            counts: videos of train and, where there are any, of val.
+        """
+        train, val = counts["train"], counts.get("val", 0)
+        return ((self.folds - 1) * (train + val), train + val) if self.folds else (train, val)
 
     @property
     def measures_latency(self) -> bool:

@@ -76,17 +76,17 @@ def training_cost(search: SearchState) -> TrainingCost | None:
     if not {"recipe", "clips", "data"} <= known.keys():
         return None
     recipe, clips = parse_settings(Recipe, known["recipe"], "recipe"), parse_settings(ClipSettings, known["clips"], "clips")
-    videos = known["data"]["videos"]
+    videos, judged = search.settings.videos_seen(known["data"]["videos"])
     spent = full = epochs = all_epochs = 0.0
     ended = [(step, training) for step in search.all_steps for training in step.trainings
              if training.status in ("completed", "stopped")]
     for step, training in ended:
-        whole = full_epochs(training.spec, recipe.at(step.number), videos["train"])
-        evaluation = training.macs * videos.get("val", 0) * clips.views * clips.crops
-        own = epochs_of(training, recipe.at(step.number), videos["train"])
+        whole = full_epochs(training.spec, recipe.at(step.number), videos)
+        evaluation = training.macs * judged * clips.views * clips.crops
+        own = epochs_of(training, recipe.at(step.number), videos)
         rungs = len(training.rungs) * evaluation * min(search.settings.race.views, clips.views) / clips.views
-        spent += training_macs(training.macs, own, videos["train"]) + rungs
+        spent += training_macs(training.macs, own, videos) + rungs
         spent += evaluation if training.status == "completed" else 0.0
-        full += training_macs(training.macs, whole, videos["train"]) + evaluation
+        full += training_macs(training.macs, whole, videos) + evaluation
         epochs, all_epochs = epochs + own, all_epochs + whole
     return TrainingCost(spent, full, epochs, all_epochs, sum(training.status == "stopped" for _, training in ended))

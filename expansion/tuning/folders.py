@@ -3,6 +3,7 @@
     <search>/trace.json                     the whole search; see search.trace
     <search>/path.png  logs/  lock          the figure of the path; what TensorBoard reads; held while a process decides
     <search>/weights.keras                  what a search from weights grows from: the file's network with the data's classes
+    <search>/folds/0/                       records of a fold of cross-validation: its videos as val, the others as train
     <search>/trial_0003/job.json            what the trial is to do
     <search>/trial_0003/attempts/2/         where an attempt works, until the deciding process commits it
     <search>/trial_0003/outcome.json        what came of it, beside model.keras; rung-1.json where a race paused it
@@ -47,6 +48,10 @@ class TrialFolder:
     def checkpoint(self) -> str:
         """Folder of the training's state after its last epoch."""
         return os.path.join(self.path, CHECKPOINT)
+
+    def fold(self, number: int) -> str:
+        """The same of the training without one fold of cross-validation."""
+        return os.path.join(self.checkpoint, f"fold_{number}")
 
     def result(self, rung: int | None = None) -> str:
         """The file that tells what came of it: at its end, or at a rung of a race."""
@@ -116,6 +121,11 @@ class SearchFolder:
     def start(self) -> str:
         """The network that a search from weights grows from."""
         return os.path.join(self.path, "weights.keras")
+
+    @property
+    def folds(self) -> str:
+        """Folder of the data sets of cross-validation."""
+        return os.path.join(self.path, "folds")
 
     @property
     def logs(self) -> str:

@@ -52,6 +52,13 @@ class SearchJob(Settings):
         check_multigrid(self.search.start, self.search.race, self.recipe)
         return self
 
+    @model_validator(mode="after")
+    def _folds_are_of_all_data(self):
+        if self.search.folds and self.proxy and (self.proxy.classes is not None or self.proxy.share < 1):
+            raise ValueError(f"search.folds is {self.search.folds}: it does not go with a proxy of some videos; cross-validation "
+                             "is for data that are few")
+        return self
+
     @property
     def candidate_recipe(self) -> Recipe:
         """The recipe of the candidates, with the proxy's epochs."""
@@ -74,6 +81,7 @@ class TrialJob(Settings):
 
     Args:
         data: folder of the data set.
+        folds: folders of those of cross-validation, in each of which the network is trained; none to train it once, in data.
         step, kind, axis, spec: the candidate, and the search step that it belongs to.
         recipe: that of the step.
         clips: how clips are cut.
@@ -85,6 +93,7 @@ class TrialJob(Settings):
     """
 
     data: str
+    folds: tuple[str, ...] = ()
     step: int
     kind: str
     axis: str

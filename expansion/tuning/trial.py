@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from statistics import fmean
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -79,39 +81,70 @@ def gradients_released():
 
 def _run(folder: TrialFolder, job: TrialJob, on_epoch) -> dict[str, float]:
     """The attempt's metrics: those of the task behind "val_", loss, accuracy, and times, which include those of earlier
-    rungs; start_seconds (trace and first step) and input_wait_seconds are parts of train_seconds."""
+    rungs; start_seconds (trace and first step) and input_wait_seconds are parts of train_seconds. With folds they are of all
+    trainings together, and the network that is kept is that of the first fold."""
     began = time.perf_counter()
-    keras.backend.clear_session()  # collects garbage, too
-    data = VideoDataset.open(job.data)
-    model = _new(job, data)
-    built = time.perf_counter()
-    history = _trained(model, data, folder, job, on_epoch)
-    trained = time.perf_counter()
-    network = keras_network(model, job.clips.evaluation_size(model.spec.size))
-    evaluation = evaluate_network(network, data, "val", job.clips)
-    if not np.isfinite(evaluation.probabilities).all():
-        raise Diverged("the network's answers are no numbers")
+    trained = [_train(folder, job, number, on_epoch) for number in range(max(1, len(job.folds)))]
+    first = trained[0]
+    evaluation, history = Evaluation.joined([each.evaluation for each in trained]), _together([each.history for each in trained])
     metrics = _metrics(evaluation, history)
     if job.rung is None:
-        metrics["latency_ms"] = 1000 * network.latency()
-    ended = time.perf_counter()
+        metrics["latency_ms"] = first.latency
+    metrics |= _times(job, history, *np.sum([each.seconds for each in trained], axis=0).tolist(), time.perf_counter() - began)
     if job.rung is None:
-        save_model(model, folder.model)
-    metrics |= _times(job, history, built - began, trained - built, ended - trained, time.perf_counter() - began)
-    if job.rung is None:
-        _keep(folder, job, model, data, history, evaluation, metrics)
+        _keep(folder, job, first, history, evaluation, metrics)
     else:
         files.write_json(folder.result(job.rung), {
             "epoch": job.until, "evidence": evaluation.evidence.tolist(), "curve": history["accuracy"], "metrics": metrics})
     return metrics
 
 
-def _keep(folder: TrialFolder, job: TrialJob, model: X3D, data: VideoDataset, history: dict, evaluation: Evaluation,
+class _Trained(NamedTuple):
+    """What came of a training on a data set; seconds of building, training and evaluating; ms of latency, of the first fold."""
+
+    data: VideoDataset
+    history: dict[str, list[float]]
+    evaluation: Evaluation
+    seconds: tuple[float, float, float]
+    latency: float | None
+
+
+def _train(folder: TrialFolder, job: TrialJob, number: int, on_epoch) -> _Trained:
+    """Trains the network without a fold and evaluates it on that fold; without folds, on all data. The first one is kept."""
+    began = time.perf_counter()
+    keras.backend.clear_session()  # collects garbage, too
+    data = VideoDataset.open(job.folds[number] if job.folds else job.data)
+    model = _new(job, data)
+    built = time.perf_counter()
+    history = _fit(model, data, folder, job, number, on_epoch)
+    trained = time.perf_counter()
+    network = keras_network(model, job.clips.evaluation_size(model.spec.size))
+    evaluation = evaluate_network(network, data, "val", job.clips)
+    if not np.isfinite(evaluation.probabilities).all():
+        raise Diverged("the network's answers are no numbers")
+    kept = job.rung is None and not number
+    latency = 1000 * network.latency() if kept else None
+    seconds = built - began, trained - built, time.perf_counter() - trained
+    if kept:
+        save_model(model, folder.model)
+    return _Trained(data, history, evaluation, seconds, latency)
+
+
+def _together(histories: Sequence[dict[str, list[float]]]) -> dict[str, list[float]]:
+    """The history of trainings as one: seconds of an epoch added up, all else their mean. Epochs that one lacks are left out."""
+    if len(histories) == 1:
+        return histories[0]
+    return {name: [(sum if name.endswith("seconds") else fmean)(values) for values in zip(*(h[name] for h in histories))]
+            for name in histories[0]}
+
+
+def _keep(folder: TrialFolder, job: TrialJob, first: _Trained, history: dict, evaluation: Evaluation,
           metrics: dict[str, float]) -> None:
     """Writes what a finished trial is looked at by, and its outcome last."""
-    step, candidate = _described(job, len(data.classes))
-    summaries.write_candidate(job.logs, step, candidate, metrics, evaluation, job.recipe, data.classes,
-                              lambda: take_samples(data, "val", model.spec, job.clips, evaluation))
+    classes = first.data.classes
+    step, candidate = _described(job, len(classes))
+    summaries.write_candidate(job.logs, step, candidate, metrics, evaluation, job.recipe, classes,
+                              lambda: take_samples(first.data, "val", candidate.spec, job.clips, first.evaluation))
     files.write_json(folder.result(), {
         "evidence": evaluation.evidence.tolist(), "video_ids": evaluation.video_ids, **evaluation.kept(),
         "history": history, "metrics": metrics,
@@ -126,12 +159,20 @@ def _times(job: TrialJob, history: dict, build: float, train: float, evaluate: f
     return times | {name: times[name] + missing for name in ("train_seconds", "seconds")}
 
 
-def _trained(model: X3D, data: VideoDataset, folder: TrialFolder, job: TrialJob, on_epoch) -> dict[str, list[float]]:
-    """Trains from the last epoch that an earlier attempt came to; from the first where that cannot be read."""
-    checkpoint = folder.checkpoint
+def _fit(model: X3D, data: VideoDataset, folder: TrialFolder, job: TrialJob, number: int, on_epoch) -> dict[str, list[float]]:
+    """Trains from the last epoch that an earlier attempt came to; from the first where that cannot be read.
+
+    With folds, epochs are counted through all of them, and TensorBoard has the curves of the first.
+    """
+    checkpoint = folder.fold(number) if job.folds else folder.checkpoint
     resumed = files.exists(checkpoint)
-    settings = {"seed": job.seed, "on_epoch": on_epoch, "checkpoint": checkpoint,
-                "callbacks": [summaries.Curves(job.logs, schedule_of(model.spec, job.recipe, data.videos("train")))],
+
+    def on_epoch_of_all(epoch: int, epochs: int, logs: dict) -> None:
+        on_epoch(number * epochs + epoch, len(job.folds) * epochs, logs)
+
+    settings = {"seed": job.seed, "on_epoch": on_epoch_of_all if on_epoch and job.folds else on_epoch, "checkpoint": checkpoint,
+                "callbacks": [] if number else [
+                    summaries.Curves(job.logs, schedule_of(model.spec, job.recipe, data.videos("train")))],
                 "until": job.until}
     try:
         return train(model, data, job.recipe, job.clips, **settings)

@@ -7,6 +7,7 @@ import os
 from keras_tuner.engine import base_tuner
 
 from expansion.data.dataset import VideoDataset
+from expansion.data.folds import make_folds
 from expansion.data.subset import make_proxy
 from expansion.display.progress import SearchProgress
 from expansion.display.tensorboard import summaries
@@ -91,6 +92,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
         super().__init__(ExpansionOracle(new_search(self._settings, self._made_with(), **self._means), retries),
                          directory=os.fspath(directory), project_name=project_name)
         self._budget_changed = False
+        self._folds: tuple[str, ...] = ()
         if has_trace(self.folder.path):
             self.reload()
 
@@ -130,10 +132,11 @@ class ExpansionTuner(base_tuner.BaseTuner):
                 summaries.forget_search(self.folder.logs)
             engine = self._make_engine()
             self._begin_with_weights()
+            self._make_folds()
             logger = self._wandb and WandbLogger(
                 self._wandb, self.project_name, self.folder.path,
                 {"search": self.state.settings.model_dump(mode="json"), **self.state.made_with})
-            watcher = SearchWatcher(self.state, self.folder, self.recipe, self.data.videos("train"), self.seed,
+            watcher = SearchWatcher(self.state, self.folder, self.recipe, self._videos, self.seed,
                                     lambda: engine.parallel, self.progress, logger)
             try:
                 SearchLoop(self.state, self.folder, engine, self._job, self.retries, watcher).run()
@@ -159,6 +162,11 @@ class ExpansionTuner(base_tuner.BaseTuner):
             self.save()
         if self.state.probe:
             self.progress.note(self.state.probe.text(self._source.path))
+
+    def _make_folds(self) -> None:
+        """Writes the data sets of cross-validation."""
+        if count := self._settings.folds:
+            self._folds = tuple(absolute(fold.path) for fold in make_folds(self.data, count, self.folder.folds))
 
     def _make_engine(self) -> Engine:
         """The engine of the settings, with the threads and the kernels that the search began with."""
@@ -246,7 +254,7 @@ class ExpansionTuner(base_tuner.BaseTuner):
             "rung": rung, "until": rung_of(race.rungs[rung], candidate.spec, recipe, self.data.videos("train"))}
         views = self.clips.views if rung is None else min(race.views, self.clips.views)
         return TrialJob(
-            data=absolute(self.data.path), step=step.number, kind=step.kind, axis=candidate.axis,
+            data=absolute(self.data.path), folds=self._folds, step=step.number, kind=step.kind, axis=candidate.axis,
             spec=candidate.spec.as_dict(), recipe=recipe, clips=self.clips.model_copy(update={"views": views}),
             seed=self.seed + candidate.repeat, **pause, spent=spent, parent=self._parent_model(step),
             logs=os.path.join(absolute(self.folder.logs), summaries.run_name(step, candidate.axis, candidate.repeat)))
@@ -261,4 +269,9 @@ class ExpansionTuner(base_tuner.BaseTuner):
         return absolute(self.folder.trial(parent.trial_id).model)
 
     def _forecast(self, search: SearchState, step: int, macs) -> float | None:
-        return step_seconds(search, self.recipe, self.data.videos("train"), step, macs)
+        return step_seconds(search, self.recipe, self._videos, step, macs)
+
+    @property
+    def _videos(self) -> int:
+        """That an epoch of a candidate's trainings passes over."""
+        return self._settings.videos_seen({split: self.data.videos(split) for split in self.data.splits})[0]

@@ -96,13 +96,13 @@ def make_plan(config: Config, runs: str, gmacs_per_second: float | None = None, 
     kept = kept_throughput(folder.path)
     if device_tflops and not gmacs_per_second:  # a multiply-add is two operations
         gmacs_per_second = 1000 * device_tflops / 2 * EFFICIENCY
-    recipe, train_videos = config.search_job().candidate_recipe, _candidates_videos(stored, config, classes, videos)
+    counts = (({split: data.videos(split) for split in data.splits} if data else _splits(config, videos)) if videos else {})
+    recipe, train_videos = config.search_job().candidate_recipe, _candidates_videos(stored, config, classes, counts)
     own = measured_speed(stored, _recipe_of(stored) or recipe, train_videos) if stored and train_videos else None
     speed = (Speed(gmacs_per_second) if gmacs_per_second else own
              or (Speed(kept.gmacs_per_second, measured=True) if kept else Speed()))
-    counts = (({split: data.videos(split) for split in data.splits} if data else _splits(config, videos)) if videos else {})
     # The evaluations are in what the search's own trials took.
-    evaluated = 0.0 if own is speed else counts.get("val", 0) * config.clips.views * config.clips.crops
+    evaluated = 0.0 if own is speed or not counts else settings.videos_seen(counts)[1] * config.clips.views * config.clips.crops
     latency = Latencies(settings.classes, folder.traces()[-1] if stored else None)
 
     def forecast(_, step: int, macs) -> float | None:
@@ -140,10 +140,12 @@ def _recipe_of(search: SearchState) -> Recipe | None:
     return parse_settings(Recipe, search.made_with["recipe"], "recipe") if "recipe" in search.made_with else None
 
 
-def _candidates_videos(search: SearchState | None, config: Config, classes: int | None, videos: int | None) -> int | None:
-    """Training videos of the candidates, which a proxy makes fewer; None where they are not known yet."""
+def _candidates_videos(search: SearchState | None, config: Config, classes: int | None,
+                       counts: dict[str, int]) -> int | None:
+    """Training videos of the candidates, which a proxy makes fewer and cross-validation more; None where they are not known."""
     if search and "data" in search.made_with:
-        return search.made_with["data"]["videos"]["train"]
+        return search.settings.videos_seen(search.made_with["data"]["videos"])[0]
+    videos = config.search.videos_seen(counts)[0] if counts else None
     if not videos or not config.proxy:
         return videos
     of_classes = min(1.0, config.proxy.classes / classes) if config.proxy.classes and classes else 1.0

@@ -128,8 +128,6 @@ def trained(data, folder, kind, strategy, precision):
         if kind == "mirrored":
             result["halves_differ_by"] = equal_halves(strategy, data)
             result["multigrid"] = multigrid_on_one_and_two(strategy, data, f"{folder}/multigrid")
-        else:  # machines have their own shares of the videos: what one trains alone is another training
-            result["multigrid"] = trained_by_multigrid(strategy, data, f"{folder}/multigrid")[1:]
     return result
 
 

@@ -3,11 +3,10 @@
 import io
 import json
 import os
-import signal
-import subprocess
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 from rich.console import Console
 
@@ -153,9 +152,8 @@ def test_every_engine_comes_to_the_same_numbers_also_after_kills(demo_records, t
     def kill(epoch, epochs, logs, trial):
         if not victims:
             victims.append(trial)
-            (child,) = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "expansion.tuning.trial_process"],
-                                      capture_output=True, text=True).stdout.split()
-            os.kill(int(child), signal.SIGKILL)
+            (child,) = (child for child in psutil.Process().children() if "expansion.tuning.trial_process" in child.cmdline())
+            child.kill()
 
     killed.progress.epoch_ended = kill
     killed.search()
