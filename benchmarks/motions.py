@@ -53,7 +53,7 @@ def search(data: VideoDataset, asked: argparse.Namespace) -> dict:
         seed=asked.seed, engine={"name": "local", "workers": 2, "threads": 1})
     tuner.search()
     return {"trials": len(tuner.oracle.trials), "path": [
-        {"axis": winner.axis, "spec": str(winner.spec), "val": winner.accuracy} for winner in tuner.state.path]}
+        {"axis": winner.axis, "spec": winner.spec.as_dict(), "val": winner.accuracy} for winner in tuner.state.path]}
 
 
 def trained(data: VideoDataset, task: str, spec: Spec, asked: argparse.Namespace, start=None):
@@ -76,7 +76,7 @@ def measure(asked: argparse.Namespace) -> dict:
 
     data = records_of(asked)
     found = {} if asked.spec else search(data, asked)
-    spec = parse_spec(asked.spec or found["path"][-1]["spec"])
+    spec = parse_spec(asked.spec) if asked.spec else Spec(**found["path"][-1]["spec"])
     classifier = trained(data, CLASSIFIER, spec, asked)
     localizer = trained(data, LOCALIZER, spec, asked, classifier)
     scores = {
@@ -93,7 +93,7 @@ def measure(asked: argparse.Namespace) -> dict:
 def show(result: dict) -> None:
     """Prints what came out."""
     for step, winner in enumerate(result.get("path", ())):
-        print(f"step {step}: {winner['axis'] or 'seed'}, {winner['spec']}: {winner['val']:.3f} mAP on the validation videos")
+        print(f"step {step}: {winner['axis'] or 'seed'}, {Spec(**winner['spec'])}: {winner['val']:.3f} mAP on validation videos")
     table = make_table(f"{result['spec']}, {result['videos']['test']} test videos", "network", *result["test"]["classifier"])
     for name, metrics in result["test"].items():
         table.add_row(name, *(f"{value:.3f}" for value in metrics.values()))

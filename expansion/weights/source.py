@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from expansion.foundation import files
 from expansion.foundation.errors import InputError
 from expansion.spec import Preserved, Spec, preserved
+from expansion.tasks.registry import task_named
 from expansion.tasks.single_label import SINGLE_LABEL
 from expansion.weights.naming import find_factors
 from expansion.weights.weights_file import open_weights
@@ -47,7 +48,7 @@ class WeightsSource:
 
     def check_head(self, classes: int, class_names: Sequence[str] = (), new_head: bool = False,
                    task: str = SINGLE_LABEL.name) -> bool:
-        """Whether the last layer is replaced by a new one.
+        """Whether the last layer is replaced by a new one. Several labels and localization are answered by the same one.
 
         Args:
             classes, class_names: of the network that begins with the file.
@@ -61,7 +62,7 @@ class WeightsSource:
             return True
         if self.classes is None:
             raise InputError(f"{self.path}: no last layer in it; --new-head begins a new one (new_head: true)")
-        if self.task != task:
+        if task_named(self.task).activation != task_named(task).activation:
             raise InputError(f"{self.path}: its task is {self.task}, and that of the data {task}; --new-head replaces the last "
                              "layer (new_head: true)")
         if self.classes != classes:

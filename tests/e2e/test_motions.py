@@ -1,6 +1,7 @@
 """Motions with times, at a reduced size: a search by mAP to its end, and a localizer beside the classifier that it found.
 
-At this size little is learnt: the figures of a larger one are in docs/guides/charades.md.
+At this size networks learn their training videos and no more, so it is on those that they are compared. How they do on others at a
+larger size (benchmarks/motions.py) is in docs/guides/charades.md.
 """
 
 import pytest
@@ -26,7 +27,7 @@ RECIPE = {"batch": 16, "rate": 0.2, "rate_batch": 32, "warmup_epochs": 1, "dropo
 @pytest.fixture(scope="module")
 def motions(tmp_path_factory) -> VideoDataset:
     folder = tmp_path_factory.mktemp("motions")
-    labels = make_segment_videos(folder / "videos", train=160, val=60, test=1, frames=24, size=32)
+    labels = make_segment_videos(folder / "videos", train=40, val=20, test=1, frames=24, size=32)
     ingest_folder(IngestSettings(videos=str(labels.parent), labels=str(labels), format="segments", short_side=32),
                   str(folder / "records"))
     return VideoDataset.open(str(folder / "records"))
@@ -37,7 +38,7 @@ def found(motions, tmp_path_factory) -> ExpansionTuner:
     """A search from a single frame, by mAP, that takes more frames twice."""
     tuner = ExpansionTuner(
         motions, SearchSettings(start=SEED, axes=("fast",), steps=2, without_gain="continue"),
-        recipe=Recipe(task="multi-label", epochs=12, **RECIPE), clips=CLIPS,
+        recipe=Recipe(task="multi-label", epochs=40, **RECIPE), clips=CLIPS,
         directory=str(tmp_path_factory.mktemp("search")), project_name="s")
     tuner.search()
     return tuner
@@ -46,10 +47,11 @@ def found(motions, tmp_path_factory) -> ExpansionTuner:
 @pytest.mark.slow
 def test_a_localizer_tells_when_better_than_the_classifier_that_slides(found, motions):
     classifier = found.get_best_models()[0]
-    recipe = Recipe(task="localization", epochs=12, **RECIPE)
+    recipe = Recipe(task="localization", epochs=60, **RECIPE)
     localizer = new_model(classifier.spec, motions, recipe)
     start_from(localizer, classifier)
     train(localizer, motions, recipe, CLIPS)
-    sliding = evaluate_network(keras_network(classifier), motions, "val", CLIPS, protocol="points").score
-    assert evaluate(localizer, motions, "val", CLIPS).score > sliding, sliding
+    sliding = evaluate_network(keras_network(classifier), motions, "train", CLIPS, protocol="points").score
+    assert evaluate(localizer, motions, "train", CLIPS).score > sliding + 0.05, sliding
+    assert evaluate(classifier, motions, "train", CLIPS).score > 0.45  # a guess has about 0.31
     assert [winner.spec.frames for winner in found.state.path] == [1, 2, 4]

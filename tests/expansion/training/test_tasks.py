@@ -20,6 +20,8 @@ from expansion.search.trace import read_trace
 from expansion.spec import Spec
 from expansion.training.fit import new_model, task_of, train
 from expansion.tuning.tuner import ExpansionTuner
+from expansion.weights.source import open_source
+from expansion.weights.start import start_from_weights
 
 SPEC = Spec(frames=3, stride=2, size=32, depth=0.2)
 RECIPE = Recipe(task="multi-label", epochs=3, batch=6, rate=0.05, rate_batch=6, warmup_epochs=0, dropout=0.0)
@@ -39,11 +41,12 @@ def test_a_classifier_of_several_labels_learns(classifier, segment_records):
     assert found.task is model.task and found.probabilities.shape == (5, 8) and 0 < found.score <= 1
 
 
-def test_a_localizer_begins_with_the_classifiers_layers(classifier, segment_records):
+def test_a_localizer_begins_with_the_classifiers_layers(classifier, segment_records, tmp_path):
     recipe = Recipe(**RECIPE.model_dump() | {"task": "auto", "epochs": 1})
     model = new_model(SPEC, segment_records, recipe, seed=3)
     assert task_of(recipe, segment_records).name == model.task.name == "localization"
-    start_from(model, classifier[0])
+    classifier[0].save(tmp_path / "classifier.keras")
+    start_from_weights(model, open_source(str(tmp_path / "classifier.keras")))
     for one, other in zip(model.weights, classifier[0].weights):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
     history = train(model, segment_records, recipe, ClipSettings(jitter=(1, 1), flip=False))

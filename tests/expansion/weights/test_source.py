@@ -1,5 +1,6 @@
 """A file of weights looked at without TensorFlow: whose network it is, what may begin with it, and a search that does."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -66,6 +67,12 @@ def test_other_classes_need_a_new_last_layer(of, classes, names, message):
     with pytest.raises(InputError, match="its task is single-label, and that of the data multi-label; --new-head replaces"):
         source().check_head(3, task="multi-label")
     assert not source(names=NAMES).check_head(3, NAMES)
+
+
+def test_a_localizer_takes_a_classifiers_last_layer_and_the_reverse():
+    of = dataclasses.replace(source(), task="multi-label")
+    assert not of.check_head(3, task="localization")
+    assert not dataclasses.replace(of, task="localization").check_head(3, task="multi-label")
 
 
 def test_a_start_grows_from_the_file_and_may_see_another_clip():
